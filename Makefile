@@ -1,0 +1,77 @@
+# `make run` and `make test` are the two commands; each makes what it needs first.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help run test lint unit browser lock clean
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet
+
+help: ## show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
+
+run: $(VENV)/.installed ## serve on 127.0.0.1:8000 with demo users (PORT=8001 for another port)
+	@DEBUG=$${DEBUG:-1} exec $(BIN)/python manage.py run
+
+test: lint unit browser ## check and test everything
+
+# What a production site sets, as far as these two commands look at it.
+PRODUCTION = DEBUG=0 ALLOWED_HOSTS=example.com \
+	SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(50))')
+
+lint: $(VENV)/.installed-dev ## check style, types, layers, migrations and production settings
+	@echo "== ruff"
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet .
+	@echo "== mypy"
+	@$(BIN)/mypy
+	@echo "== import-linter"
+	@$(BIN)/lint-imports --no-logo
+	@echo "== migrations"
+	@$(BIN)/python manage.py makemigrations --check --dry-run
+	@echo "== production settings"
+	@$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
+	@export STATIC_ROOT=$$(mktemp -d) && trap "rm -rf $$STATIC_ROOT" EXIT && \
+		$(PRODUCTION) $(BIN)/python manage.py collectstatic --noinput
+
+unit: $(VENV)/.installed-dev ## run the tests without a browser
+	@echo "== tests"
+	@$(BIN)/python -m pytest
+
+# A run of its own: Playwright's loop cannot share a process with the asynchronous tests.
+browser: $(VENV)/.installed-dev ## run the tests in a real browser (CHROMIUM names one)
+	@echo "== browser tests"
+	@chromium=$$(bin/browser) && CHROMIUM=$$chromium $(BIN)/python -m pytest -p no:asyncio tests/browser
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed. Name one: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "This Python has no venv. On Debian: apt-get install python3-venv" >&2; exit 1; }
+	@echo "Making $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+
+# A stamp for each lock file: an install happens when the file has changed.
+$(VENV)/.installed: requirements.lock | $(BIN)/python
+	@echo "Installing requirements.lock"
+	@$(INSTALL) --require-hashes -r requirements.lock
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
+	@echo "Installing requirements-dev.lock"
+	@$(INSTALL) --require-hashes -r requirements-dev.lock
+	@touch $@
+
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
+	--generate-hashes --no-annotate --custom-compile-command "make lock" $(UPGRADE)
+
+lock: | $(BIN)/python ## write the lock files from requirements*.txt (UPGRADE=--upgrade for newer)
+	@$(INSTALL) 'uv>=0.8,<1'
+	@$(LOCK) -o requirements.lock requirements.txt
+	@$(LOCK) -c requirements.lock -o requirements-dev.lock requirements-dev.txt
+
+clean: ## remove the environment, the local database and all caches
+	@rm -rf $(VENV) var .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

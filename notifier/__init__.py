@@ -1,0 +1,1 @@
+"""The project: settings, addresses, entry points and the embedded broker. No features."""

@@ -1,0 +1,9 @@
+"""The project as a Django app, for the sake of its management commands."""
+
+from django.apps import AppConfig
+
+
+class NotifierConfig(AppConfig):
+    """Brings `manage.py run`, `serve`, `shell` and `demo_users`."""
+
+    name = "notifier"

@@ -1,0 +1,20 @@
+"""The entry point of ASGI servers: pages over HTTP, notifications over WebSockets."""
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "notifier.settings")
+pages = get_asgi_application()
+
+# Only now are the apps loaded that these import.
+from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
+
+from notifications.auth import AuthMiddlewareStack  # noqa: E402
+from notifications.routing import websocket_urlpatterns  # noqa: E402
+from notifier.startup import prepare_to_serve  # noqa: E402
+
+prepare_to_serve()
+sockets = AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)))
+application = ProtocolTypeRouter({"http": pages, "websocket": sockets})

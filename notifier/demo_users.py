@@ -1,0 +1,31 @@
+"""People to try the site with. Everybody knows their password, so they are for development only."""
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractUser
+
+PASSWORD = "demo"  # noqa: S105
+SUPERUSER = "admin"
+USERNAMES = ("alice", "bob", SUPERUSER)
+
+
+def make_demo_users() -> None:
+    """Make the ones that do not exist yet."""
+    users = get_user_model()._default_manager
+    there = {user.get_username() for user in _stored()}
+    for name in USERNAMES:
+        if name not in there:
+            make = users.create_superuser if name == SUPERUSER else users.create_user
+            make(name, password=PASSWORD)
+
+
+def lock_demo_users() -> list[str]:
+    """Take the known password from the ones a development run left here; return their names."""
+    open_ones = [user for user in _stored() if user.check_password(PASSWORD)]
+    for user in open_ones:
+        user.set_unusable_password()
+        user.save(update_fields=["password"])
+    return [user.get_username() for user in open_ones]
+
+
+def _stored() -> list[AbstractUser]:
+    return list(get_user_model()._default_manager.filter(username__in=USERNAMES))

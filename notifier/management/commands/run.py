@@ -1,0 +1,34 @@
+"""`manage.py run`: from a fresh clone to a serving site in one command."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+
+from notifier.demo_users import PASSWORD, USERNAMES, lock_demo_users, make_demo_users
+from notifier.management.commands import serve
+from notifier.startup import refuse_development_key
+
+
+class Command(serve.Command):
+    """Migrate, make the demo users in development, then serve."""
+
+    help = "Migrates, makes the demo users with DEBUG on, and serves."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        refuse_development_key()
+        call_command("migrate", verbosity=0, interactive=False)
+        if settings.DEBUG:
+            make_demo_users()
+        else:
+            for name in lock_demo_users():
+                self.stderr.write(f"DEBUG is off: the demo user {name} can no longer log in.")
+        super().handle(*args, **options)
+
+    def announce(self, host: str, port: int) -> None:
+        """Say where it serves, and who can log in."""
+        super().announce(host, port)
+        if settings.DEBUG:
+            names = ", ".join(USERNAMES)
+            self.stdout.write(f"Log in as {names}; the password of each is: {PASSWORD}")
+            self.stdout.flush()

@@ -1,0 +1,33 @@
+"""`manage.py serve`: this process becomes the server."""
+
+import os
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from notifier import broker
+from notifier.serving import serve
+
+
+class Command(BaseCommand):
+    """Serve with daphne until Ctrl-C."""
+
+    help = "Serves with daphne, on a broker of its own unless REDIS_URL names one."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1")
+        parser.add_argument("--port", type=int, default=os.environ.get("PORT", "8000"))
+
+    def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:
+        try:
+            if not serve(host, port, lambda: self.announce(host, port)):
+                raise CommandError(f"{host}:{port} is taken. Name another port: PORT=8001")
+        finally:
+            broker.leave()
+
+    def announce(self, host: str, port: int) -> None:
+        """Say where it serves, now that it does."""
+        self.stdout.write(f"Serving on http://{host}:{port}/ (Ctrl-C ends it)")
+        self.stdout.flush()
