@@ -1,0 +1,25 @@
+"""Who listens where: the group names on the channel layer. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+# Channels takes ASCII letters, digits, "-", "_" and "." in fewer than 100 characters.
+_PLAIN = re.compile(r"[A-Za-z0-9._-]{1,80}")
+
+
+def user_group(user_pk: object) -> str:
+    """Return the group of everything for one user, for any type of primary key."""
+    return _group("user", str(user_pk))
+
+
+def topic_group(topic: str) -> str:
+    """Return the group of a topic's live messages."""
+    return _group("topic", topic)
+
+
+def _group(prefix: str, name: str) -> str:
+    if _PLAIN.fullmatch(name):
+        return f"{prefix}.{name}"
+    return f"{prefix}-sha256.{hashlib.sha256(name.encode()).hexdigest()}"

@@ -1,0 +1,102 @@
+"""The app's settings: `conf.NAME` without the prefix `NOTIFICATIONS_`, read at call time.
+
+A value is looked up in Django's settings, then in the environment under the same name, then here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, overload
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+PREFIX = "NOTIFICATIONS_"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Setting(Generic[T]):
+    """One setting: its default, how to read it, and what a legal value looks like in words."""
+
+    default: T
+    parse: Callable[[Any], T]
+    legal: str
+    name: str = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        object.__setattr__(self, "name", PREFIX + name)
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Setting[T]: ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> T: ...
+    def __get__(self, instance: object | None, owner: type) -> Setting[T] | T:
+        return self if instance is None else self.read()
+
+    def read(self) -> T:
+        """Return the value in force; raise `ImproperlyConfigured` that says what would be right."""
+        unset = object()
+        raw: Any = getattr(settings, self.name, unset)
+        where = "the settings"
+        if raw is unset:
+            raw, where = os.environ.get(self.name, unset), "the environment"
+        if raw is unset:
+            return self.default
+        try:
+            return self.parse(raw)
+        except (TypeError, ValueError) as exc:
+            raise ImproperlyConfigured(
+                f"{self.name} in {where} is {raw!r}; it must be {self.legal}, "
+                f"such as {self.default!r}."
+            ) from exc
+
+
+def _number(kind: Callable[[Any], T], least: float) -> Callable[[Any], T]:
+    def parse(raw: Any) -> T:
+        if isinstance(raw, bool):
+            raise TypeError(raw)
+        value = kind(raw)
+        if not value >= least:  # type: ignore[operator]  # refuses NaN as well
+            raise ValueError(raw)
+        return value
+
+    return parse
+
+
+def _whole(default: int, *, least: int = 1) -> Setting[int]:
+    return Setting(default, _number(_exact_int, least), f"a whole number of at least {least}")
+
+
+def _seconds(default: float) -> Setting[float]:
+    return Setting(default, _number(float, 0.01), "a number of seconds of at least 0.01")
+
+
+def _exact_int(raw: Any) -> int:
+    value = int(raw)
+    if isinstance(raw, float) and raw != value:
+        raise ValueError(raw)
+    return value
+
+
+class Conf:
+    """Every setting of the app. docs/architecture.md lists them with their reasons."""
+
+    SWEEP_SECONDS = _seconds(25.0)
+    SEND_TIMEOUT_SECONDS = _seconds(1.0)
+    BATCH_SIZE = _whole(1000)
+    DATABASE_THREADS = _whole(4)
+    MAX_SOCKETS = _whole(10_000)
+    MAX_SOCKETS_PER_USER = _whole(20)
+    MAX_TOPICS_PER_SOCKET = _whole(32)
+
+    @classmethod
+    def all(cls) -> list[Setting[Any]]:
+        """Return every declared setting, for the checks and the docs."""
+        return [value for value in vars(cls).values() if isinstance(value, Setting)]
+
+
+conf = Conf()

@@ -1,0 +1,111 @@
+"""Sends hints. The only module that writes to the channel layer.
+
+A hint that fails costs time and never a notification, so nothing here raises: it logs, counts, and
+leaves the repair to the sweep. A layer with `group_send_now` (see layers.py) gets all hints in one
+call on a kept connection; any other gets the standard `group_send`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from channels.layers import get_channel_layer
+
+from . import hints
+from .conf import conf
+from .hints import Hint
+from .metrics import count
+
+logger = logging.getLogger(__name__)
+
+PROBE_FIRST_SECONDS = 0.1
+PROBE_MAX_SECONDS = 2.0
+
+
+def send(messages: Sequence[Hint]) -> None:
+    """Hand hints to the channel layer within `NOTIFICATIONS_SEND_TIMEOUT_SECONDS`; never raise.
+
+    After a failure the circuit is open: calls return at once, and a thread of its own probes the
+    layer until it answers again.
+    """
+    layer = get_channel_layer()
+    if layer is None or not messages:
+        return
+    if _breaker.is_open:
+        count("delivery.skipped", len(messages))
+        return
+    try:
+        _transmit(layer, messages)
+        count("delivery.sent", len(messages))
+    except Exception as exc:  # the hint must not reach the caller's request
+        count("delivery.failed", len(messages))
+        _breaker.trip(layer, exc)
+
+
+def _transmit(layer: Any, messages: Sequence[Hint]) -> None:
+    send_now = getattr(layer, "group_send_now", None)
+    if send_now is not None:
+        send_now(messages, timeout_seconds=conf.SEND_TIMEOUT_SECONDS)
+    else:
+        async_to_sync(_send_each)(layer, messages)
+
+
+async def _send_each(layer: Any, messages: Sequence[Hint]) -> None:
+    async with asyncio.timeout(conf.SEND_TIMEOUT_SECONDS):
+        for group, message in messages:
+            await layer.group_send(group, message)
+
+
+class _CircuitBreaker:
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.is_open = False
+
+    def trip(self, layer: Any, exc: Exception) -> None:
+        with self._lock:
+            if self.is_open:
+                return
+            self.is_open = True
+        count("delivery.circuit_opened")
+        logger.error(
+            "The channel layer does not answer (%r). Notifications are stored and will be "
+            "delivered by the sweep; live delivery resumes by itself when the broker is back. "
+            "Check that Redis runs and that CHANNEL_LAYERS names it.",
+            exc,
+        )
+        threading.Thread(
+            target=self._probe_until_well, args=(layer,), name="notifications-probe", daemon=True
+        ).start()
+
+    def reset(self) -> None:
+        self._lock = threading.Lock()
+        self.is_open = False
+
+    def _probe_until_well(self, layer: Any) -> None:
+        pause = PROBE_FIRST_SECONDS
+        while self.is_open:
+            time.sleep(pause)
+            pause = min(pause * 2, PROBE_MAX_SECONDS)
+            if _answers(layer):
+                self.is_open = False
+                logger.warning("The channel layer answers again; live delivery goes on.")
+
+
+def _answers(layer: Any) -> bool:
+    try:
+        _transmit(layer, [hints.probe()])
+    except Exception:  # still away, which was logged when the circuit opened
+        return False
+    return True
+
+
+_breaker = _CircuitBreaker()
+# The probing thread does not live on in a forked child.
+os.register_at_fork(after_in_child=_breaker.reset)

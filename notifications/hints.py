@@ -1,0 +1,65 @@
+"""Hints: the messages on the channel layer, each finished so that a hub only has to write it. Pure.
+
+A hub counts and ignores a `type` that it does not know, so two versions can run side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .audience import topic_group, user_group
+from .protocol import encode
+
+CHANGED = "notification.changed"
+TOAST = "notification.toast"
+MESSAGE = "notification.message"
+REVOKED = "notification.revoked"
+PROBE = "notification.probe"
+
+# Above this a hint only names the new head, and each hub reads the feed once for all its sockets.
+ITEMS_IN_HINT_MAX = 20
+
+Hint = tuple[str, dict[str, Any]]
+"""A group on the channel layer and the message for it."""
+
+
+def changed(
+    user_pk: Any, *, epoch: str, seq: int, unread: int, items: Sequence[dict[str, Any]]
+) -> Hint:
+    """Say that the user's log has come to `seq` by these items, one number each."""
+    short = len(items) <= ITEMS_IN_HINT_MAX
+    return user_group(user_pk), {
+        "type": CHANGED,
+        "user": str(user_pk),
+        "epoch": epoch,
+        "after": seq - len(items),
+        "seq": seq,
+        "unread": unread,
+        "items": encode(items) if short else "",
+    }
+
+
+def toast(user_pk: Any, frame: str) -> Hint:
+    """Show a transient notification on the user's open tabs."""
+    return user_group(user_pk), {"type": TOAST, "user": str(user_pk), "frame": frame}
+
+
+def message(topic: str, frame: str) -> Hint:
+    """Pass a live message to the topic's subscribers."""
+    return topic_group(topic), {"type": MESSAGE, "topic": topic, "frame": frame}
+
+
+def revoked(user_pk: Any, code: int, session: str | None) -> Hint:
+    """Close the user's sockets, or only those of one session (by its digest)."""
+    return user_group(user_pk), {
+        "type": REVOKED,
+        "user": str(user_pk),
+        "code": code,
+        "session": session,
+    }
+
+
+def probe() -> Hint:
+    """Ask the layer whether it is there; nobody listens."""
+    return "probe", {"type": PROBE}

@@ -1,0 +1,165 @@
+"""Payload: what a caller wants said, checked at the door. Pure: no users, no sending."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db.models import TextChoices
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+TITLE_MAX_CHARS = 200
+BODY_MAX_CHARS = 4000
+URL_MAX_CHARS = 2000
+KIND_MAX_CHARS = 100
+DATA_MAX_BYTES = 16 * 1024
+
+_ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
+
+class Level(TextChoices):
+    """How much a notification matters: its colour, its icon, how long its toast stays."""
+
+    INFO = "info", _("Info")
+    SUCCESS = "success", _("Success")
+    WARNING = "warning", _("Warning")
+    ERROR = "error", _("Error")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Payload:
+    """One thing to say, already checked and in plain JSON types.
+
+    `title` is 1 to 200 characters, `body` at most 4,000, `url` a path on this site or an http(s)
+    address, `data` a mapping that JSON can carry in 16 KB; dates, decimals, UUIDs and lazy
+    translations in it become strings. Raises `TypeError` or `ValueError` with the legal values.
+    """
+
+    title: str
+    body: str = ""
+    level: str = Level.INFO.value
+    url: str = ""
+    kind: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        checked = {
+            "title": _text("title", self.title, TITLE_MAX_CHARS),
+            "body": _text("body", self.body, BODY_MAX_CHARS),
+            "level": _level(self.level),
+            "url": _url(self.url),
+            "kind": _text("kind", self.kind, KIND_MAX_CHARS),
+            "data": _json(self.data),
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+        if not self.title.strip():
+            raise ValueError(f"title is {self.title!r}; say something in 1 to 200 characters.")
+
+    @classmethod
+    def of(cls, value: Payload | Mapping[str, Any] | str | Promise) -> Payload:
+        """Make a payload from what `notify()` takes: a title, a mapping or a payload."""
+        if isinstance(value, Payload):
+            return value
+        if isinstance(value, (str, Promise)):
+            return cls(title=str(value))
+        if not isinstance(value, Mapping):
+            raise TypeError(
+                f"A payload is a string, a mapping or a Payload, not {value!r} "
+                f"({type(value).__name__})."
+            )
+        _refuse_unknown_keys(value)
+        return cls(**value)
+
+    def as_fields(self) -> dict[str, Any]:
+        """Return the payload as model fields."""
+        return {name: getattr(self, name) for name in PAYLOAD_FIELDS}
+
+
+PAYLOAD_FIELDS = tuple(each.name for each in fields(Payload))
+
+
+def _refuse_unknown_keys(value: Mapping[str, Any]) -> None:
+    unknown = [key for key in value if key not in PAYLOAD_FIELDS]
+    if unknown:
+        raise ValueError(
+            f"Unknown payload key {unknown[0]!r}; the keys are {', '.join(PAYLOAD_FIELDS)}. "
+            "Anything else belongs into data."
+        )
+    if "title" not in value:
+        raise ValueError(f"The payload {dict(value)!r} has no title.")
+
+
+def _text(name: str, value: object, limit: int) -> str:
+    if not isinstance(value, (str, Promise)):
+        raise TypeError(f"{name} is {value!r} ({type(value).__name__}); it must be a string.")
+    text = str(value)
+    if len(text) > limit:
+        raise ValueError(f"{name} has {len(text)} characters, the limit is {limit}: {text[:60]!r}…")
+    _refuse_unstorable(name, text)
+    return text
+
+
+def _refuse_unstorable(name: str, text: str) -> None:
+    # PostgreSQL stores no NUL, and a lone surrogate is no UTF-8: both would fail after the check.
+    if "\x00" in text:
+        raise ValueError(f"{name} has a NUL character, which cannot be stored.")
+    try:
+        text.encode()
+    except UnicodeEncodeError as exc:
+        raise ValueError(f"{name} has a lone surrogate at {exc.start}, which is no text.") from exc
+
+
+def _level(value: object) -> str:
+    if value not in Level.values:
+        raise ValueError(f"Unknown level {value!r}; the levels are {', '.join(Level.values)}.")
+    return Level(value).value
+
+
+def _url(value: object) -> str:
+    text = _text("url", value, URL_MAX_CHARS)
+    if text and not _is_safe_url(text):
+        raise ValueError(
+            f"url is {text!r}; it must be a path on this site that starts with one '/', "
+            "or an http:// or https:// address."
+        )
+    return text
+
+
+def _is_safe_url(text: str) -> bool:
+    # Browsers drop tabs and newlines and read "\" as "/": "/\evil" and "/\t/evil" leave the site.
+    if "\\" in text or not text.isprintable() or " " in text:
+        return False
+    if text.startswith("/"):
+        return not text.startswith("//")
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        return False
+
+
+def _json(value: object) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"data is {value!r} ({type(value).__name__}); it must be a mapping.")
+    try:
+        text = json.dumps(dict(value), cls=DjangoJSONEncoder, allow_nan=False, ensure_ascii=False)
+        size = len(text.encode())
+    except (TypeError, ValueError, RecursionError) as exc:
+        raise ValueError(
+            f"data cannot be carried as JSON ({exc}): {str(value)[:200]}. Legal are strings, "
+            "finite numbers, booleans, None, lists, mappings with string keys, dates, decimals "
+            "and UUIDs."
+        ) from exc
+    if size > DATA_MAX_BYTES:
+        raise ValueError(f"data is {size} bytes as JSON, the limit is {DATA_MAX_BYTES}.")
+    if _ESCAPED_NUL.search(text):
+        raise ValueError("data has a NUL character, which cannot be stored.")
+    plain: dict[str, Any] = json.loads(text)
+    return plain

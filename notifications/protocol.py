@@ -1,0 +1,186 @@
+"""The wire protocol, version 1: cursors, items, close codes and the server's frames. Pure.
+
+What clients send is read in commands.py. The contract in prose is docs/protocol.md;
+static/js/notifications/protocol.js mirrors the names.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import IntEnum
+from typing import Any, Protocol, Self
+
+VERSION = 1
+FRAME_MAX_BYTES = 4096
+FRAMES_AT_ONCE = 20
+FRAMES_PER_SECOND = 5
+BAD_FRAMES_MAX = 10
+ACK_WINDOW_FRAMES = 256
+FEED_PAGE_ITEMS = 100
+NUMBER_MAX_DIGITS = 18
+
+
+class CloseCode(IntEnum):
+    """Why the server ends a socket; what a client does about each is in docs/protocol.md."""
+
+    PROTOCOL = 4400
+    LOGIN_REQUIRED = 4401
+    FORBIDDEN = 4403
+    TOO_SLOW = 4408
+    TOO_MANY = 4429
+    RESTART = 1012
+    FULL = 1013
+
+
+class ProtocolError(ValueError):
+    """What a client sent is not of this protocol; the text says what would be right."""
+
+    code = "bad_request"
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """A position in both streams: the holder has everything up to `u` and up to `b`."""
+
+    u: int = 0
+    b: int = 0
+
+    def as_json(self) -> dict[str, int]:
+        """Return it as it goes over the wire."""
+        return {"u": self.u, "b": self.b}
+
+    def at(self, u: int) -> Self:
+        """Return the same position with another place in the personal stream."""
+        return replace(self, u=u)
+
+
+@dataclass(frozen=True)
+class Resume:
+    """Where a client says it stands. A stream that it does not name starts at the present."""
+
+    epoch: str | None = None
+    u: int | None = None
+    b: int | None = None
+
+    @classmethod
+    def from_query(cls, query: Mapping[str, str]) -> Self:
+        """Read `epoch`, `u` and `b` of a URL; raise `ProtocolError` on what is no position."""
+        return cls(query.get("epoch") or None, _position(query, "u"), _position(query, "b"))
+
+
+def check_version(query: Mapping[str, str]) -> None:
+    """Raise `ProtocolError` unless the URL asks for a version that is spoken here."""
+    asked = query.get("v", str(VERSION))
+    if asked != str(VERSION):
+        raise ProtocolError(f"v is {asked[:20]!r}; the version spoken here is {VERSION}.")
+
+
+def _position(query: Mapping[str, str], name: str) -> int | None:
+    text = query.get(name, "")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= NUMBER_MAX_DIGITS):
+        raise ProtocolError(f"{name} is {text[:40]!r}; it must be a whole number from 0.")
+    return int(text)
+
+
+class Stored(Protocol):
+    """What an item is built from: a `Notification` or anything shaped like it."""
+
+    id: Any
+    seq: int
+    kind: str
+    level: str
+    title: str
+    body: str
+    url: str
+    data: Any
+    created: datetime
+    expires: datetime | None
+    read_at: datetime | None
+    removed_at: datetime | None
+
+
+def personal_item(row: Stored) -> dict[str, Any]:
+    """Return a personal notification as an item, or as a tombstone when it is removed."""
+    item: dict[str, Any] = {"stream": "u", "seq": row.seq, "id": f"n{row.id}"}
+    if row.removed_at is not None:
+        return item | {"removed": True}
+    return item | {
+        "kind": row.kind,
+        "level": row.level,
+        "title": row.title,
+        "body": row.body,
+        "url": row.url,
+        "data": row.data,
+        "created": _timestamp(row.created),
+        "expires": _timestamp(row.expires) if row.expires else None,
+        "read": row.read_at is not None,
+        "removed": False,
+    }
+
+
+def transient_item(fields: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """Return a payload that is shown and never stored as an item, without a number or an id."""
+    return {**fields, "created": _timestamp(now), "expires": None, "read": False, "removed": False}
+
+
+def encode(value: Any) -> str:
+    """Return compact JSON text."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def welcome(
+    *, heartbeat_seconds: float, epoch: str, cursor: Cursor, unread: int, reset: bool
+) -> str:
+    """Return the first frame; `cursor` is the position that the following frames go on from."""
+    return encode(
+        {
+            "type": "welcome",
+            "v": VERSION,
+            "heartbeat": heartbeat_seconds,
+            "epoch": epoch,
+            "cursor": cursor.as_json(),
+            "unread": unread,
+            "reset": reset,
+        }
+    )
+
+
+def items_frame(items: str, cursor: Cursor, unread: int | None) -> str:
+    """Return a frame of changes around `items`, a list that is encoded already."""
+    count = "" if unread is None else f',"unread":{unread}'
+    return f'{{"type":"items","items":{items},"cursor":{{"u":{cursor.u},"b":{cursor.b}}}{count}}}'
+
+
+def toast(item: Mapping[str, Any]) -> str:
+    """Return a frame for a transient notification."""
+    return encode({"type": "toast", "item": item})
+
+
+def message(topic: str, data: Any) -> str:
+    """Return a frame for a live message on a topic."""
+    return encode({"type": "message", "topic": topic, "data": data})
+
+
+def heartbeat(cursor: Cursor) -> str:
+    """Return a frame that tells the heads of both logs."""
+    return encode({"type": "heartbeat", "cursor": cursor.as_json()})
+
+
+def ok(ref: str | int | None) -> str:
+    """Return the answer to a command that was carried out."""
+    return encode({"type": "ok", "ref": ref})
+
+
+def error(code: str, detail: str, ref: str | int | None = None) -> str:
+    """Return the answer to a frame that was refused."""
+    body: dict[str, Any] = {"type": "error", "code": code, "detail": detail}
+    return encode(body if ref is None else body | {"ref": ref})
+
+
+def _timestamp(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,124 @@
+"""One open WebSocket as the hub sees it: what is still to be written, and how far its client is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from .auth import Identity
+from .metrics import count
+from .protocol import ACK_WINDOW_FRAMES, CloseCode, Cursor
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class Socket:
+    """An accepted WebSocket. Its methods never wait: a task of its own writes while there is work.
+
+    `position` is where its client will be with everything that was handed over, meaningless before
+    the welcome.
+    """
+
+    __slots__ = (
+        "_outbox",
+        "_send",
+        "_unacked",
+        "_writer",
+        "closed_with",
+        "identity",
+        "is_welcomed",
+        "position",
+        "topics",
+    )
+
+    def __init__(self, send: Send, identity: Identity) -> None:
+        self.identity = identity
+        self.position = Cursor()
+        self.is_welcomed = False
+        self.topics: set[str] = set()
+        self.closed_with: int | None = None
+        self._send = send
+        self._outbox: deque[str] = deque()
+        self._unacked: deque[int] = deque()
+        self._writer: asyncio.Task[None] | None = None
+
+    @property
+    def key(self) -> str:
+        """The user's primary key as it goes over the channel layer."""
+        return str(self.identity.user_pk)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it was welcomed and is not closed."""
+        return self.is_welcomed and self.closed_with is None
+
+    def write(self, frame: str) -> None:
+        """Write a frame that needs no acknowledgement: an answer, a heartbeat."""
+        if self.closed_with is not None:
+            return
+        self._outbox.append(frame)
+        self._wake()
+
+    def deliver(self, frame: str, cursor: Cursor) -> None:
+        """Write a frame that takes the client to `cursor`, or close one that acknowledges none."""
+        if len(self._unacked) >= ACK_WINDOW_FRAMES:
+            count("socket.too_slow")
+            self.close(CloseCode.TOO_SLOW, at_once=True)
+            return
+        self.position = cursor
+        self._unacked.append(cursor.u)
+        self.write(frame)
+
+    def acknowledge(self, cursor: Cursor) -> None:
+        """Take note that the client has applied everything up to `cursor`."""
+        while self._unacked and self._unacked[0] <= cursor.u:
+            self._unacked.popleft()
+
+    def close(self, code: int, *, at_once: bool = False) -> None:
+        """Close with a code, after what is still to be written or, `at_once`, instead of it."""
+        if self.closed_with is not None:
+            return
+        self.closed_with = code
+        if at_once and self._writer is not None:
+            # The writer may be waiting for a client that does not read.
+            self._outbox.clear()
+            self._writer.cancel()
+            self._writer = None
+        self._wake()
+
+    def abandon(self) -> None:
+        """Let go of everything; the connection is gone."""
+        self.closed_with = self.closed_with or 1006
+        self._outbox.clear()
+        if self._writer is not None:
+            self._writer.cancel()
+
+    def _wake(self) -> None:
+        if self._writer is None:
+            self._writer = asyncio.get_running_loop().create_task(self._write_all())
+
+    async def _write_all(self) -> None:
+        try:
+            while self._outbox:
+                await self._send({"type": "websocket.send", "text": self._outbox.popleft()})
+            if self.closed_with is not None:
+                await send_close(self._send, self.closed_with)
+        except Exception:  # servers differ in what they raise when the peer is gone
+            count("socket.write_failed")
+            self._outbox.clear()
+        finally:
+            if self._writer is asyncio.current_task():
+                self._writer = None
+
+
+async def send_close(send: Send, code: int) -> None:
+    """Close with `code`, or with 1000 where the server refuses to send it.
+
+    Daphne by itself raises for 1012 and 1013; a client comes back after a 1000 as well.
+    """
+    try:
+        await send({"type": "websocket.close", "code": int(code)})
+    except Exception:  # daphne raises a bare Exception
+        await send({"type": "websocket.close", "code": 1000})

@@ -1,0 +1,104 @@
+"""A user who is connected to this process: their sockets here, and how far their log has come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from . import protocol
+from .feed import Head, Page
+from .protocol import CloseCode, Cursor
+from .sockets import Socket
+
+
+class Subscriber:
+    """The open sockets of one user in one process; decides what is written to each."""
+
+    def __init__(self, user_pk: Any) -> None:
+        self.user_pk = user_pk
+        self.epoch: str | None = None
+        self.newest = Cursor()
+        self.is_catching_up = False
+        self.sockets: set[Socket] = set()
+
+    def welcome(self, socket: Socket, page: Page, heartbeat_seconds: float) -> None:
+        """Start a socket with its welcome and the first page of what it missed."""
+        socket.position, socket.is_welcomed = page.start, True
+        socket.write(
+            protocol.welcome(
+                heartbeat_seconds=heartbeat_seconds,
+                epoch=page.epoch,
+                cursor=page.start,
+                unread=page.unread,
+                reset=page.reset,
+            )
+        )
+        self.epoch = page.epoch
+        self.newest = max(self.newest, page.cursor, key=_u)
+        if page.items:
+            self._deliver_page(socket, page)
+
+    def take_items(self, message: dict[str, Any]) -> None:
+        """Write a hint's items to the sockets that stand just before them."""
+        if not self._is_of(message["epoch"]):
+            return
+        after, head = message["after"], self.newest.at(message["seq"])
+        self.newest = max(self.newest, head, key=_u)
+        if not message["items"]:
+            return
+        frame = protocol.items_frame(message["items"], head, message["unread"])
+        for socket in self._welcomed():
+            if socket.position.u == after:
+                socket.deliver(frame, head)
+
+    def take_page(self, page: Page) -> None:
+        """Write a page of the feed to the sockets that stand within it."""
+        if not self._is_of(page.epoch) or page.reset:
+            return
+        for socket in self._welcomed():
+            if page.start.u <= socket.position.u < page.cursor.u:
+                self._deliver_page(socket, page)
+
+    def take_head(self, head: Head) -> bool:
+        """Compare with the log's head; return whether a socket here lacks something."""
+        if self._is_of(head.epoch) and head.u > self.newest.u:
+            self.newest = self.newest.at(head.u)
+        return self.furthest_behind() is not None
+
+    def take_toast(self, frame: str) -> None:
+        """Write a frame that is in no log to every socket."""
+        for socket in self._welcomed():
+            socket.deliver(frame, socket.position)
+
+    def write(self, frame: str) -> None:
+        """Write a frame that needs no acknowledgement to every socket."""
+        for socket in self._welcomed():
+            socket.write(frame)
+
+    def furthest_behind(self) -> Cursor | None:
+        """Return the lowest position of a socket here that lacks something, if one does."""
+        positions = (socket.position for socket in self._welcomed())
+        behind = (each for each in positions if each.u < self.newest.u)
+        return min(behind, key=_u, default=None)
+
+    def _is_of(self, epoch: str) -> bool:
+        # The sockets of another epoch come back and are told to reset. Before the first welcome
+        # there is nothing to compare with.
+        if self.epoch in (None, epoch):
+            return True
+        for socket in self._welcomed():
+            socket.close(CloseCode.RESTART)
+        return False
+
+    def _deliver_page(self, socket: Socket, page: Page) -> None:
+        items = [item for item in page.items if item["seq"] > socket.position.u]
+        unread = None if page.more else page.unread
+        frame = protocol.items_frame(protocol.encode(items), page.cursor, unread)
+        socket.deliver(frame, page.cursor)
+
+    def _welcomed(self) -> Iterator[Socket]:
+        return (socket for socket in tuple(self.sockets) if socket.is_live)
+
+
+def _u(cursor: Cursor) -> int:
+    return cursor.u

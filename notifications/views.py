@@ -1,0 +1,135 @@
+"""The same stream and the same verbs over HTTP. Thin: services and feed do the work."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
+
+from . import feed, services
+from .commands import parse_ids, personal_pks
+from .models import Inbox, Notification
+from .protocol import Cursor, ProtocolError, Resume, personal_item
+
+LIST_LIMIT_MAX = 100
+
+View = Callable[..., HttpResponse]
+
+
+def api(view: View) -> View:
+    """Answer anonymous calls with 401 and bad input with 400, as JSON that says what is wrong."""
+
+    @never_cache
+    @wraps(view)
+    def checked(request: HttpRequest) -> HttpResponse:
+        if not request.user.is_authenticated:
+            return _error(401, "login_required", "Log in; the session cookie says who you are.")
+        try:
+            return view(request)
+        except ProtocolError as exc:
+            return _error(400, exc.code, str(exc))
+
+    return checked
+
+
+@require_GET
+@api
+def feed_page(request: HttpRequest) -> HttpResponse:
+    """Answer with what a socket would send after this cursor."""
+    page = feed.read(request.user.pk, Resume.from_query(request.GET.dict()))
+    return JsonResponse(
+        {
+            "epoch": page.epoch,
+            "cursor": page.cursor.as_json(),
+            "unread": page.unread,
+            "reset": page.reset,
+            "more": page.more,
+            "items": page.items,
+        }
+    )
+
+
+@require_GET
+@api
+def items(request: HttpRequest) -> HttpResponse:
+    """Answer with the newest notifications, or those before an id in that order."""
+    limit = _limit(request.GET.get("limit", "20"))
+    mine = Notification.objects.of(request.user.pk)
+    rows = mine.unread() if _flag(request.GET.get("unread", "")) else mine.present()
+    before = request.GET.get("before")
+    if before:
+        anchor = mine.filter(pk__in=personal_pks(parse_ids([before]))).first()
+        rows = rows.before(anchor) if anchor else rows.none()
+    found = list(rows.newest_first()[: limit + 1])
+    following = f"n{found[limit - 1].pk}" if len(found) > limit else None
+    return JsonResponse({"items": [personal_item(r) for r in found[:limit]], "next": following})
+
+
+@require_POST
+@api
+def read(request: HttpRequest) -> HttpResponse:
+    """Mark as read."""
+    services.mark_read(request.user, _posted_pks(request))
+    return _standing(request)
+
+
+@require_POST
+@api
+def unread(request: HttpRequest) -> HttpResponse:
+    """Mark as unread."""
+    services.mark_unread(request.user, _posted_pks(request))
+    return _standing(request)
+
+
+@require_POST
+@api
+def remove(request: HttpRequest) -> HttpResponse:
+    """Remove from the inbox."""
+    services.remove(request.user, _posted_pks(request))
+    return _standing(request)
+
+
+@require_POST
+@api
+def read_all(request: HttpRequest) -> HttpResponse:
+    """Mark everything up to now as read."""
+    services.mark_all_read(request.user)
+    return _standing(request)
+
+
+def _standing(request: HttpRequest) -> HttpResponse:
+    inbox = Inbox.objects.of(request.user.pk)
+    return JsonResponse({"unread": inbox.unread, "cursor": Cursor(inbox.last_seq).as_json()})
+
+
+def _posted_pks(request: HttpRequest) -> list[int]:
+    try:
+        body: Any = json.loads(request.body)
+    except (ValueError, RecursionError) as exc:
+        raise ProtocolError(f'The body is no JSON: {exc}. Send {{"ids": ["n5120"]}}.') from exc
+    if not isinstance(body, dict):
+        raise ProtocolError('The body must be an object such as {"ids": ["n5120"]}.')
+    return personal_pks(parse_ids(body.get("ids")))
+
+
+def _limit(text: str) -> int:
+    if text.isascii() and text.isdigit() and 0 < int(text[:9]) <= LIST_LIMIT_MAX:
+        return int(text)
+    raise ProtocolError(
+        f"limit is {text[:20]!r}; it must be a whole number from 1 to {LIST_LIMIT_MAX}."
+    )
+
+
+def _flag(text: str) -> bool:
+    if text not in ("", "0", "1"):
+        raise ProtocolError(f"unread is {text[:20]!r}; it must be 0 or 1.")
+    return text == "1"
+
+
+def _error(status: int, code: str, detail: str) -> HttpResponse:
+    return JsonResponse({"error": {"code": code, "detail": detail}}, status=status)
