@@ -1,0 +1,65 @@
+"""Log-in and sign-up: Django's own views, with care about where they lead."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.contrib.auth import login, views
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.shortcuts import resolve_url
+from django.urls import reverse
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.generic import FormView
+
+from .forms import SignUpForm
+
+SESSION_PAGES = ("accounts:login", "accounts:logout", "accounts:signup")
+
+
+class OnwardMixin(views.RedirectURLMixin):
+    """Goes on to `next` where that is safe and leads out of the pages of this app.
+
+    A `next` that names the log-in page again would loop, and one that names log-out answers 405.
+    """
+
+    def get_redirect_url(self, *args: Any, **kwargs: Any) -> str:
+        url = super().get_redirect_url(*args, **kwargs)
+        return "" if urlsplit(url).path in map(reverse, SESSION_PAGES) else url
+
+    def get_default_redirect_url(self) -> str:
+        return resolve_url(settings.LOGIN_REDIRECT_URL)
+
+
+class LoginView(OnwardMixin, views.LoginView):
+    """Log in with a user name and a password."""
+
+    template_name = "accounts/login.html"
+    redirect_authenticated_user = True
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(has_demo_users=settings.DEBUG, **kwargs)
+
+
+@method_decorator([sensitive_post_parameters(), never_cache], name="dispatch")
+class SignUpView(OnwardMixin, FormView):  # type: ignore[type-arg]  # not generic at run time
+    """Make an account and log in with it."""
+
+    template_name = "accounts/signup.html"
+    form_class = SignUpForm
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.user.is_authenticated:
+            return HttpResponseRedirect(self.get_success_url())
+        return super().dispatch(request, *args, **kwargs)
+
+    def form_valid(self, form: SignUpForm) -> HttpResponse:
+        login(self.request, form.save())
+        return HttpResponseRedirect(self.get_success_url())
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(next=self.get_redirect_url(), **kwargs)

@@ -1,0 +1,73 @@
+"""An order that somebody waits for. It knows nothing of notifications; see signals.py."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, Self
+
+from django.conf import settings
+from django.db import models, transaction
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+
+class OrderQuerySet(models.QuerySet["Order"]):
+    def newest_of(self, user: Any) -> Order | None:
+        """The order that the user placed last."""
+        return self.filter(user=user).order_by("-pk").first()
+
+    @transaction.atomic
+    def advance_for(self, user: Any) -> Order:
+        """Move the user's newest order one status on, or place a new one after a delivered one."""
+        order = self.select_for_update().newest_of(user)
+        if order is None or order.next_status is None:
+            return self.create(user=user)
+        order.status = order.next_status
+        order.save(update_fields=["status", "changed"])
+        return order
+
+
+class Order(models.Model):
+    """One order on its way to a customer."""
+
+    class Status(models.TextChoices):
+        """The stages of an order, first to last."""
+
+        PLACED = "placed", _("placed")
+        PAID = "paid", _("paid")
+        PACKED = "packed", _("packed")
+        SHIPPED = "shipped", _("shipped")
+        DELIVERED = "delivered", _("delivered")
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    status = models.CharField(max_length=10, choices=Status, default=Status.PLACED)
+    placed = models.DateTimeField(auto_now_add=True)
+    changed = models.DateTimeField(auto_now=True)
+
+    # What the database holds: a receiver of post_save compares, and acts on a change only.
+    stored_status: str | None = None
+
+    objects = OrderQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("order")
+        verbose_name_plural = _("orders")
+
+    def __str__(self) -> str:
+        return f"#{self.pk}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("demo:home") + "#order"
+
+    @classmethod
+    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any]) -> Self:
+        order = super().from_db(db, field_names, values)
+        order.stored_status = order.__dict__.get("status")
+        return order
+
+    @property
+    def next_status(self) -> Status | None:
+        """The status after this one, or None at the end."""
+        stages = list(self.Status)
+        later = stages[stages.index(self.Status(self.status)) + 1 :]
+        return later[0] if later else None

@@ -1,0 +1,24 @@
+"""An example text for each level, as an application might say it."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy as _
+
+EXAMPLES = {
+    "info": {
+        "title": _("Maintenance tonight"),
+        "body": _("The service pauses for a few minutes at 22:00 UTC."),
+    },
+    "success": {
+        "title": _("Your changes were saved"),
+        "body": _("Everybody in your team sees them now."),
+    },
+    "warning": {
+        "title": _("Your storage is almost full"),
+        "body": _("You have used 9.2 of 10 GB."),
+    },
+    "error": {
+        "title": _("The payment failed"),
+        "body": _("The bank refused the card. Nothing was charged."),
+    },
+}

@@ -1,0 +1,133 @@
+"""The home page and what its buttons do: act, notify, go back home."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import cast
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.forms import Form
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from notifications import notify
+
+from . import jobs
+from .forms import LevelForm, NoteForm, TitleForm
+from .models import Order
+from .texts import EXAMPLES
+
+HOME = "demo:home"
+
+
+class UserRequest(HttpRequest):
+    """A request from somebody who is logged in."""
+
+    user: User
+
+
+View = Callable[[UserRequest], HttpResponse]
+
+
+def action(view: View) -> Callable[..., HttpResponse]:
+    """Make a view of one button: it sees posts of logged-in users only.
+
+    A GET goes home. It comes when a session ended before the post: then log-in leads here.
+    """
+
+    @wraps(view)
+    def posted(request: HttpRequest) -> HttpResponse:
+        if request.method != "POST":
+            return redirect(HOME)
+        return view(cast("UserRequest", request))
+
+    return login_required(posted)
+
+
+@login_required
+def home(request: HttpRequest) -> HttpResponse:
+    """Show one card for each way to notify."""
+    return _page(cast("UserRequest", request))
+
+
+@action
+def send_level(request: UserRequest) -> HttpResponse:
+    """Send a stored notification of the level whose button was pressed."""
+    form = LevelForm(request.POST)
+    if not form.is_valid():
+        return _page(request, level_form=form)
+    level = form.cleaned_data["level"]
+    notify(request.user, {**EXAMPLES[level], "level": level})
+    return redirect(HOME)
+
+
+@action
+def send_transient(request: UserRequest) -> HttpResponse:
+    """Send a toast that nothing stores; 204 keeps the browser on the page, so that it is there."""
+    notify(request.user, _("Link copied"), transient=True)
+    return HttpResponse(status=204)
+
+
+@action
+def save(request: UserRequest) -> HttpResponse:
+    """Take a form and redirect; the toast appears on the page that follows."""
+    form = TitleForm(request.POST)
+    if not form.is_valid():
+        return _page(request, title_form=form)
+    notify(request.user, {"title": form.cleaned_data["title"], "level": "success"})
+    return redirect(HOME)
+
+
+@action
+def advance_order(request: UserRequest) -> HttpResponse:
+    """Move the order on. It is the model signal that notifies, here as from the admin."""
+    Order.objects.advance_for(request.user)
+    return redirect(HOME)
+
+
+@action
+def start_job(request: UserRequest) -> HttpResponse:
+    """Start the long job, one at a time for each user."""
+    if jobs.start(request.user) is None:
+        messages.warning(request, _("Your import is still running. Let it finish first."))
+    return redirect(HOME)
+
+
+@action
+def send_note(request: UserRequest) -> HttpResponse:
+    """Tell another user something, with a link to answer."""
+    form = NoteForm(request.POST, sender=request.user)
+    if not form.is_valid():
+        return _page(request, note_form=form)
+    recipient = form.cleaned_data["recipient"]
+    notify(recipient, _note(request.user, form.cleaned_data["text"]))
+    sent = _("Your note to %(name)s is on its way.") % {"name": recipient.display_name}
+    messages.success(request, sent)
+    return redirect(HOME)
+
+
+def _note(sender: User, text: str) -> dict[str, str]:
+    return {
+        "title": _("Note from %(name)s") % {"name": sender.display_name},
+        "body": text,
+        "url": f"{reverse(HOME)}?to={sender.pk}#note",
+        "kind": "note",
+    }
+
+
+def _page(request: UserRequest, **refused: Form) -> HttpResponse:
+    answer_to = {"recipient": request.GET.get("to")}
+    context = {
+        "levels": EXAMPLES,
+        "order": Order.objects.newest_of(request.user),
+        "statuses": Order.Status.choices,
+        "title_form": TitleForm(),
+        "note_form": NoteForm(sender=request.user, initial=answer_to),
+        **refused,
+    }
+    return render(request, "demo/home.html", context, status=422 if refused else 200)

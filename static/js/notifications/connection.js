@@ -1,0 +1,69 @@
+// One user's notifications, live: the socket feeds the store, commands go out. No DOM.
+
+import { Http } from "./http.js";
+import { NotificationSocket } from "./socket.js";
+import { Store } from "./store.js";
+
+/**
+ * Follow the logged-in user's notifications, with or without the widget: `socket` is the path of
+ * the socket, `feed` the URL of the feed, `csrf` the token for commands over HTTP; `epoch`, `cursor`
+ * and `unread` say where to start (without an epoch: at the present). Listen to its `socket` and
+ * `store`; `socket.close()` ends it.
+ */
+export function connect(options) {
+  const connection = new Connection(options);
+  connection.socket.open();
+  return connection;
+}
+
+export class Connection {
+  #http;
+
+  constructor({ socket, feed, csrf, ...start }) {
+    this.#http = new Http(feed, csrf);
+    this.store = new Store(start);
+    this.socket = new NotificationSocket(socket, () => this.store.position);
+    this.socket.addEventListener("welcome", ({ detail }) => this.#welcome(detail));
+    this.socket.addEventListener("items", ({ detail }) => this.store.apply(detail));
+  }
+
+  read(ids) {
+    return this.#run("read", ids);
+  }
+
+  unread(ids) {
+    return this.#run("unread", ids);
+  }
+
+  remove(ids) {
+    return this.#run("remove", ids);
+  }
+
+  readAll() {
+    return this.#run("read_all");
+  }
+
+  /** Mark as read while the page goes away: a socket closes before its frame has left. */
+  async readOnLeaving(ids) {
+    this.store.count(await this.#http.run("read", ids));
+  }
+
+  async #run(type, ids) {
+    try {
+      await this.socket.run(type, ids);
+    } catch (error) {
+      if (error.code !== "offline") {
+        throw error;
+      }
+      this.store.count(await this.#http.run(type, ids));
+    }
+  }
+
+  #welcome(frame) {
+    this.store.welcome(frame);
+    if (frame.reset) {
+      // Without the list the page knows less; what comes still comes.
+      this.#http.latest().then((items) => this.store.load(items), () => {});
+    }
+  }
+}

@@ -1,0 +1,122 @@
+// What this page knows: items by id, the unread count, the position. No DOM and no network.
+
+const ITEMS_MAX = 200;
+
+/**
+ * Holds the newest state of each item. Dispatches `change` with `{ changes, unread, isLive, reset }`,
+ * where each change is `{ item, previous }` and live ones are news, not a list that was loaded.
+ * Tombstones stay, so that a slow HTTP answer cannot bring a removed item back.
+ */
+export class Store extends EventTarget {
+  #items = new Map();
+  #epoch;
+  #cursor;
+  #unread;
+
+  /** Start at a cursor; without an epoch, at the present as the first `welcome` tells it. */
+  constructor({ epoch, cursor = { u: 0, b: 0 }, unread = 0 } = {}) {
+    super();
+    this.#restart(epoch, cursor);
+    this.#unread = unread;
+  }
+
+  get unread() {
+    return this.#unread;
+  }
+
+  /** Where a connection resumes: `{ epoch, u, b }`, or nothing before the first `welcome`. */
+  get position() {
+    return this.#epoch ? { epoch: this.#epoch, ...this.#cursor } : {};
+  }
+
+  get(id) {
+    return this.#items.get(id);
+  }
+
+  /** Items that are not removed, the one that changed last first. */
+  list() {
+    return [...this.#items.values()].filter((item) => !item.removed).reverse();
+  }
+
+  /** Take over a `welcome`; on a reset throw everything away. */
+  welcome({ epoch, cursor, unread, reset }) {
+    if (reset || !this.#epoch) {
+      this.#restart(epoch, cursor);
+    }
+    this.#tell([], unread, { reset });
+  }
+
+  /** Apply an `items` frame. What the cursor covers already is skipped. */
+  apply({ items, cursor, unread }) {
+    const isOld = isBefore(cursor, this.#cursor);
+    const changes = items.filter((item) => this.#advance(item)).map((item) => this.#put(item));
+    this.#cursor = latest(this.#cursor, cursor);
+    const count = unread ?? this.#unread + changes.reduce(addUnread, 0);
+    this.#tell(changes, isOld ? this.#unread : count, { isLive: true });
+  }
+
+  /** Add items that came over HTTP. What is past the cursor is news, which the socket will bring. */
+  load(items) {
+    const known = items.filter((item) => item.seq <= this.#cursor[item.stream]);
+    const newer = known.filter((item) => this.#isNewer(item));
+    this.#tell(newer.map((item) => this.#put(item)));
+  }
+
+  /** Take an unread count that came over HTTP, unless the socket was faster. */
+  count({ unread, cursor }) {
+    if (!isBefore(cursor, this.#cursor)) {
+      this.#tell([], unread);
+    }
+  }
+
+  #restart(epoch, { u, b }) {
+    this.#items.clear();
+    this.#epoch = epoch;
+    this.#cursor = { u, b };
+  }
+
+  #advance({ stream, seq }) {
+    const isNew = seq > this.#cursor[stream];
+    if (isNew) {
+      this.#cursor[stream] = seq;
+    }
+    return isNew;
+  }
+
+  #isNewer({ id, stream, seq }) {
+    const held = this.#items.get(id);
+    return !held || (held.stream === stream && held.seq < seq);
+  }
+
+  #put(item) {
+    const previous = this.#items.get(item.id);
+    this.#items.delete(item.id); // what changed last stands last
+    this.#items.set(item.id, item);
+    if (this.#items.size > ITEMS_MAX) {
+      this.#items.delete(this.#items.keys().next().value);
+    }
+    return { item, previous };
+  }
+
+  #tell(changes, unread = this.#unread, about = {}) {
+    this.#unread = Math.max(0, unread);
+    const detail = { changes, unread: this.#unread, ...about };
+    this.dispatchEvent(new CustomEvent("change", { detail }));
+  }
+}
+
+function addUnread(sum, { item, previous }) {
+  return sum + isUnread(item) - isUnread(previous);
+}
+
+function isUnread(item) {
+  return item && !item.read && !item.removed ? 1 : 0;
+}
+
+function isBefore(a, b) {
+  return a.u < b.u || a.b < b.b;
+}
+
+function latest(a, b) {
+  return { u: Math.max(a.u, b.u), b: Math.max(a.b, b.b) };
+}
