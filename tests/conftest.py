@@ -1,0 +1,64 @@
+"""Fixtures for every test: the broker of the session, and real servers."""
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from notifier import broker
+from tests.servers import BrokerProcess, Kind, ServerProcess
+
+StartServer = Callable[..., ServerProcess]
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave the browser tests to a run of their own, which names them.
+
+    Playwright's loop and that of the asynchronous tests cannot share a process.
+    """
+    asked_for = any("browser" in argument for argument in config.args)
+    return True if collection_path.name == "browser" and not asked_for else None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def embedded_broker() -> Iterator[None]:
+    """Keep the embedded broker of the tests running, unless REDIS_URL names another one."""
+    broker.attach()
+    yield
+    broker.leave()
+    if settings.VAR_DIR.name.startswith("notifier-tests-"):
+        shutil.rmtree(settings.VAR_DIR, ignore_errors=True)
+
+
+@pytest.fixture
+def start_server(transactional_db: None, tmp_path: Path) -> Iterator[StartServer]:
+    """Return a function that starts servers: `start_server(kind="daphne", env={…})`.
+
+    They read the test's database and broker, and end with the test.
+    """
+    servers: list[ServerProcess] = []
+
+    def start(*, kind: Kind = "daphne", env: Mapping[str, str] | None = None) -> ServerProcess:
+        server = ServerProcess(tmp_path / f"server-{len(servers)}.log", kind=kind, env=env)
+        servers.append(server)
+        return server.start()
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture
+def server(start_server: StartServer) -> ServerProcess:
+    """Return a running daphne that serves the project."""
+    return start_server()
+
+
+@pytest.fixture
+def private_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerProcess]:
+    """Return a running Valkey of this test alone; give its `url` to servers as REDIS_URL."""
+    private = BrokerProcess(tmp_path_factory.mktemp("broker")).start()
+    yield private
+    private.stop()

@@ -1,0 +1,21 @@
+"""The project's settings as the tests run them: in a directory of their own, with its own broker.
+
+What is set here in the environment reaches the servers that tests start, too. DATABASE_URL and
+REDIS_URL from outside are respected, so the same suite runs on PostgreSQL.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("DEBUG", "1")
+os.environ.setdefault("VAR_DIR", tempfile.mkdtemp(prefix="notifier-tests-"))
+
+from notifier.settings import *  # noqa: F403
+from notifier.settings import DATABASES, VAR_DIR
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+if "sqlite" in DATABASES["default"]["ENGINE"]:
+    # A file, because servers in other processes read it as well.
+    DATABASES["default"]["TEST"] = {"NAME": str(Path(VAR_DIR) / "test.sqlite3")}

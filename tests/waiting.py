@@ -1,0 +1,43 @@
+"""Waiting for a condition with a deadline: the only place in the tests that sleeps."""
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+POLL_SECONDS = 0.02
+
+
+def wait_for(condition: Callable[[], T], *, deadline: float = 10.0, what: str = "") -> T:
+    """Return the first true value of `condition()`; fail after `deadline` seconds."""
+    end = time.monotonic() + deadline
+    while not (value := condition()):
+        if time.monotonic() > end:
+            raise AssertionError(_complaint(condition, deadline, what, value))
+        time.sleep(POLL_SECONDS)
+    return value
+
+
+async def await_for(
+    condition: Callable[[], T | Awaitable[T]], *, deadline: float = 10.0, what: str = ""
+) -> T:
+    """Return the first true value of `condition()`, which may be asynchronous."""
+    end = time.monotonic() + deadline
+    while not (value := await _value_of(condition)):
+        if time.monotonic() > end:
+            raise AssertionError(_complaint(condition, deadline, what, value))
+        await asyncio.sleep(POLL_SECONDS)
+    return value
+
+
+async def _value_of(condition: Callable[[], T | Awaitable[T]]) -> T:
+    value = condition()
+    return await value if inspect.isawaitable(value) else value
+
+
+def _complaint(condition: object, deadline: float, what: str, value: object) -> str:
+    name = what or getattr(condition, "__name__", repr(condition))
+    return f"still waiting for {name} after {deadline} s; the last value was {value!r}"
