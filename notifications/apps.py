@@ -14,4 +14,6 @@ class NotificationsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import checks, receivers  # noqa: F401  they register themselves
+        from . import checks, receivers  # noqa: F401  the checks register themselves
+
+        receivers.connect()

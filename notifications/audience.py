@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 
+HUBS_GROUP = "hubs"
+"""The group that every hub is in."""
+
 # Channels takes ASCII letters, digits, "-", "_" and "." in fewer than 100 characters.
 _PLAIN = re.compile(r"[A-Za-z0-9._-]{1,80}")
 

@@ -1,4 +1,4 @@
-"""Who connects: the session behind a WebSocket, asked for after the accept.
+"""Who connects, and who may go on listening: the sessions and accounts behind the sockets.
 
 Channels' own `AuthMiddlewareStack` works too. This one asks the database after the socket is
 accepted, so that a storm of connects does not time out in the handshake. It does so in this app's
@@ -9,8 +9,9 @@ threads, not in the one that all consumers share. And it never writes to the ses
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from importlib import import_module
 from typing import Any
 
@@ -22,26 +23,41 @@ from django.contrib.auth import (
     SESSION_KEY,
     get_user_model,
 )
+from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from .database import in_database_thread
+from .protocol import CloseCode
 
 Scope = MutableMapping[str, Any]
 Application = Callable[[Scope, Any, Any], Awaitable[None]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Identity:
-    """Who a socket belongs to; `session_key` is None where no session said so."""
+    """Who a socket belongs to, as of its connecting.
+
+    `session_key` is None where no session said so, `auth_hash` changes with the user's password.
+    """
 
     user_pk: Any
     is_active: bool
     session_key: str | None = None
+    auth_hash: str = ""
+    expires: datetime | None = field(default=None, compare=False)
 
     @property
     def session_digest(self) -> str | None:
         """What names the session on the channel layer without giving it away."""
         return session_digest(self.session_key)
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """What has become of identities: who may no longer listen, and when the sessions end."""
+
+    revoked: dict[Identity, CloseCode]
+    expires: dict[str, datetime]
 
 
 def session_digest(session_key: str | None) -> str | None:
@@ -62,13 +78,12 @@ async def identify(scope: Scope) -> Identity | None:
     user, session = scope["user"], scope.get("session")
     if not user.is_authenticated:
         return None
-    return Identity(user.pk, user.is_active, getattr(session, "session_key", None))
+    return _identity(user, getattr(session, "session_key", None), None)
 
 
 def session_identity(session_key: str) -> Identity | None:
     """Return whom a session key logs in, by the rules of `django.contrib.auth.get_user`."""
-    engine = import_module(settings.SESSION_ENGINE)
-    session = engine.SessionStore(session_key)
+    session, expires = _load_session(session_key)
     if session.get(BACKEND_SESSION_KEY) not in settings.AUTHENTICATION_BACKENDS:
         return None
     model = get_user_model()
@@ -76,7 +91,49 @@ def session_identity(session_key: str) -> Identity | None:
     user = model._default_manager.filter(pk=user_pk).first()
     if user is None or not _is_verified(session.get(HASH_SESSION_KEY, ""), user):
         return None
-    return Identity(user.pk, user.is_active, session_key)
+    return _identity(user, session_key, expires)
+
+
+def judge(identities: Collection[Identity]) -> Verdicts:
+    """Look identities up again, in one query for the accounts and one for the sessions."""
+    users = get_user_model()._default_manager.filter(pk__in={each.user_pk for each in identities})
+    by_pk = {user.pk: user for user in users}
+    expires = _session_ends({each.session_key for each in identities if each.session_key})
+    verdicts = {each: _verdict(each, by_pk.get(each.user_pk), expires) for each in identities}
+    revoked = {each: code for each, code in verdicts.items() if code is not None}
+    return Verdicts(revoked, {key: end for key, end in expires.items() if end is not None})
+
+
+def AuthMiddlewareStack(inner: Application) -> Application:  # noqa: N802  named as in channels.auth
+    """Give the consumer what it needs to ask who connects; goes where Channels' stack would."""
+    stack: Application = CookieMiddleware(inner)
+    return stack
+
+
+def _verdict(
+    identity: Identity, user: Any, session_ends: dict[str, datetime | None]
+) -> CloseCode | None:
+    if user is not None and not user.is_active:
+        return CloseCode.FORBIDDEN
+    if user is None or _auth_hash(user) != identity.auth_hash:
+        return CloseCode.LOGIN_REQUIRED
+    if identity.session_key and identity.session_key not in session_ends:
+        return CloseCode.LOGIN_REQUIRED
+    return None
+
+
+def _identity(user: Any, session_key: str | None, expires: datetime | None) -> Identity:
+    return Identity(
+        user_pk=user.pk,
+        is_active=user.is_active,
+        session_key=session_key,
+        auth_hash=_auth_hash(user),
+        expires=expires,
+    )
+
+
+def _auth_hash(user: Any) -> str:
+    return user.get_session_auth_hash() if hasattr(user, "get_session_auth_hash") else ""
 
 
 def _is_verified(session_hash: str, user: Any) -> bool:
@@ -86,7 +143,24 @@ def _is_verified(session_hash: str, user: Any) -> bool:
     return any(constant_time_compare(session_hash, each) for each in hashes)
 
 
-def AuthMiddlewareStack(inner: Application) -> Application:  # noqa: N802  named as in channels.auth
-    """Give the consumer what it needs to ask who connects; goes where Channels' stack would."""
-    stack: Application = CookieMiddleware(inner)
-    return stack
+def _load_session(session_key: str) -> tuple[dict[str, Any], datetime | None]:
+    # Sessions in the database are read there, past a cache, because only the row says when it ends.
+    store = import_module(settings.SESSION_ENGINE).SessionStore
+    if not hasattr(store, "get_model_class"):
+        return dict(store(session_key).load()), None
+    row = store.get_model_class().objects.filter(pk=session_key).first()
+    if row is None or row.expire_date <= timezone.now():
+        return {}, None
+    return row.get_decoded(), row.expire_date
+
+
+def _session_ends(session_keys: Collection[str]) -> dict[str, datetime | None]:
+    store = import_module(settings.SESSION_ENGINE).SessionStore
+    if not session_keys:
+        return {}
+    if not hasattr(store, "get_model_class"):
+        return {key: None for key in session_keys if SESSION_KEY in store(key).load()}
+    rows = store.get_model_class().objects.filter(
+        pk__in=session_keys, expire_date__gt=timezone.now()
+    )
+    return dict(rows.values_list("pk", "expire_date"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Generic, TypeVar, overload
 
 from django.conf import settings
@@ -48,7 +49,7 @@ class Setting(Generic[T]):
             return self.default
         try:
             return self.parse(raw)
-        except (TypeError, ValueError) as exc:
+        except (TypeError, ValueError, OverflowError) as exc:
             raise ImproperlyConfigured(
                 f"{self.name} in {where} is {raw!r}; it must be {self.legal}, "
                 f"such as {self.default!r}."
@@ -60,7 +61,7 @@ def _number(kind: Callable[[Any], T], least: float) -> Callable[[Any], T]:
         if isinstance(raw, bool):
             raise TypeError(raw)
         value = kind(raw)
-        if not value >= least:  # type: ignore[operator]  # refuses NaN as well
+        if not least <= value < inf:  # type: ignore[operator]  # refuses NaN as well
             raise ValueError(raw)
         return value
 

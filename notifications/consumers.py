@@ -21,15 +21,16 @@ from .auth import Identity, identify
 from .commands import Command, personal_pks
 from .conf import conf
 from .database import in_database_thread
-from .hub import Full, current_hub
+from .hub import Full
 from .limits import TokenBucket
 from .metrics import count
+from .process import current_hub
 from .protocol import CloseCode, ProtocolError, Resume
 from .sockets import Socket, send_close
 
 logger = logging.getLogger(__name__)
 
-NOBODY = Identity(None, is_active=False)
+NOBODY = Identity(user_pk=None, is_active=False)
 INTERNAL_ERROR = 1011
 
 

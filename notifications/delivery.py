@@ -33,7 +33,7 @@ def send(messages: Sequence[Hint]) -> None:
     """Hand hints to the channel layer within `NOTIFICATIONS_SEND_TIMEOUT_SECONDS`; never raise.
 
     After a failure the circuit is open: calls return at once, and a thread of its own probes the
-    layer until it answers again.
+    layer until it answers again. The probe tells the hubs to sweep, for hints were lost.
     """
     layer = get_channel_layer()
     if layer is None or not messages:
@@ -100,7 +100,7 @@ class _CircuitBreaker:
 
 def _answers(layer: Any) -> bool:
     try:
-        _transmit(layer, [hints.probe()])
+        _transmit(layer, [hints.missed()])
     except Exception:  # still away, which was logged when the circuit opened
         return False
     return True

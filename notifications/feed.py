@@ -7,7 +7,7 @@ higher number and comes with the next reading. So a page is one state of the log
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -25,13 +25,15 @@ READERS_PER_QUERY = 100
 class Page:
     """What a reader gets at its position: at most 100 items, and where it stands after them.
 
-    `unread` counts the whole inbox. `more` says that another page is due, `reset` that the reader's
-    position was of no use and it goes on from `cursor` with an empty store.
+    `head` is the end of the log and `unread` counts the whole inbox at that moment. `more` says
+    that another page is due, `reset` that the reader's position was of no use and that it goes on
+    from `cursor` with an empty store.
     """
 
     epoch: str
     start: Cursor
     cursor: Cursor
+    head: Cursor
     unread: int
     items: Sequence[dict[str, Any]] = ()
     reset: bool = False
@@ -118,6 +120,7 @@ def _empty_page(inbox: Inbox, resume: Resume) -> Page:
         epoch=inbox.epoch,
         start=head if useless else start,
         cursor=head,
+        head=head,
         unread=inbox.unread,
         reset=useless,
     )
@@ -148,14 +151,7 @@ def _with_rows(page: Page, rows: Iterable[Notification]) -> Page:
     more = len(items) > FEED_PAGE_ITEMS
     items = items[:FEED_PAGE_ITEMS]
     cursor = page.cursor.at(items[-1]["seq"]) if more else page.cursor
-    return Page(
-        epoch=page.epoch,
-        start=page.start,
-        cursor=cursor,
-        unread=page.unread,
-        items=items,
-        more=more,
-    )
+    return replace(page, cursor=cursor, items=items, more=more)
 
 
 def _chunks(entries: Sequence[Any], size: int) -> Iterable[Sequence[Any]]:

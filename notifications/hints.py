@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .audience import topic_group, user_group
+from .audience import HUBS_GROUP, topic_group, user_group
 from .protocol import encode
 
 CHANGED = "notification.changed"
 TOAST = "notification.toast"
 MESSAGE = "notification.message"
 REVOKED = "notification.revoked"
-PROBE = "notification.probe"
+RECHECK = "notification.recheck"
+MISSED = "notification.missed"
 
 # Above this a hint only names the new head, and each hub reads the feed once for all its sockets.
 ITEMS_IN_HINT_MAX = 20
@@ -60,6 +61,11 @@ def revoked(user_pk: Any, code: int, session: str | None) -> Hint:
     }
 
 
-def probe() -> Hint:
-    """Ask the layer whether it is there; nobody listens."""
-    return "probe", {"type": PROBE}
+def recheck(user_pk: Any) -> Hint:
+    """Look up again whether the user's sockets may go on listening."""
+    return user_group(user_pk), {"type": RECHECK, "user": str(user_pk)}
+
+
+def missed() -> Hint:
+    """Tell every hub that hints were lost, so that it sweeps now."""
+    return HUBS_GROUP, {"type": MISSED}

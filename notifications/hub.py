@@ -8,26 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from channels.layers import get_channel_layer
+from django.db import Error as DatabaseError
+from django.utils import timezone
 
-from . import hints
+from . import auth, hints
 from .audience import topic_group, user_group
+from .auth import Verdicts
 from .conf import conf
+from .database import in_database_thread
 from .feed_reader import FeedReader
 from .membership import Membership
 from .metrics import count
 from .protocol import CloseCode, Resume
+from .receiver import Receiver
 from .sockets import Socket
 from .subscriber import Subscriber
-from .sweep import sweep_for_ever
 
 logger = logging.getLogger(__name__)
-
-RECEIVE_RETRY_MAX_SECONDS = 1.0
 
 
 class Full(Exception):  # noqa: N818  says what is the case
@@ -36,14 +39,6 @@ class Full(Exception):  # noqa: N818  says what is the case
     def __init__(self, code: CloseCode) -> None:
         super().__init__(code.name)
         self.code = code
-
-
-def current_hub() -> Hub:
-    """Return the hub of the running event loop, started with the first call."""
-    loop = asyncio.get_running_loop()
-    if loop not in _hubs:
-        _hubs[loop] = Hub()
-    return _hubs[loop]
 
 
 class Hub:
@@ -56,16 +51,19 @@ class Hub:
         self._topics: dict[str, set[Socket]] = {}
         self._sockets = 0
         self._feed = FeedReader()
-        self._ready = asyncio.Event()
+        self.hints_missed = asyncio.Event()
+        """Set when hints were lost, for the sweep to look at once."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._dispatch: dict[Any, Callable[[dict[str, Any]], None]] = {
             hints.CHANGED: self._changed,
             hints.TOAST: self._toast,
             hints.MESSAGE: self._message,
             hints.REVOKED: self._revoked,
+            hints.RECHECK: self._recheck,
+            hints.MISSED: lambda message: self.hints_missed.set(),
         }
-        self._start(self._receive_for_ever())
-        self._start(sweep_for_ever(self))
+        self._receiver = Receiver(self._layer, self._membership, self._take, self.hints_missed.set)
+        self.start(self._receiver.run())
 
     async def join(self, socket: Socket, resume: Resume) -> None:
         """Take a socket in: listen for its user, write the welcome and what it missed.
@@ -73,12 +71,13 @@ class Hub:
         Raises `Full`, or what the database raises when the feed cannot be read.
         """
         subscriber = self._admit(socket)
-        await self._ready.wait()
+        await self._receiver.is_ready.wait()
         await self._membership.join(user_group(socket.identity.user_pk))
         page = await self._feed.read((socket.identity.user_pk, resume))
         if socket.closed_with is None:
             subscriber.welcome(socket, page, conf.SWEEP_SECONDS)
             self.catch_up(subscriber)
+            self._recheck_at(subscriber, socket.identity.expires)
 
     async def leave(self, socket: Socket) -> None:
         """Let a socket go, and with the last one of a user or a topic the group."""
@@ -109,8 +108,17 @@ class Hub:
             del self._topics[topic]
             await self._membership.leave(topic_group(topic))
 
+    def apply(self, subscriber: Subscriber, verdicts: Verdicts) -> None:
+        """Close the user's sockets that may no longer listen, and note when the others may not."""
+        for socket in tuple(subscriber.sockets):
+            code = verdicts.revoked.get(socket.identity)
+            if code is not None:
+                count("hub.revoked")
+                socket.close(code, at_once=True)
+            self._recheck_at(subscriber, verdicts.expires.get(socket.identity.session_key or ""))
+
     async def repair_groups(self) -> None:
-        """Join and leave what failed while the layer was away."""
+        """Be again in every group that this process should be in."""
         await self._membership.repair()
 
     def subscribers(self) -> list[Subscriber]:
@@ -121,7 +129,13 @@ class Hub:
         """Read the feed for a user whose sockets lack something, unless that is under way."""
         if not subscriber.is_catching_up and subscriber.furthest_behind() is not None:
             subscriber.is_catching_up = True
-            self._start(self._catch_up(subscriber))
+            self.start(self._catch_up(subscriber))
+
+    def start(self, work: Any) -> None:
+        """Run a coroutine beside everything else for as long as the hub lives."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _admit(self, socket: Socket) -> Subscriber:
         subscriber = self._subscribers.get(socket.key)
@@ -172,29 +186,24 @@ class Hub:
             if message["session"] in (None, socket.identity.session_digest):
                 socket.close(message["code"], at_once=True)
 
-    async def _receive_for_ever(self) -> None:
-        if self._layer is None:
-            logger.error("CHANNEL_LAYERS has no default; only the sweep delivers notifications.")
-            self._ready.set()
-            return
-        pause = 0.0
-        channel: str | None = None
-        while True:
-            try:
-                if channel is None:
-                    channel = await self._layer.new_channel()
-                    await self._membership.move_to(channel)
-                    self._ready.set()
-                self._take(await self._layer.receive(channel))
-                pause = 0.0
-            except Exception as exc:  # whatever the layer raises, the process must not go deaf
-                count("hub.receive_failed")
-                # A socket time-out of an idle blocking read is the core layer's everyday.
-                level = logging.DEBUG if pause < RECEIVE_RETRY_MAX_SECONDS else logging.WARNING
-                logger.log(level, "The channel layer failed in receive(): %r", exc)
-                pause = min(pause * 2 or 0.01, RECEIVE_RETRY_MAX_SECONDS)
-                self._ready.set()
-                await asyncio.sleep(pause)
+    def _recheck(self, message: dict[str, Any]) -> None:
+        subscriber = self._subscribers.get(message["user"])
+        if subscriber is not None:
+            self.start(self._judge(subscriber))
+
+    def _recheck_at(self, subscriber: Subscriber, moment: datetime | None) -> None:
+        # A session may be prolonged until then, so its end is looked up and not taken for granted.
+        seconds = (moment - timezone.now()).total_seconds() if moment else math.inf
+        if seconds < conf.SWEEP_SECONDS * 2:
+            loop = asyncio.get_running_loop()
+            loop.call_later(max(seconds, 0) + 0.05, lambda: self.start(self._judge(subscriber)))
+
+    async def _judge(self, subscriber: Subscriber) -> None:
+        identities = {socket.identity for socket in subscriber.sockets}
+        try:
+            self.apply(subscriber, await in_database_thread(auth.judge, identities))
+        except DatabaseError:
+            count("hub.judge_failed")  # the sweep looks again
 
     def _take(self, message: dict[str, Any]) -> None:
         take = self._dispatch.get(message.get("type"))
@@ -206,11 +215,3 @@ class Hub:
         except Exception:  # a hint of another version must not stop the ones after it
             count("hub.bad_hint")
             logger.exception("A hint of type %r could not be used", message.get("type"))
-
-    def _start(self, work: Any) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-
-_hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from itertools import islice
+from time import monotonic
 from typing import Any
+from weakref import WeakValueDictionary
 
 from .conf import conf
 from .metrics import count
@@ -13,6 +16,9 @@ logger = logging.getLogger(__name__)
 
 # The core Redis layer takes a connection for each command from a pool of 100.
 CHANGES_AT_ONCE = 32
+REFRESHED_AT_ONCE = 500
+# While the layer is away, connecting sockets do not queue for its time-out.
+RETRY_SECONDS = 1.0
 
 
 class Membership:
@@ -22,8 +28,10 @@ class Membership:
         self._layer = layer
         self._channel: str | None = None
         self._wanted: set[str] = set()
-        self._joined: set[str] = set()
-        self._locks: dict[str, asyncio.Lock] = {}
+        # In the order of joining, so that the longest joined are refreshed first.
+        self._joined: dict[str, None] = {}
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._retry_at = 0.0
         self._slots = asyncio.Semaphore(CHANGES_AT_ONCE)
 
     async def join(self, group: str) -> None:
@@ -43,29 +51,33 @@ class Membership:
         await self.repair()
 
     async def repair(self) -> None:
-        """Try again what failed."""
-        pending = self._wanted ^ self._joined
+        """Try again what failed, and refresh some groups where the layer can forget them."""
+        if hasattr(self._layer, "group_expiry"):
+            # The core layer keeps groups in Redis, where they expire and a flush takes them away.
+            for group in tuple(islice(self._joined, REFRESHED_AT_ONCE)):
+                del self._joined[group]
+        self._retry_at = 0.0
+        pending = self._wanted ^ self._joined.keys()
         await asyncio.gather(*(self._reconcile(group) for group in pending))
 
     async def _reconcile(self, group: str) -> None:
-        if self._channel is None:
-            return
         lock = self._locks.setdefault(group, asyncio.Lock())
         async with lock, self._slots:
+            if self._channel is None or monotonic() < self._retry_at:
+                return
             try:
                 await self._change(group, self._channel)
             except Exception as exc:  # the layer is away: the sweep delivers and repairs
-                count("hub.group_failed")
+                count("membership.failed")
+                self._retry_at = monotonic() + RETRY_SECONDS
                 logger.debug("The channel layer did not change group %s: %r", group, exc)
-        if group not in self._wanted and not lock.locked():
-            self._locks.pop(group, None)
 
     async def _change(self, group: str, channel: str) -> None:
         wanted, joined = group in self._wanted, group in self._joined
         async with asyncio.timeout(conf.SEND_TIMEOUT_SECONDS):
             if wanted and not joined:
                 await self._layer.group_add(group, channel)
-                self._joined.add(group)
+                self._joined[group] = None
             elif joined and not wanted:
                 await self._layer.group_discard(group, channel)
-                self._joined.discard(group)
+                del self._joined[group]

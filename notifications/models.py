@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
 from typing import Any, Self
 
 from django.conf import settings
@@ -105,6 +106,10 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
         """Those that count in the badge."""
         return self.present().filter(read_at=None)
 
+    def expired(self, now: datetime) -> Self:
+        """Those whose time is over and that are not removed yet."""
+        return self.present().filter(expires__lte=now)
+
     def newest_first(self) -> Self:
         """The order of the list: by the time the text was written."""
         return self.order_by("-created", "-pk")
@@ -165,6 +170,11 @@ class Notification(models.Model):
                 fields=["recipient"],
                 condition=Q(removed_at=None, read_at=None),
                 name="notification_unread",
+            ),
+            models.Index(
+                fields=["expires"],
+                condition=Q(removed_at=None, expires__isnull=False),
+                name="notification_expiry",
             ),
         ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -19,6 +20,8 @@ BODY_MAX_CHARS = 4000
 URL_MAX_CHARS = 2000
 KIND_MAX_CHARS = 100
 DATA_MAX_BYTES = 16 * 1024
+# JSON nested some hundred levels deep is written by one reader and refused by the next.
+DATA_MAX_DEPTH = 32
 
 _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
@@ -85,6 +88,17 @@ class Payload:
 PAYLOAD_FIELDS = tuple(each.name for each in fields(Payload))
 
 
+def refuse_unstorable(name: str, text: str) -> None:
+    """Raise `ValueError` for text that a database or a socket would refuse later."""
+    # PostgreSQL stores no NUL, and a lone surrogate is no UTF-8: both would fail after the check.
+    if "\x00" in text:
+        raise ValueError(f"{name} has a NUL character, which cannot be stored.")
+    try:
+        text.encode()
+    except UnicodeEncodeError as exc:
+        raise ValueError(f"{name} has a lone surrogate at {exc.start}, which is no text.") from exc
+
+
 def _refuse_unknown_keys(value: Mapping[str, Any]) -> None:
     unknown = [key for key in value if key not in PAYLOAD_FIELDS]
     if unknown:
@@ -102,18 +116,8 @@ def _text(name: str, value: object, limit: int) -> str:
     text = str(value)
     if len(text) > limit:
         raise ValueError(f"{name} has {len(text)} characters, the limit is {limit}: {text[:60]!r}…")
-    _refuse_unstorable(name, text)
+    refuse_unstorable(name, text)
     return text
-
-
-def _refuse_unstorable(name: str, text: str) -> None:
-    # PostgreSQL stores no NUL, and a lone surrogate is no UTF-8: both would fail after the check.
-    if "\x00" in text:
-        raise ValueError(f"{name} has a NUL character, which cannot be stored.")
-    try:
-        text.encode()
-    except UnicodeEncodeError as exc:
-        raise ValueError(f"{name} has a lone surrogate at {exc.start}, which is no text.") from exc
 
 
 def _level(value: object) -> str:
@@ -151,9 +155,10 @@ def _json(value: object) -> dict[str, Any]:
     try:
         text = json.dumps(dict(value), cls=DjangoJSONEncoder, allow_nan=False, ensure_ascii=False)
         size = len(text.encode())
+        plain: dict[str, Any] = json.loads(text)
     except (TypeError, ValueError, RecursionError) as exc:
         raise ValueError(
-            f"data cannot be carried as JSON ({exc}): {str(value)[:200]}. Legal are strings, "
+            f"data cannot be carried as JSON ({exc}): {_short(value)}. Legal are strings, "
             "finite numbers, booleans, None, lists, mappings with string keys, dates, decimals "
             "and UUIDs."
         ) from exc
@@ -161,5 +166,20 @@ def _json(value: object) -> dict[str, Any]:
         raise ValueError(f"data is {size} bytes as JSON, the limit is {DATA_MAX_BYTES}.")
     if _ESCAPED_NUL.search(text):
         raise ValueError("data has a NUL character, which cannot be stored.")
-    plain: dict[str, Any] = json.loads(text)
+    if _is_deeper(plain, DATA_MAX_DEPTH):
+        raise ValueError(f"data is nested deeper than {DATA_MAX_DEPTH} levels: {_short(value)}.")
     return plain
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    if not isinstance(value, (dict, list)):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_is_deeper(each, levels - 1) for each in inner)
+
+
+def _short(value: object) -> str:
+    try:
+        return reprlib.repr(value)
+    except ValueError:  # an integer of over 4,300 digits
+        return type(value).__name__

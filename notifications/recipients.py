@@ -24,15 +24,22 @@ def recipient_pk(user: object) -> Any:
 
 
 def batches(users: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    """Yield the users' primary keys in lists of at most `size`, sorted and without doubles."""
+    """Yield the users' primary keys in lists of at most `size`, sorted and without doubles.
+
+    An iterable is read to its end first: a wrong user in it is told before anything is written.
+    """
     if isinstance(users, QuerySet):
         yield from _queryset_batches(users, size)
         return
     if isinstance(users, (str, bytes)) or not isinstance(users, Iterable):
         raise TypeError(f"users is {users!r}; it must be a QuerySet or an iterable of users.")
-    pks = map(recipient_pk, users)
-    while batch := list(islice(pks, size)):
-        yield sorted(set(batch))
+    yield from _in_lists(map(recipient_pk, users), size)
+
+
+def _in_lists(pks: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    ordered = iter(sorted(set(pks)))
+    while batch := list(islice(ordered, size)):
+        yield batch
 
 
 def _queryset_batches(users: QuerySet[Any], size: int) -> Iterator[list[Any]]:
@@ -40,9 +47,7 @@ def _queryset_batches(users: QuerySet[Any], size: int) -> Iterator[list[Any]]:
     if not issubclass(users.model, model):
         raise TypeError(f"users is a QuerySet of {users.model.__name__}, not of {model.__name__}.")
     if users.query.is_sliced or users.query.combinator:
-        pks = iter(sorted(set(users.values_list("pk", flat=True))))
-        while batch := list(islice(pks, size)):
-            yield batch
+        yield from _in_lists(users.values_list("pk", flat=True), size)
         return
     # One query a batch: a cursor kept open over the batches' commits would pin an old snapshot.
     ordered = users.order_by("pk").values_list("pk", flat=True).distinct()

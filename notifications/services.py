@@ -20,8 +20,10 @@ from . import delivery, hints, ledger, protocol, topics
 from .conf import conf
 from .hints import Hint
 from .models import DEDUPE_KEY_MAX_CHARS, Notification, NotificationQuerySet
-from .payload import Payload
+from .payload import Payload, refuse_unstorable
 from .recipients import batches, recipient_pk
+
+EXPIRY_USERS = 200
 
 Sayable = Payload | Mapping[str, Any] | str | Promise
 """What can be said: a title, a mapping of payload fields, or a checked payload."""
@@ -34,7 +36,7 @@ class PartiallyNotified(RuntimeError):  # noqa: N818  says what is the case
     """`notify_many()` stopped in the middle: whole batches are written, the rest is not.
 
     `notified` counts the users in the batches that are written, `failed` holds the primary keys of
-    the batch that was not. The cause is chained.
+    the batch that was not (none where its users could not even be read). The cause is chained.
     """
 
     def __init__(self, notified: int, failed: Sequence[Any]) -> None:
@@ -90,43 +92,62 @@ def notify_many(
     message = _Message(payload, key, dedupe, transient, expires_in)
     is_outermost = not connections[ledger.database()].in_atomic_block
     told = 0
-    for batch in batches(users, conf.BATCH_SIZE):
-        try:
+    writing: Sequence[Any] = ()
+    try:
+        for batch in batches(users, conf.BATCH_SIZE):
+            writing = batch
             told += message.send_to_batch(batch)
-        except Exception as exc:
-            if is_outermost and told:
-                raise PartiallyNotified(told, batch) from exc
-            raise
-        except BaseException as exc:
-            if is_outermost:
-                exc.add_note(_progress(told, batch))
-            raise
+            writing = ()
+    except Exception as exc:
+        if is_outermost and told:
+            raise PartiallyNotified(told, writing) from exc
+        raise
+    except BaseException as exc:
+        if is_outermost:
+            exc.add_note(_progress(told, writing))
+        raise
     return told
 
 
+@async_unsafe("You cannot call mark_read() in async code; use `await amark_read(…)`.")
 def mark_read(user: object, items: Iterable[Item]) -> int:
     """Mark the user's own among these notifications as read; return the unread count."""
     return _announce(ledger.set_read(recipient_pk(user), _chosen(items), read=True))
 
 
+@async_unsafe("You cannot call mark_unread() in async code; use `await amark_unread(…)`.")
 def mark_unread(user: object, items: Iterable[Item]) -> int:
     """Mark the user's own among these notifications as unread; return the unread count."""
     return _announce(ledger.set_read(recipient_pk(user), _chosen(items), read=False))
 
 
+@async_unsafe("You cannot call mark_all_read() in async code; use `await amark_all_read(…)`.")
 def mark_all_read(user: object) -> int:
     """Mark everything up to now as read; return the unread count."""
     return _announce(ledger.set_read(recipient_pk(user), Notification.objects.all(), read=True))
 
 
+@async_unsafe("You cannot call remove() in async code; use `await aremove(…)`.")
 def remove(user: object, items: Iterable[Item]) -> int:
     """Take the user's own among these notifications out of the inbox; return the unread count."""
     return _announce(ledger.remove(recipient_pk(user), _chosen(items)))
 
 
+@async_unsafe("You cannot call mark_seen() in async code; use `await amark_seen(…)`.")
 def mark_seen(user: object, seq: int) -> None:
     """Remember that everything up to `seq` was on screen; the next page starts after it."""
     ledger.set_seen(recipient_pk(user), seq)
+
+
+@async_unsafe("You cannot call publish() in async code; use `await apublish(…)`.")
+def remove_expired() -> int:
+    """Remove what has expired, for at most 200 users; return for how many. The sweep calls this."""
+    now = timezone.now()
+    due = Notification.objects.expired(now)
+    users = list(due.order_by().values_list("recipient", flat=True).distinct()[:EXPIRY_USERS])
+    for user_pk in users:
+        _announce(ledger.remove(user_pk, due))
+    return len(users)
 
 
 def publish(topic: str, data: Any) -> None:
@@ -234,22 +255,32 @@ def _key(name: str, value: object) -> str | None:
         raise ValueError(
             f"{name} is {value!r}; it must be a string of 1 to {DEDUPE_KEY_MAX_CHARS} characters."
         )
+    refuse_unstorable(name, value)
     return value
 
 
 def _moment(expires_in: timedelta | float | None) -> datetime | None:
     if expires_in is None:
         return None
-    seconds = expires_in if isinstance(expires_in, timedelta) else timedelta(seconds=expires_in)
-    if seconds <= timedelta(0):
-        raise ValueError(f"expires_in is {expires_in!r}; it must be more than nothing.")
-    return timezone.now() + seconds
+    legal = "it must be a timedelta or a number of seconds, more than nothing"
+    try:
+        span = expires_in if isinstance(expires_in, timedelta) else timedelta(seconds=expires_in)
+        moment = timezone.now() + span
+    except (TypeError, ValueError, OverflowError) as exc:
+        raise ValueError(f"expires_in is {expires_in!r}; {legal}.") from exc
+    if span <= timedelta(0):
+        raise ValueError(f"expires_in is {expires_in!r}; {legal}.")
+    return moment
 
 
 def _progress(notified: int, failed: Sequence[Any]) -> str:
+    where = (
+        f"at the batch of {len(failed)} users from {failed[0]!r} to {failed[-1]!r} (by primary key)"
+        if failed
+        else "between two batches"
+    )
     return (
-        f"notify_many() wrote whole batches for {notified} users and stopped at the batch of "
-        f"{len(failed)} users from {failed[0]!r} to {failed[-1]!r} (by primary key). "
+        f"notify_many() wrote whole batches for {notified} users and stopped {where}. "
         "With dedupe= the same call can be made again and leaves out who has it already."
     )
 

@@ -34,7 +34,7 @@ class Subscriber:
             )
         )
         self.epoch = page.epoch
-        self.newest = max(self.newest, page.cursor, key=_u)
+        self.newest = max(self.newest, page.head, key=_u)
         if page.items:
             self._deliver_page(socket, page)
 
@@ -53,10 +53,12 @@ class Subscriber:
 
     def take_page(self, page: Page) -> None:
         """Write a page of the feed to the sockets that stand within it."""
-        if not self._is_of(page.epoch) or page.reset:
+        if not self._is_of(page.epoch):
             return
         for socket in self._welcomed():
-            if page.start.u <= socket.position.u < page.cursor.u:
+            if page.reset and socket.position.u < page.cursor.u:
+                socket.close(CloseCode.RESTART)
+            elif page.start.u <= socket.position.u < page.cursor.u:
                 self._deliver_page(socket, page)
 
     def take_head(self, head: Head) -> bool:

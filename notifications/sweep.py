@@ -1,4 +1,8 @@
-"""The repair round: compares the logs' heads with what was sent, and tells every socket."""
+"""The repair round: compares what sockets have and may with the database, and tells them the heads.
+
+Every `NOTIFICATIONS_SWEEP_SECONDS`, and at once after the layer was away. It mends lost hints,
+closes who may no longer listen, and removes what has expired.
+"""
 
 from __future__ import annotations
 
@@ -6,61 +10,76 @@ import asyncio
 import logging
 import random
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
-from . import feed, protocol
+from . import auth, feed, protocol, services
 from .conf import conf
 from .database import in_database_thread
+from .hub import Hub
 from .metrics import count
 from .subscriber import Subscriber
 
 logger = logging.getLogger(__name__)
 
-USERS_PER_QUERY = 1000
+# Three queries for each batch: 15 for 10,000 users.
+USERS_PER_BATCH = 2000
 JITTER = 0.1
+HURRIED_AGAIN_SECONDS = 1.0
+# A heartbeat for each of 10,000 sockets must not hold up what arrives meanwhile.
+SUBSCRIBERS_PER_SLICE = 100
 
 
-class Sweepable(Protocol):
-    """What the sweep needs of the hub."""
+class Sweeper:
+    """Sweeps the hub of this process for ever."""
 
-    def subscribers(self) -> list[Subscriber]:
-        """Return the users who are connected here."""
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
 
-    def catch_up(self, subscriber: Subscriber) -> None:
-        """Read the feed for a user whose sockets lack something."""
+    async def run(self) -> None:
+        """Sweep until cancelled."""
+        while True:
+            await self._wait()
+            try:
+                await self.sweep()
+            except Exception as exc:  # the database is away: the next round tries again
+                count("sweep.failed")
+                logger.error("The sweep failed (%r); the next round tries again.", exc)
 
-    async def repair_groups(self) -> None:
-        """Join and leave the groups that failed before."""
+    async def sweep(self) -> None:
+        """Go once through all users who are connected here, in batches."""
+        await self._hub.repair_groups()
+        subscribers = self._hub.subscribers()
+        for batch in _slices(subscribers, USERS_PER_BATCH):
+            heads = await in_database_thread(feed.heads, [each.user_pk for each in batch])
+            await self._compare(batch, heads)
+            identities = {socket.identity for each in batch for socket in each.sockets}
+            verdicts = await in_database_thread(auth.judge, identities)
+            for subscriber in batch:
+                self._hub.apply(subscriber, verdicts)
+        await in_database_thread(services.remove_expired)
 
+    async def _compare(self, batch: Sequence[Subscriber], heads: dict[Any, feed.Head]) -> None:
+        for part in _slices(batch, SUBSCRIBERS_PER_SLICE):
+            for subscriber in part:
+                head = heads.get(subscriber.user_pk)
+                if head is not None and subscriber.take_head(head):
+                    count("sweep.repaired")
+                    self._hub.catch_up(subscriber)
+                subscriber.write(protocol.heartbeat(subscriber.newest))
+            await asyncio.sleep(0)
 
-async def sweep_for_ever(hub: Sweepable) -> None:
-    """Sweep every `NOTIFICATIONS_SWEEP_SECONDS`, give or take a tenth."""
-    while True:
-        jitter = random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311  spreads processes, no secret
-        await asyncio.sleep(conf.SWEEP_SECONDS * jitter)
+    async def _wait(self) -> None:
+        seconds = conf.SWEEP_SECONDS * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
+        # Many processes may find the layer back at the same moment, each tells every hub.
+        pause = min(seconds, HURRIED_AGAIN_SECONDS * random.random())  # noqa: S311
         try:
-            await sweep(hub)
-        except Exception:  # the database is away: the next round tries again
-            count("sweep.failed")
-            logger.exception("The sweep failed; the next round tries again")
+            async with asyncio.timeout(seconds):
+                await self._hub.hints_missed.wait()
+                await asyncio.sleep(pause)
+        except TimeoutError:
+            pass
+        self._hub.hints_missed.clear()
 
 
-async def sweep(hub: Sweepable) -> None:
-    """Go once through all users who are connected here, in batches."""
-    await hub.repair_groups()
-    subscribers = hub.subscribers()
-    for at in range(0, len(subscribers), USERS_PER_QUERY):
-        batch = subscribers[at : at + USERS_PER_QUERY]
-        heads = await in_database_thread(feed.heads, [each.user_pk for each in batch])
-        _compare(hub, batch, heads)
-
-
-def _compare(hub: Sweepable, batch: Sequence[Subscriber], heads: dict[Any, feed.Head]) -> None:
-    for subscriber in batch:
-        head = heads.get(subscriber.user_pk)
-        if head is None:
-            continue
-        if subscriber.take_head(head):
-            count("sweep.repaired")
-            hub.catch_up(subscriber)
-        subscriber.write(protocol.heartbeat(subscriber.newest))
+def _slices(entries: Sequence[Any], size: int) -> list[Sequence[Any]]:
+    return [entries[at : at + size] for at in range(0, len(entries), size)]

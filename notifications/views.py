@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, RawPostDataException
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
@@ -110,7 +110,7 @@ def _standing(request: HttpRequest) -> HttpResponse:
 def _posted_pks(request: HttpRequest) -> list[int]:
     try:
         body: Any = json.loads(request.body)
-    except (ValueError, RecursionError) as exc:
+    except (ValueError, RecursionError, RawPostDataException) as exc:
         raise ProtocolError(f'The body is no JSON: {exc}. Send {{"ids": ["n5120"]}}.') from exc
     if not isinstance(body, dict):
         raise ProtocolError('The body must be an object such as {"ids": ["n5120"]}.')
@@ -118,7 +118,7 @@ def _posted_pks(request: HttpRequest) -> list[int]:
 
 
 def _limit(text: str) -> int:
-    if text.isascii() and text.isdigit() and 0 < int(text[:9]) <= LIST_LIMIT_MAX:
+    if text.isascii() and text.isdigit() and len(text) <= 9 and 0 < int(text) <= LIST_LIMIT_MAX:
         return int(text)
     raise ProtocolError(
         f"limit is {text[:20]!r}; it must be a whole number from 1 to {LIST_LIMIT_MAX}."

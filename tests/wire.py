@@ -1,4 +1,4 @@
-"""A raw WebSocket client for tests: it knows the written protocol and nothing of the project's code."""
+"""A raw WebSocket client for tests: it knows the written protocol and none of the project's code."""
 
 import asyncio
 import json
