@@ -64,6 +64,7 @@ class Sweeper:
                 head = heads.get(subscriber.user_pk)
                 if head is not None and subscriber.take_head(head):
                     count("sweep.repaired")
+                    logger.info("User %s was behind; the feed is read.", subscriber.user_pk)
                     self._hub.catch_up(subscriber)
                 subscriber.write(protocol.heartbeat(subscriber.newest))
             await asyncio.sleep(0)

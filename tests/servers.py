@@ -54,6 +54,8 @@ class Process:
         self.command = command
         self.log = log
         self.env = dict(env or {})
+        self.user: str | None = None
+        """Whom it runs as, if not oneself."""
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -81,9 +83,14 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                user=self.user,
             )
-        wait_for(self._has_settled, deadline=START_SECONDS, what=" ".join(self.command))
-        assert self.is_running, f"{self.command} ended at its start:\n{self.log_text()}"
+        try:
+            wait_for(self._has_settled, deadline=START_SECONDS, what=" ".join(self.command))
+            assert self.is_running, f"{self.command} ended at its start:\n{self.log_text()}"
+        except AssertionError:
+            self.kill()
+            raise
         return self
 
     def stop(self) -> None:
@@ -91,8 +98,8 @@ class Process:
         self._end(signal.SIGTERM)
 
     def interrupt(self) -> None:
-        """End it as Ctrl-C would."""
-        self._end(signal.SIGINT)
+        """End it as Ctrl-C would; fail when it does not go."""
+        assert self._end(signal.SIGINT), f"{self.command} did not end on SIGINT"
 
     def kill(self) -> None:
         """End it without a chance to say goodbye: kill -9."""
@@ -118,18 +125,20 @@ class Process:
     def _has_settled(self) -> bool:
         return not self.is_running or self.answers()
 
-    def _end(self, number: signal.Signals) -> None:
+    def _end(self, number: signal.Signals) -> bool:
         if self.process is None:
-            return
+            return True
         if self.is_running:
             self.process.send_signal(number)
             self.process.send_signal(signal.SIGCONT)  # a paused one hears nothing else
+        process, self.process = self.process, None
         try:
-            self.process.wait(STOP_SECONDS)
+            process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self.process = None
+            process.kill()
+            process.wait()
+            return False
+        return True
 
 
 class ServerProcess(Process):
