@@ -44,7 +44,8 @@ unit: $(VENV)/.installed-dev ## run the tests without a browser
 # A run of its own: Playwright's loop cannot share a process with the asynchronous tests.
 browser: $(VENV)/.installed-dev ## run the tests in a real browser (CHROMIUM names one)
 	@echo "== browser tests"
-	@chromium=$$(bin/browser) && CHROMIUM=$$chromium $(BIN)/python -m pytest -p no:asyncio tests/browser
+	@chromium=$$(bin/browser) && CHROMIUM=$$chromium $(BIN)/python -m pytest -p no:asyncio \
+		-W ignore::pytest.PytestConfigWarning tests/browser
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

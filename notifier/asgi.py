@@ -1,6 +1,7 @@
 """The entry point of ASGI servers: pages over HTTP, notifications over WebSockets."""
 
 import os
+import warnings
 
 from django.core.asgi import get_asgi_application
 
@@ -14,6 +15,9 @@ from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E40
 from notifications.auth import AuthMiddlewareStack  # noqa: E402
 from notifications.routing import websocket_urlpatterns  # noqa: E402
 from notifier.startup import prepare_to_serve  # noqa: E402
+
+# WhiteNoise's answers are synchronous iterators; each is one small file, read at once.
+warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous")
 
 prepare_to_serve()
 sockets = AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)))

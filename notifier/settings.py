@@ -9,9 +9,11 @@ from typing import Any
 import environ
 from django.utils.translation import gettext_lazy as _
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
 from notifier.broker.location import socket_path, socket_url
+from notifier.logs import in_one_line
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DEVELOPMENT_KEY = "django-insecure-for-development-only"
@@ -154,9 +156,9 @@ CACHES = {
             "SOCKET_CONNECT_TIMEOUT": 0.5,
             "SOCKET_TIMEOUT": 0.5,
             "CONNECTION_POOL_KWARGS": {
-                # redis-py would sleep for seconds between three more tries. A connection that
-                # an idle Redis has closed deserves one more, at once.
-                "retry": Retry(NoBackoff(), 1),
+                # redis-py would sleep for seconds between three more tries. One more is enough
+                # for a connection that Redis has closed, none for a Redis that hangs.
+                "retry": Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
                 "max_connections": 1000,
             },
         },
@@ -230,10 +232,14 @@ LOGGING = {
     "formatters": {
         "line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
     },
+    "filters": {
+        "in_one_line": {"()": "django.utils.log.CallbackFilter", "callback": in_one_line},
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
         "django": {"level": "WARNING"},
+        "django_redis.cache": {"filters": ["in_one_line"]},
         "notifications": {"level": env.str("LOG_LEVEL", default="INFO")},
         "notifier": {"level": env.str("LOG_LEVEL", default="INFO")},
     },

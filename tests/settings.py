@@ -9,7 +9,8 @@ import tempfile
 from pathlib import Path
 
 os.environ.setdefault("DEBUG", "1")
-os.environ.setdefault("VAR_DIR", tempfile.mkdtemp(prefix="notifier-tests-"))
+if "VAR_DIR" not in os.environ:
+    os.environ["VAR_DIR"] = tempfile.mkdtemp(prefix="notifier-tests-")
 
 from notifier.settings import *  # noqa: F403
 from notifier.settings import DATABASES, VAR_DIR

@@ -1,14 +1,16 @@
 """`manage.py run`, as `make run` calls it, in a directory of its own."""
 
 import re
+import sqlite3
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from notifier.broker.membership import has_keeper
+from notifier.broker.membership import answers, has_keeper
 from tests.servers import HOST, Process, free_port
 from tests.waiting import wait_for
 
@@ -18,14 +20,14 @@ SECOND_RUN_SECONDS = 3.0
 class Run(Process):
     """A `manage.py run` with a directory, a database and a broker of its own."""
 
-    def __init__(self, directory: Path, **env: str) -> None:
+    def __init__(self, directory: Path, log: str = "run.log", **env: str) -> None:
         """Prepare it on a free port."""
         self.directory = directory
         self.port = free_port()
         self.url = f"http://{HOST}:{self.port}"
         own = {"VAR_DIR": str(directory), "DATABASE_URL": f"sqlite:///{directory}/db.sqlite3"}
         own |= {"PORT": str(self.port), "DJANGO_SETTINGS_MODULE": "notifier.settings", "DEBUG": "1"}
-        super().__init__([sys.executable, "manage.py", "run"], directory / "run.log", own | env)
+        super().__init__([sys.executable, "manage.py", "run"], directory / log, own | env)
 
     @property
     def socket(self) -> Path:
@@ -37,25 +39,45 @@ class Run(Process):
         return "Serving on" in self.log_text()
 
 
-@pytest.fixture
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    running = Run(tmp_path_factory.mktemp("run")).start()
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """Return a run that no test ends."""
+    running = Run(tmp_path_factory.mktemp("site")).start()
     yield running
     running.stop()
 
 
-def test_it_says_where_it_serves_and_who_can_log_in(run: Run) -> None:
-    wait_for(lambda: "Log in" in run.log_text())
+@pytest.fixture
+def new_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Run]]:
+    """Return a function that prepares a run, which ends with the test."""
+    runs: list[Run] = []
 
-    told = run.log_text()
+    def prepare(**env: str) -> Run:
+        runs.append(Run(tmp_path_factory.mktemp("run"), **env))
+        return runs[-1]
 
-    assert f"{run.url}/" in told
+    yield prepare
+    for run in runs:
+        run.stop()
+
+
+@pytest.fixture
+def run(new_run: Callable[..., Run]) -> Run:
+    return new_run().start()
+
+
+def test_it_says_where_it_serves_and_who_can_log_in(site: Run) -> None:
+    wait_for(lambda: "Log in" in site.log_text())
+
+    told = site.log_text()
+
+    assert f"{site.url}/" in told
     assert re.search(r"alice, bob, admin.*: demo", told)
 
 
 @pytest.mark.parametrize("name", ["alice", "bob", "admin"])
-def test_the_demo_users_can_log_in(run: Run, name: str) -> None:
-    with httpx.Client(base_url=run.url, follow_redirects=True) as browser:
+def test_the_demo_users_can_log_in(site: Run, name: str) -> None:
+    with httpx.Client(base_url=site.url, follow_redirects=True) as browser:
         page = browser.get("/accounts/login/")
         token = browser.cookies["csrftoken"]
         form = {"username": name, "password": "demo", "csrfmiddlewaretoken": token}
@@ -65,8 +87,8 @@ def test_the_demo_users_can_log_in(run: Run, name: str) -> None:
     assert home.url.path == "/"
 
 
-def test_static_files_are_served_without_being_collected(run: Run) -> None:
-    response = httpx.get(f"{run.url}/static/js/notifications/index.js")
+def test_static_files_are_served_without_being_collected(site: Run) -> None:
+    response = httpx.get(f"{site.url}/static/js/notifications/index.js")
 
     assert response.status_code == 200
     assert response.headers["Content-Type"].startswith("text/javascript")
@@ -83,36 +105,64 @@ def test_ctrl_c_leaves_nothing_running(run: Run) -> None:
         httpx.get(f"{run.url}/healthz")
 
 
+def test_sigint_ends_a_run_in_the_background_of_a_script_too(new_run: Callable[..., Run]) -> None:
+    run = new_run()
+    run.command = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", *run.command]
+    run.start()
+
+    run.interrupt()
+
+    assert not has_keeper(run.socket)
+
+
 def test_kill_9_leaves_no_broker_either(run: Run) -> None:
     run.kill()
 
     wait_for(lambda: not has_keeper(run.socket), what="the end of the broker")
 
 
-def test_a_second_one_says_that_the_port_is_taken(run: Run) -> None:
-    second = Run(run.directory, PORT=str(run.port))
-    second.log = run.directory / "second.log"
+def test_a_second_run_serves_within_three_seconds(run: Run) -> None:
+    run.stop()
+    run.log.unlink()
+    began = time.monotonic()
 
-    with pytest.raises(AssertionError):
+    run.start()
+
+    assert time.monotonic() - began < SECOND_RUN_SECONDS
+
+
+def test_another_one_says_that_the_port_is_taken(site: Run, new_run: Callable[..., Run]) -> None:
+    second = new_run(PORT=str(site.port))
+
+    with pytest.raises(AssertionError, match=f"{HOST}:{site.port} is taken"):
         second.start()
 
-    assert f"{HOST}:{run.port} is taken" in second.log_text()
-    assert httpx.get(f"{run.url}/healthz").text == "ok"
-    assert has_keeper(run.socket)
+    assert httpx.get(f"{site.url}/healthz").text == "ok"
 
 
-def test_it_refuses_a_default_key_without_debug(tmp_path: Path) -> None:
-    refused = Run(tmp_path, DEBUG="0")
+def test_another_one_in_the_same_place_shares_the_broker_and_leaves_it(site: Run) -> None:
+    second = Run(site.directory, log="second.log").start()
+
+    second.interrupt()
+
+    assert has_keeper(site.socket)
+    assert answers(site.socket)
+
+
+def test_it_refuses_a_default_key_without_debug(new_run: Callable[..., Run]) -> None:
+    refused = new_run(DEBUG="0")
 
     with pytest.raises(AssertionError, match="SECRET_KEY is the default one"):
         refused.start()
 
-    assert not (tmp_path / "db.sqlite3").exists()
+    assert not (refused.directory / "db.sqlite3").exists()
 
 
-def test_without_debug_it_makes_no_demo_users(tmp_path: Path) -> None:
-    run = Run(tmp_path, DEBUG="0", SECRET_KEY="a key of our own", HTTPS="0").start()
+def test_without_debug_it_makes_no_demo_users(new_run: Callable[..., Run]) -> None:
+    run = new_run(DEBUG="0", SECRET_KEY="a key of our own", HTTPS="0").start()
 
     run.stop()
 
     assert "Log in" not in run.log_text()
+    with sqlite3.connect(run.directory / "db.sqlite3") as database:
+        assert database.execute("SELECT count(*) FROM accounts_user").fetchone() == (0,)

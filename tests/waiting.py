@@ -4,7 +4,7 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
@@ -21,9 +21,13 @@ def wait_for(condition: Callable[[], T], *, deadline: float = 10.0, what: str = 
     return value
 
 
+@overload
 async def await_for(
-    condition: Callable[[], T | Awaitable[T]], *, deadline: float = 10.0, what: str = ""
-) -> T:
+    condition: Callable[[], Awaitable[T]], *, deadline: float = 10.0, what: str = ""
+) -> T: ...
+@overload
+async def await_for(condition: Callable[[], T], *, deadline: float = 10.0, what: str = "") -> T: ...
+async def await_for(condition: Callable[[], Any], *, deadline: float = 10.0, what: str = "") -> Any:
     """Return the first true value of `condition()`, which may be asynchronous."""
     end = time.monotonic() + deadline
     while not (value := await _value_of(condition)):
@@ -33,7 +37,7 @@ async def await_for(
     return value
 
 
-async def _value_of(condition: Callable[[], T | Awaitable[T]]) -> T:
+async def _value_of(condition: Callable[[], Any]) -> Any:
     value = condition()
     return await value if inspect.isawaitable(value) else value
 

@@ -1,6 +1,7 @@
 """`manage.py serve`: this process becomes the server."""
 
 import os
+import signal
 from argparse import ArgumentParser
 from typing import Any
 
@@ -21,6 +22,8 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=os.environ.get("PORT", "8000"))
 
     def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:
+        # A shell has a script's background processes ignore SIGINT; this one must end by it too.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             if not serve(host, port, lambda: self.announce(host, port)):
                 raise CommandError(f"{host}:{port} is taken. Name another port: PORT=8001")
