@@ -28,7 +28,7 @@ def check_settings(**kwargs: Any) -> list[checks.CheckMessage]:
 @checks.register
 def check_channel_layer(**kwargs: Any) -> list[checks.CheckMessage]:
     """notifications.E002: there is no channel layer, so nothing is delivered live."""
-    if "default" in getattr(settings, "CHANNEL_LAYERS", {}):
+    if "default" in (getattr(settings, "CHANNEL_LAYERS", None) or {}):
         return []
     return [
         checks.Error(

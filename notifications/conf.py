@@ -84,7 +84,7 @@ def _exact_int(raw: Any) -> int:
 
 
 class Conf:
-    """Every setting of the app. docs/architecture.md lists them with their reasons."""
+    """Every setting of the app. docs/settings.md lists them."""
 
     SWEEP_SECONDS = _seconds(25.0)
     SEND_TIMEOUT_SECONDS = _seconds(1.0)

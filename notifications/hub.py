@@ -206,12 +206,12 @@ class Hub:
             count("hub.judge_failed")  # the sweep looks again
 
     def _take(self, message: dict[str, Any]) -> None:
-        take = self._dispatch.get(message.get("type"))
-        if take is None:
-            count("hub.unknown_hint")
-            return
         try:
-            take(message)
+            take = self._dispatch.get(message["type"])
+            if take is None:
+                count("hub.unknown_hint")
+            else:
+                take(message)
         except Exception:  # a hint of another version must not stop the ones after it
             count("hub.bad_hint")
-            logger.exception("A hint of type %r could not be used", message.get("type"))
+            logger.exception("A hint could not be used: %.200r", message)

@@ -12,6 +12,7 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import uuid4
 
 import redis
 from channels_redis.pubsub import (
@@ -61,6 +62,17 @@ class RedisPubSubLayer(RedisPubSubChannelLayer):  # type: ignore[misc]  # untype
         super().__init__(
             hosts=[{**_HOST_DEFAULTS, **host} for host in self._hosts], prefix=prefix, **options
         )
+
+    async def new_channel(self, prefix: str = "specific.") -> str:
+        """Open a channel; one that cannot be opened leaves nothing behind, as it does in the base."""
+        layer = self._get_layer()
+        channel = f"{layer.prefix}{prefix}{uuid4().hex}"
+        try:
+            await layer._subscribe_to_channel(channel)
+        except BaseException:
+            layer.channels.pop(channel, None)
+            raise
+        return channel
 
     def group_send_now(
         self, messages: Sequence[tuple[str, Mapping[str, Any]]], *, timeout_seconds: float

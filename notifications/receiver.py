@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .audience import HUBS_GROUP
+from .conf import conf
 from .membership import Membership
 from .metrics import count
 
@@ -49,7 +50,8 @@ class Receiver:
                 message = await self._receive()
             except Exception as exc:  # whatever the layer raises, the process must not go deaf
                 # The core layer's blocking read ends in a socket time-out when nothing comes.
-                if clock() - started > RETRY_MAX_SECONDS and not self._is_away:
+                is_idle = self._channel is not None and clock() - started > RETRY_MAX_SECONDS
+                if is_idle and not self._is_away:
                     count("receiver.timed_out")
                     continue
                 self._note_away(exc)
@@ -62,7 +64,8 @@ class Receiver:
 
     async def _receive(self) -> dict[str, Any]:
         if self._channel is None:
-            self._channel = await self._layer.new_channel()
+            async with asyncio.timeout(conf.SEND_TIMEOUT_SECONDS):
+                self._channel = await self._layer.new_channel()
             await self._membership.move_to(self._channel)
             await self._membership.join(HUBS_GROUP)
             self.is_ready.set()

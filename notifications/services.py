@@ -139,7 +139,6 @@ def mark_seen(user: object, seq: int) -> None:
     ledger.set_seen(recipient_pk(user), seq)
 
 
-@async_unsafe("You cannot call publish() in async code; use `await apublish(…)`.")
 def remove_expired() -> int:
     """Remove what has expired, for at most 200 users; return for how many. The sweep calls this."""
     now = timezone.now()
@@ -150,6 +149,7 @@ def remove_expired() -> int:
     return len(users)
 
 
+@async_unsafe("You cannot call publish() in async code; use `await apublish(…)`.")
 def publish(topic: str, data: Any) -> None:
     """Pass a live message to everybody who subscribed to the topic; nothing is stored.
 
