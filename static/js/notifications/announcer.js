@@ -5,12 +5,11 @@ import { element } from "./dom.js";
 const GATHER_MS = 150;
 const SPOKEN_MAX = 3;
 
-/** A live region. What comes together is said together; of more than three only the number. */
+/** A live region, `status` or `alert`; of more than three texts at once `summary(n)` is said. */
 export class Announcer {
   #texts = [];
   #summary;
 
-  /** `role` is `status` or `alert`; `summary(n)` says that n notifications came. */
   constructor(role, summary) {
     this.element = element("div", { role, class: "unseen" });
     this.#summary = summary;

@@ -1,8 +1,8 @@
-// Commands on their way: each waits under its `ref` for an `ok` or an `error`. No transport.
+// Commands on their way: each waits for its `ok` or `error`. No transport.
 
 const IDS_PER_FRAME = 150; // so many ids of 19 digits fit into 4 KB
 
-/** A command was refused, or its answer was lost with the connection (`code` "offline"). */
+/** A command was refused; with the code "offline", its answer was lost. */
 export class CommandError extends Error {
   constructor(code, detail = code) {
     super(detail);
@@ -10,7 +10,7 @@ export class CommandError extends Error {
   }
 }
 
-/** Sends commands through `send(frame)`, which tells whether it could, and settles them. */
+/** Settles commands that go out by `send(frame)`, which tells whether it could. */
 export class Commands {
   #send;
   #lastRef = 0;
@@ -31,7 +31,7 @@ export class Commands {
     });
   }
 
-  /** Run a command on ids, in as many frames as that takes. */
+  /** Run a command in as many frames as its ids take. */
   runOn(type, ids) {
     const frames = [];
     for (let at = 0; at < ids.length || !at; at += IDS_PER_FRAME) {
@@ -40,7 +40,7 @@ export class Commands {
     return Promise.all(frames);
   }
 
-  /** Settle the command that an `ok` or `error` frame answers. */
+  /** Settle the command that a frame answers. */
   answer({ type, ref, code, detail }) {
     const waiting = this.#waiting.get(ref);
     this.#waiting.delete(ref);
@@ -51,7 +51,7 @@ export class Commands {
     }
   }
 
-  /** Give up on every answer: the connection is gone. */
+  /** Give up on every answer. */
   abandon() {
     this.#waiting.forEach(({ reject }) => reject(new CommandError("offline")));
     this.#waiting.clear();

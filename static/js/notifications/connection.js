@@ -5,10 +5,9 @@ import { NotificationSocket } from "./socket.js";
 import { Store } from "./store.js";
 
 /**
- * Follow the logged-in user's notifications, with or without the widget: `socket` is the path of
- * the socket, `feed` the URL of the feed, `csrf` the token for commands over HTTP; `epoch`, `cursor`
- * and `unread` say where to start (without an epoch: at the present). Listen to its `socket` and
- * `store`; `socket.close()` ends it.
+ * Follow the user's notifications without the widget. `socket` and `feed` are URLs, `csrf` the token
+ * for commands over HTTP; `epoch`, `cursor` and `unread` say where to start, by default at the
+ * present. Listen to its `socket` and `store`; `socket.close()` ends it.
  */
 export function connect(options) {
   const connection = new Connection(options);
@@ -16,6 +15,7 @@ export function connect(options) {
   return connection;
 }
 
+/** A socket that feeds a store, and commands that go over HTTP where the socket is down. */
 export class Connection {
   #http;
 
@@ -43,7 +43,7 @@ export class Connection {
     return this.#run("read_all");
   }
 
-  /** Mark as read while the page goes away: a socket closes before its frame has left. */
+  /** Mark as read while the page goes away and closes its socket. */
   async readOnLeaving(ids) {
     this.store.count(await this.#http.run("read", ids));
   }

@@ -7,7 +7,7 @@ export function element(name, attributes, ...children) {
   return fill(document.createElement(name), attributes, children);
 }
 
-/** Return an SVG icon: on a grid of 20 a filled shape and over it a line. */
+/** Return an icon on a grid of 20: a filled shape and a line over it. */
 export function icon(shape, line, attributes) {
   const path = (name, d) => fill(document.createElementNS(SVG, "path"), { class: name, d }, []);
   const paths = [path("shape", shape), path("line", line)];
@@ -15,8 +15,8 @@ export function icon(shape, line, attributes) {
 }
 
 /**
- * Return an address that may become a link, http(s) or a path on this site, else null.
- * Browsers drop tabs and newlines and read "\" as "/", so nothing with these is a path.
+ * Return an address if it may become a link: http(s), or a path on this site. Browsers drop tabs
+ * and newlines and read "\" as "/", so "/\t/evil" would leave it.
  */
 export function safeUrl(text) {
   const isSafe = /^(\/(?!\/)|https?:\/\/)[^\\\s\p{C}]*$/iu.test(text ?? "");

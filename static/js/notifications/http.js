@@ -1,10 +1,10 @@
-// Reading and commands over HTTP, where there is no socket or the page is about to go away.
+// Lists and commands over HTTP.
 
 import { CommandError } from "./commands.js";
 
 const LATEST = 50;
 
-/** Speaks to the URLs beside the feed's, with the CSRF token that Django wants for a POST. */
+/** Speaks to the URLs beside the feed's, with a CSRF token for POSTs. */
 export class Http {
   #feed;
   #csrf;
@@ -19,13 +19,13 @@ export class Http {
     return (await this.#call(`../items/?limit=${LATEST}`)).items;
   }
 
-  /** Carry out a command of the protocol and return `{ unread, cursor }`. */
+  /** Run a command and return `{ unread, cursor }`. */
   run(type, ids = []) {
     return this.#call(`../${type.replace("_", "-")}/`, {
       method: "POST",
       headers: { "Content-Type": "application/json", "X-CSRFToken": this.#csrf },
       body: JSON.stringify({ ids }),
-      keepalive: true, // a followed link leaves the page at this very moment
+      keepalive: true, // a followed link leaves the page right now
     });
   }
 

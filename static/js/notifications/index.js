@@ -1,4 +1,4 @@
-// The wiring: a <notification-toasts> gets a connection, and what comes becomes toasts.
+// The wiring: <notification-toasts> gets a connection, and what comes becomes toasts.
 
 import { Connection, connect } from "./connection.js";
 import { CLOSE_CODES } from "./protocol.js";
@@ -8,12 +8,11 @@ import { NotificationToasts } from "./toasts.js";
 export { connect };
 
 const OFFLINE_PATIENCE_MS = 5_000;
-const STOPPED_PATIENCE_MS = 1_000; // logging out here closes the socket just before the page goes
+const STOPPED_PATIENCE_MS = 1_000; // a log-out here closes the socket before the page goes
 
 /**
- * The toasts of the logged-in user, as `{% notifications_widget %}` puts them on a page. Two events
- * bubble from it: `notification` (`{ item, previous }`; `preventDefault()` keeps the toast away) and
- * `notification-status` (`{ status, code, reason }`).
+ * What `{% notifications_widget %}` puts on a page. Two events bubble from it: `notification`
+ * (`{ item, previous }`; `preventDefault()` keeps the toast away) and `notification-status`.
  */
 class LiveToasts extends NotificationToasts {
   #connection;
@@ -34,7 +33,7 @@ class LiveToasts extends NotificationToasts {
     on(this, "follow", ({ detail: { item } }) => this.#follow(item));
     on(document, "visibilitychange", () => this.#turned());
     on(window, "online", () => socket.wake());
-    on(window, "pagehide", () => socket.close()); // an open one keeps it from the back/forward cache
+    on(window, "pagehide", () => socket.close()); // for the back/forward cache
     on(window, "pageshow", ({ persisted }) => persisted && socket.open());
     socket.open();
   }

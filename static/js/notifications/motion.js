@@ -1,8 +1,8 @@
-// Movement of a list whose members come and go. Nothing moves for who asked for that.
+// Movement of a list, for those who like it.
 
 const EASE = { duration: 280, easing: "cubic-bezier(.2, .8, .2, 1)" };
 
-/** Change a list; let its new members rise and the others glide to where they are pushed. */
+/** Change a list; new members rise, and the others glide to their new places. */
 export function glide(list, change) {
   const before = new Map([...list.children].map((each) => [each, top(each)]));
   change();

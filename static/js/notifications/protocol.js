@@ -1,5 +1,4 @@
-// Names, codes and limits of the wire protocol, version 1: the mirror of notifications/protocol.py.
-// The literals are plain JSON so that a test can compare both sides word for word.
+// The names of the wire protocol, as notifications/protocol.py has them; a test compares both.
 
 export const VERSION = 1;
 
@@ -23,31 +22,27 @@ export const CLOSE_CODES = Object.freeze({
   "FULL": 1013
 });
 
-// What a client does about a code. One that is not named here resumes with backoff.
-const WAITS_MS = Object.freeze({
+const FINAL = [CLOSE_CODES.PROTOCOL, CLOSE_CODES.LOGIN_REQUIRED, CLOSE_CODES.FORBIDDEN];
+const WAITS_MS = {
   [CLOSE_CODES.TOO_SLOW]: [0, 0],
   [CLOSE_CODES.TOO_MANY]: [60_000, 75_000],
   [CLOSE_CODES.RESTART]: [0, 5_000],
-});
-const FINAL = Object.freeze([
-  CLOSE_CODES.PROTOCOL, CLOSE_CODES.LOGIN_REQUIRED, CLOSE_CODES.FORBIDDEN,
-]);
+};
+const BACKOFF_FIRST_MS = 2_000;
+const BACKOFF_MAX_MS = 60_000;
 
 /** Tell whether a client stops for good after this close code. */
 export function isFinal(code) {
   return FINAL.includes(code);
 }
 
-/** Return the milliseconds to wait after this close code, or null where backoff decides. */
-export function waitAfter(code, random = Math.random) {
-  const range = WAITS_MS[code];
-  return range ? range[0] + random() * (range[1] - range[0]) : null;
+/** Return how long to wait after this close code, in ms, or null where backoff decides. */
+export function waitAfter(code) {
+  const [least, most] = WAITS_MS[code] ?? [];
+  return most === undefined ? null : least + Math.random() * (most - least);
 }
 
-const BACKOFF_FIRST_MS = 2_000;
-const BACKOFF_MAX_MS = 60_000;
-
-/** Return the milliseconds before a retry: full jitter under a cap that doubles up to a minute. */
-export function backoff(retries, random = Math.random) {
-  return random() * Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** retries);
+/** Return the ms before a retry: full jitter under a cap that doubles up to a minute. */
+export function backoff(retries) {
+  return Math.random() * Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** retries);
 }

@@ -1,9 +1,9 @@
-// Tells what was on a visible screen for a second, so that the next page starts after it.
+// What was on a visible screen for a second; the next page starts after it.
 
 const ON_SCREEN_MS = 1_000;
 const STORAGE_KEY = "notifications-seen";
 
-/** Reports the position that a connection has reached, once the page has shown it long enough. */
+/** Reports the position of a connection once the page has shown it long enough. */
 export class Seen {
   #connection;
   #reported;
@@ -37,16 +37,13 @@ export class Seen {
   }
 }
 
-/**
- * Return the later of a page's cursor and what this tab has shown: going back in the history
- * can bring up an old copy of a page, with an old cursor in it.
- */
+/** Return a cursor, or what this tab has seen if that is later: "Back" can bring an old page. */
 export function notBeforeSeen(epoch, { u, b }) {
   const seen = recall();
   return seen?.epoch === epoch ? { u: Math.max(u, seen.u), b: Math.max(b, seen.b) } : { u, b };
 }
 
-// Storage throws where a policy forbids it; the page's own cursor is then all there is.
+// Storage throws where a policy forbids it.
 function remember(text) {
   try {
     sessionStorage.setItem(STORAGE_KEY, text);

@@ -11,9 +11,8 @@ const STABLE_MS = 30_000;
 const ACK_EVERY = 64;
 
 /**
- * Dispatches the server's frames by their type, with the frame in `detail`, and `status` with
- * `{ status, code, reason }`: `connecting`, `online`, `offline` or `stopped`. `position()` returns
- * `{ epoch, u, b }`: what has been applied, and where a new connection resumes.
+ * Dispatches the server's frames by their type and `status` (`{ status, code, reason }`, one of
+ * `connecting`, `online`, `offline`, `stopped`). `position()` tells what has been applied.
  */
 export class NotificationSocket extends EventTarget {
   #url;
@@ -43,7 +42,7 @@ export class NotificationSocket extends EventTarget {
     return this.#status;
   }
 
-  /** Connect now, unless there is a connection. */
+  /** Connect, unless there is a connection. */
   open() {
     clearTimeout(this.#retryTimer);
     if (!this.#socket) {
@@ -66,12 +65,12 @@ export class NotificationSocket extends EventTarget {
     }
   }
 
-  /** Run `read`, `unread`, `remove` (with ids) or `read_all`; reject with a `CommandError`. */
+  /** Run `read`, `unread` or `remove` on ids, or `read_all`. */
   run(type, ids) {
     return ids ? this.#commands.runOn(type, ids) : this.#commands.run({ type });
   }
 
-  /** Tell what has been on screen. Return whether it could be sent. */
+  /** Tell what was on screen. Return whether it could be sent. */
   seen({ u, b }) {
     return this.#send({ type: "seen", cursor: { u, b } });
   }
@@ -91,7 +90,7 @@ export class NotificationSocket extends EventTarget {
     this.#tell("connecting");
     const socket = new WebSocket(this.#address());
     this.#socket = socket;
-    // A socket that was dropped may have events in the queue; they are nobody's business.
+    // A dropped socket may still have events in the queue.
     const whileCurrent = (act) => (event) => socket === this.#socket && act(event);
     socket.onmessage = whileCurrent(({ data }) => this.#receive(data));
     socket.onclose = whileCurrent(({ code, reason }) => this.#closed(code, reason));
@@ -138,7 +137,7 @@ export class NotificationSocket extends EventTarget {
     }
   }
 
-  // What the heads count may be on its way; what still has not come soon after was lost.
+  // What is missing may be on its way; what has not come soon after was lost.
   #compare(heads) {
     clearTimeout(this.#behindTimer);
     const resume = () => this.#isBehind(heads) && this.#closed(0, "behind", 0);

@@ -3,9 +3,8 @@
 const ITEMS_MAX = 200;
 
 /**
- * Holds the newest state of each item. Dispatches `change` with `{ changes, unread, isLive, reset }`,
- * where each change is `{ item, previous }` and live ones are news, not a list that was loaded.
- * Tombstones stay, so that a slow HTTP answer cannot bring a removed item back.
+ * Dispatches `change` with `{ changes, unread, isLive, reset }`: each change is `{ item, previous }`,
+ * and live ones are no loaded list. Tombstones stay, or a slow answer could revive what they removed.
  */
 export class Store extends EventTarget {
   #items = new Map();
@@ -13,7 +12,7 @@ export class Store extends EventTarget {
   #cursor;
   #unread;
 
-  /** Start at a cursor; without an epoch, at the present as the first `welcome` tells it. */
+  /** Start at a cursor or, without an epoch, where the first `welcome` says. */
   constructor({ epoch, cursor = { u: 0, b: 0 }, unread = 0 } = {}) {
     super();
     this.#restart(epoch, cursor);
@@ -24,7 +23,7 @@ export class Store extends EventTarget {
     return this.#unread;
   }
 
-  /** Where a connection resumes: `{ epoch, u, b }`, or nothing before the first `welcome`. */
+  /** Where a connection resumes, as `{ epoch, u, b }`; empty while unknown. */
   get position() {
     return this.#epoch ? { epoch: this.#epoch, ...this.#cursor } : {};
   }
@@ -33,12 +32,12 @@ export class Store extends EventTarget {
     return this.#items.get(id);
   }
 
-  /** Items that are not removed, the one that changed last first. */
+  /** The items, the one that changed last first. */
   list() {
     return [...this.#items.values()].filter((item) => !item.removed).reverse();
   }
 
-  /** Take over a `welcome`; on a reset throw everything away. */
+  /** Take a `welcome`; on a reset throw everything away. */
   welcome({ epoch, cursor, unread, reset }) {
     if (reset || !this.#epoch) {
       this.#restart(epoch, cursor);
@@ -46,7 +45,7 @@ export class Store extends EventTarget {
     this.#tell([], unread, { reset });
   }
 
-  /** Apply an `items` frame. What the cursor covers already is skipped. */
+  /** Apply an `items` frame, except what the cursor covers. */
   apply({ items, cursor, unread }) {
     const isOld = isBefore(cursor, this.#cursor);
     const changes = items.filter((item) => this.#advance(item)).map((item) => this.#put(item));
@@ -55,14 +54,14 @@ export class Store extends EventTarget {
     this.#tell(changes, isOld ? this.#unread : count, { isLive: true });
   }
 
-  /** Add items that came over HTTP. What is past the cursor is news, which the socket will bring. */
+  /** Add items from HTTP. Those past the cursor are news, which the socket will bring. */
   load(items) {
     const known = items.filter((item) => item.seq <= this.#cursor[item.stream]);
     const newer = known.filter((item) => this.#isNewer(item));
     this.#tell(newer.map((item) => this.#put(item)));
   }
 
-  /** Take an unread count that came over HTTP, unless the socket was faster. */
+  /** Take an unread count from HTTP, unless the socket was faster. */
   count({ unread, cursor }) {
     if (!isBefore(cursor, this.#cursor)) {
       this.#tell([], unread);

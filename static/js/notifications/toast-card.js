@@ -17,7 +17,7 @@ const ICONS = {
 };
 const CROSS = "m5.5 5.5 9 9M14.5 5.5l-9 9";
 
-/** Shows an item; `label(name)` gives the texts, `expired` is called when the time is up. */
+/** Shows an item; `expired` is called when its time is up. */
 export class ToastCard {
   #label;
   #clock;
@@ -37,7 +37,7 @@ export class ToastCard {
     this.show(item);
   }
 
-  /** Show another state of the item in the same place, and start its time afresh. */
+  /** Show another state of the item, and start its time afresh. */
   show(item) {
     const { title, body, url, data } = item;
     const level = LEVELS.includes(item.level) ? item.level : "info";
@@ -89,7 +89,7 @@ export class ToastCard {
   }
 }
 
-// Calls `done` after so much running time.
+// Counts only the time for which it runs.
 class Clock {
   #left;
   #done;

@@ -1,5 +1,4 @@
-// <notification-toasts>: the stack of toasts, and a line that says how the connection is.
-// It shows what it is told to; what deserves a toast is decided in index.js.
+// The stack of toasts and the line about the connection. What deserves a toast, index.js decides.
 
 import { Announcer } from "./announcer.js";
 import { element } from "./dom.js";
@@ -9,11 +8,11 @@ import { ToastCard } from "./toast-card.js";
 const SHOWN_MAX = 5;
 
 /**
- * Takes its texts from `data-label-…` and its stylesheet from `data-style`. Dispatches `dismiss`
- * (by hand) and `follow` (the link was used) with the `item` in `detail`.
+ * Takes its texts from `data-label-…`, its looks from `data-style`. Dispatches `dismiss` (by hand)
+ * and `follow` (by the link) with `{ item }`.
  */
 export class NotificationToasts extends HTMLElement {
-  #cards = new Map(); // every toast, the oldest first; the newest five are shown
+  #cards = new Map(); // all toasts, the oldest first
   #stack = element("ol", { part: "stack" });
   #count = element("span");
   #clear = element("button", { part: "clear", type: "button" });
@@ -90,7 +89,7 @@ export class NotificationToasts extends HTMLElement {
     [...this.#cards.keys()].forEach((id) => this.remove(id));
   }
 
-  /** Show a quiet line, with a link `{ text, href }` if there is one. No text takes it away. */
+  /** Show a quiet line, perhaps with a link `{ text, href }`; no text takes it away. */
   tell(text, link) {
     const line = element("p", { part: "status" }, text ?? "");
     if (link) {
@@ -99,7 +98,7 @@ export class NotificationToasts extends HTMLElement {
     this.#status.replaceChildren(...(text ? [line] : []));
   }
 
-  // Nothing is attached before the stylesheet is there: a bare list would flash up in the page.
+  // Without its stylesheet a list would flash up in the page.
   #build() {
     const sheet = element("link", { rel: "stylesheet", href: this.dataset.style });
     const root = this.attachShadow({ mode: "open" });
@@ -116,7 +115,7 @@ export class NotificationToasts extends HTMLElement {
     glide(this.#stack, () => this.#arrange());
   }
 
-  // The newest are shown: what has just happened must not wait behind five old errors.
+  // The newest are shown: news must not wait behind five old errors.
   #arrange() {
     const cards = [...this.#cards.values()];
     const waiting = cards.slice(0, -SHOWN_MAX);
@@ -144,7 +143,7 @@ export class NotificationToasts extends HTMLElement {
     this.#runClocks();
   }
 
-  // No pointer event tells that a toast went away from under a resting pointer.
+  // No event tells that a toast went away from under a resting pointer.
   #recheckPointer() {
     if (this.#isUnderPointer) {
       requestAnimationFrame(() => this.#hover(this.#region.matches(":hover")));
@@ -196,7 +195,7 @@ export class NotificationToasts extends HTMLElement {
     this.clear();
   }
 
-  // Whoever works by keyboard goes on with the next toast, and in the end where they came from.
+  // A keyboard goes on with the next toast, and in the end where it came from.
   #passFocusOn(card) {
     if (card.element.querySelector(":focus-visible")) {
       const shown = [...this.#cards.values()].slice(-SHOWN_MAX);

@@ -5,9 +5,9 @@ const LATE_MS = 5_000;
 const ANSWER_WITHIN_MS = 3_000;
 
 /**
- * Calls `silent(wasProbed)` when nothing was heard for the allowed time. Timers of a hidden or
- * sleeping page run late, so it reads the clock and counts no ticks; after a late tick frames may
- * still lie in the queue, so it calls `probe` first and waits a moment for what that asks for.
+ * Calls `silent(wasProbed)` when nothing was heard for the allowed time. Timers of a hidden page
+ * run late, so it reads the clock; and after a late tick frames may still lie in the queue, so it
+ * calls `probe` first and waits for the answer.
  */
 export class Watchdog {
   #silent;

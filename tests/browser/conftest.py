@@ -1,0 +1,143 @@
+"""Fixtures of the browser tests: Chromium, a served site, and visitors who are logged in.
+
+Playwright's synchronous API keeps an event loop running in this thread, where Django refuses to
+touch the database; so what tests do in Python happens in `aside`, a thread of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import pytest
+from django.db import connections
+from playwright.sync_api import Browser, expect, sync_playwright
+
+from accounts.models import User
+from tests.conftest import StartServer
+from tests.factories import make_user, session_cookie_for
+from tests.servers import ServerProcess
+
+from .bare import SITE, PlayedServer
+from .tabs import Tab, Visitor
+
+T = TypeVar("T")
+Aside = Callable[[Callable[[], Any]], Any]
+NewVisitor = Callable[..., Visitor]
+Bare = tuple[Tab, PlayedServer]
+NewBare = Callable[..., Bare]
+
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+FLAGS = (
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--no-first-run",
+)
+UNSAFE = "DJANGO_ALLOW_ASYNC_UNSAFE"
+
+expect.set_options(timeout=10_000)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Return a running Chromium; `CHROMIUM` names one."""
+    names = [os.environ["CHROMIUM"]] if "CHROMIUM" in os.environ else NAMES
+    path = next(filter(None, map(shutil.which, names)), None)
+    assert path, f"no browser found as {' or '.join(names)}; CHROMIUM names one"
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _database_beside_a_loop(browser: Browser) -> Iterator[None]:
+    # For pytest-django's own fixtures, which empty the database in this thread.
+    os.environ[UNSAFE] = "1"
+    yield
+    del os.environ[UNSAFE]
+
+
+@pytest.fixture
+def aside() -> Iterator[Aside]:
+    """Return a function that runs another in a thread without an event loop."""
+    with ThreadPoolExecutor(1) as thread:
+
+        def run(act: Callable[[], T]) -> T:
+            return thread.submit(act).result()
+
+        yield run
+        run(connections.close_all)
+
+
+@pytest.fixture
+def server(start_server: StartServer) -> ServerProcess:
+    """Return a running server of the site."""
+    return start_server(env={UNSAFE: ""})
+
+
+@pytest.fixture
+def alice(server: ServerProcess, aside: Aside) -> User:
+    user: User = aside(make_user)
+    return user
+
+
+@pytest.fixture
+def visitors() -> Iterator[list[Visitor]]:
+    """Collect the visitors of a test; at its end no tab may have had an error."""
+    found: list[Visitor] = []
+    yield found
+    errors = [error for visitor in found for tab in visitor.tabs for error in tab.errors]
+    for visitor in found:
+        visitor.context.close()
+    assert errors == []
+
+
+@pytest.fixture
+def visit(
+    browser: Browser, server: ServerProcess, aside: Aside, visitors: list[Visitor]
+) -> NewVisitor:
+    """Return a function that makes visitors of the served site, logged in as the user it gets."""
+
+    def new(user: User | None = None, **options: Any) -> Visitor:
+        visitors.append(Visitor(browser, server.url, **options))
+        if user:
+            visitors[-1].carry(aside(lambda: session_cookie_for(user)))
+        return visitors[-1]
+
+    return new
+
+
+@pytest.fixture
+def tab(visit: NewVisitor, alice: User) -> Tab:
+    """Return alice's tab with the home page."""
+    return visit(alice).open()
+
+
+@pytest.fixture
+def open_bare(browser: Browser, visitors: list[Visitor]) -> NewBare:
+    """Return a function that opens a bare page with the widget and returns its played server, too.
+
+    With `clocked=True` time passes on the page only when the test says so.
+    """
+
+    def new(*, clocked: bool = False, **options: Any) -> Bare:
+        visitors.append(Visitor(browser, SITE, **options))
+        tab = visitors[-1].blank()
+        server = PlayedServer(tab.page)
+        if clocked:
+            tab.page.clock.install()
+        tab.visit("/")
+        return tab, server
+
+    return new
+
+
+@pytest.fixture
+def bare(open_bare: NewBare) -> Bare:
+    """Return a bare page whose time the test passes, and its played server."""
+    return open_bare(clocked=True)

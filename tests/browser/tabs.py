@@ -1,0 +1,130 @@
+"""A tab of a real browser, as a test looks at it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page
+
+from tests.waiting import wait_for
+
+RECORD = """
+addEventListener("notification", ({ detail }) => (window.heard ??= []).push(detail.item.title));
+addEventListener("notification-status", ({ detail }) => (window.told ??= []).push(detail));
+addEventListener("securitypolicyviolation", (event) => console.error(`CSP: ${event.blockedURI}`));
+"""
+
+
+class Tab:
+    """A page with what it showed, what its events told and what went wrong on it."""
+
+    def __init__(self, page: Page) -> None:
+        """Watch a page from its start; `forgiven` holds parts of errors that a test provokes."""
+        self.page = page
+        self.forgiven: list[str] = []
+        self._errors: list[str] = []
+        page.on("pageerror", lambda error: self._errors.append(str(error)))
+        page.on("console", self._note)
+        page.add_init_script(RECORD)
+
+    def _note(self, said: ConsoleMessage) -> None:
+        if said.type == "error":
+            self._errors.append(said.text)
+
+    @property
+    def errors(self) -> list[str]:
+        """What the console shows in red and the test did not provoke."""
+        return [each for each in self._errors if not any(part in each for part in self.forgiven)]
+
+    @property
+    def widget(self) -> Locator:
+        return self.page.locator("notification-toasts")
+
+    @property
+    def toasts(self) -> Locator:
+        """The toasts that are on screen and not on their way out."""
+        return self.widget.locator("li:not([inert])")
+
+    def toast(self, text: str) -> Locator:
+        """The toast that says this."""
+        return self.toasts.filter(has_text=text)
+
+    @property
+    def titles(self) -> list[str]:
+        return self.toasts.locator(".title").all_inner_texts()
+
+    @property
+    def heard(self) -> list[str]:
+        """The titles of all `notification` events so far, in their order."""
+        titles: list[str] = self.page.evaluate("window.heard ?? []")
+        return titles
+
+    @property
+    def told(self) -> list[dict[str, Any]]:
+        """The details of all `notification-status` events so far."""
+        details: list[dict[str, Any]] = self.page.evaluate("window.told ?? []")
+        return details
+
+    @property
+    def status(self) -> str:
+        return self.told[-1]["status"] if self.told else ""
+
+    @property
+    def seen(self) -> int:
+        """The personal position that this tab has reported as seen."""
+        position: int = self.page.evaluate(
+            "JSON.parse(sessionStorage.getItem('notifications-seen'))?.u ?? 0"
+        )
+        return position
+
+    def visit(self, path: str) -> None:
+        """Go to a page and return when its socket is there."""
+        self.page.goto(path)
+        wait_for(lambda: self.status == "online")
+
+    def pass_seconds(self, seconds: float) -> None:
+        """Let time pass on a page with a clock of the test's."""
+        self.page.clock.run_for(round(1000 * seconds))
+
+    def show(self, **item: Any) -> None:
+        """Put a toast on the page without a server."""
+        item = {"level": "info", "body": "", "url": "", "data": {}, **item}
+        self.widget.evaluate("(widget, item) => widget.show(item)", item)
+
+    def turn(self, *, hidden: bool) -> None:
+        """Behave like a tab that goes to the background or comes back to the front."""
+        self.page.evaluate(
+            """(hidden) => {
+              Object.defineProperty(document, "hidden", { get: () => hidden, configurable: true });
+              document.dispatchEvent(new Event("visibilitychange"));
+            }""",
+            hidden,
+        )
+
+
+class Visitor:
+    """A browser profile: tabs that share their cookies."""
+
+    def __init__(self, browser: Browser, site: str, **options: Any) -> None:
+        """Start with no cookies; `options` are Playwright's, such as the size of the window."""
+        options = {"viewport": {"width": 1280, "height": 800}, **options}
+        self.site = site
+        self.context: BrowserContext = browser.new_context(base_url=site, **options)
+        self.context.set_default_timeout(10_000)
+        self.tabs: list[Tab] = []
+
+    def carry(self, session_key: str) -> None:
+        """Be logged in from now on, with this session."""
+        self.context.add_cookies([{"name": "sessionid", "value": session_key, "url": self.site}])
+
+    def blank(self) -> Tab:
+        """Open a tab without going anywhere."""
+        tab = Tab(self.context.new_page())
+        self.tabs.append(tab)
+        return tab
+
+    def open(self, path: str = "/") -> Tab:
+        """Open a page and return when its socket is there."""
+        tab = self.blank()
+        tab.visit(path)
+        return tab
