@@ -3,7 +3,9 @@
 A test ends only what it started, by its process id.
 """
 
+import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -24,6 +26,7 @@ from tests.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
+PORTS = range(20_000, 32_000)
 START_SECONDS = 30
 STOP_SECONDS = 15
 
@@ -31,11 +34,16 @@ Kind = Literal["daphne", "uvicorn"]
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """Return a port that nobody listens on at this moment.
+
+    None of those that the system gives to outgoing connections: a thousand sockets of another test
+    could take it before the server does.
+    """
+    while True:
+        port = random.choice(PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((HOST, port))
+            return port
 
 
 def database_url() -> str:

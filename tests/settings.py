@@ -11,6 +11,11 @@ from pathlib import Path
 os.environ.setdefault("DEBUG", "1")
 if "VAR_DIR" not in os.environ:
     os.environ["VAR_DIR"] = tempfile.mkdtemp(prefix="notifier-tests-")
+# Each of several test processes has a broker of its own: their users have the same keys.
+worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+if Path(os.environ["VAR_DIR"]).name != worker and worker:
+    os.environ["VAR_DIR"] += f"/{worker}"
+    Path(os.environ["VAR_DIR"]).mkdir()
 
 from notifier.settings import *  # noqa: F403
 from notifier.settings import DATABASES, VAR_DIR
