@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test lint unit browser lock clean
+.PHONY: help run test lint unit postgresql browser chaos screenshots lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -16,7 +16,7 @@ help: ## show this list
 run: $(VENV)/.installed ## serve on 127.0.0.1:8000 with demo users (PORT=8001 for another port)
 	@DEBUG=$${DEBUG:-1} exec $(BIN)/python manage.py run
 
-test: lint unit browser ## check and test everything
+test: lint unit postgresql chaos browser ## check and test everything
 
 # What a production site sets, as far as these two commands look at it.
 PRODUCTION = DEBUG=0 ALLOWED_HOSTS=example.com \
@@ -37,9 +37,27 @@ lint: $(VENV)/.installed-dev ## check style, types, layers, migrations and produ
 	@export STATIC_ROOT=$$(mktemp -d) && trap "rm -rf $$STATIC_ROOT" EXIT && \
 		$(PRODUCTION) $(BIN)/python manage.py collectstatic --noinput
 
-unit: $(VENV)/.installed-dev ## run the tests without a browser
-	@echo "== tests"
-	@$(BIN)/python -m pytest
+# Two processes: most of a test is waiting for a server to start.
+PYTEST = $(BIN)/python -m pytest -n 2
+
+unit: $(VENV)/.installed-dev ## run the tests without a browser, on SQLite
+	@echo "== tests on SQLite"
+	@$(PYTEST)
+
+postgresql: $(VENV)/.installed-dev ## run the same tests on a PostgreSQL of their own
+	@echo "== tests on PostgreSQL"
+	@$(BIN)/python -m tests.postgres $(PYTEST)
+
+SECONDS_OF_CHAOS ?= 30
+
+chaos: $(VENV)/.installed-dev ## break everything at random (SECONDS_OF_CHAOS=600 for long)
+	@for database in sqlite postgresql; do \
+		echo "== chaos on $$database"; \
+		$(BIN)/python -m tests.chaos --seconds $(SECONDS_OF_CHAOS) --database $$database; \
+	done
+
+screenshots: $(VENV)/.installed-dev ## make the pictures of the docs again
+	@CHROMIUM=$$(bin/browser) $(BIN)/python -m tests.browser.screenshots
 
 # A run of its own: Playwright's loop cannot share a process with the asynchronous tests.
 browser: $(VENV)/.installed-dev ## run the tests in a real browser (CHROMIUM names one)

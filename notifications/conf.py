@@ -88,6 +88,7 @@ class Conf:
 
     SWEEP_SECONDS = _seconds(25.0)
     SEND_TIMEOUT_SECONDS = _seconds(1.0)
+    LOCK_TIMEOUT_SECONDS = _seconds(5.0)
     BATCH_SIZE = _whole(1000)
     DATABASE_THREADS = _whole(4)
     MAX_SOCKETS = _whole(10_000)

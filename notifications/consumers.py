@@ -129,7 +129,8 @@ class NotificationConsumer(AsyncConsumer):  # type: ignore[misc]  # untyped base
 
     async def _carry_out(self, command: Command) -> None:
         if command.type == "ack":
-            self._socket.acknowledge(command.cursor)
+            if current_hub().acknowledge(self._socket, command.cursor):
+                self._budget.give_back()  # one that reads much has much to acknowledge
             return
         try:
             refusal = await self._do(command)
@@ -161,7 +162,10 @@ class NotificationConsumer(AsyncConsumer):  # type: ignore[misc]  # untyped base
         return None
 
     def _user(self) -> Any:
-        return get_user_model()(pk=self._socket.identity.user_pk)
+        # The services take users; this one is as if read, without the query.
+        model = get_user_model()
+        key = self._socket.identity.user_pk
+        return model.from_db(None, [model._meta.pk.attname], [key])
 
     async def _end(self, send: Any, code: int) -> None:
         if self._socket.closed_with is None:

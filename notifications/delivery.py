@@ -50,9 +50,9 @@ def send(messages: Sequence[Hint]) -> None:
 
 
 def _transmit(layer: Any, messages: Sequence[Hint]) -> None:
-    send_now = getattr(layer, "group_send_now", None)
-    if send_now is not None:
-        send_now(messages, timeout_seconds=conf.SEND_TIMEOUT_SECONDS)
+    # Asked of the class: an instance of the stock pub/sub layer answers in a running loop only.
+    if hasattr(type(layer), "group_send_now"):
+        layer.group_send_now(messages, timeout_seconds=conf.SEND_TIMEOUT_SECONDS)
     else:
         async_to_sync(_send_each)(layer, messages)
 
@@ -75,9 +75,10 @@ class _CircuitBreaker:
             self.is_open = True
         count("delivery.circuit_opened")
         logger.error(
-            "The channel layer does not answer (%r). Notifications are stored and will be "
+            "The channel layer does not answer (%s: %s). Notifications are stored and will be "
             "delivered by the sweep; live delivery resumes by itself when the broker is back. "
             "Check that Redis runs and that CHANNEL_LAYERS names it.",
+            type(exc).__name__,
             exc,
         )
         threading.Thread(

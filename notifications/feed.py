@@ -88,6 +88,7 @@ def read_many(readers: Sequence[Reader]) -> list[Page]:
             short.append((index, user_pk))
     for chunk in _chunks(short, READERS_PER_QUERY):
         _fill(pages, chunk)
+    _reset_where_pruned(pages, readers)
     return pages
 
 
@@ -152,6 +153,25 @@ def _with_rows(page: Page, rows: Iterable[Notification]) -> Page:
     items = items[:FEED_PAGE_ITEMS]
     cursor = page.cursor.at(items[-1]["seq"]) if more else page.cursor
     return replace(page, cursor=cursor, items=items, more=more)
+
+
+def _reset_where_pruned(pages: list[Page], readers: Sequence[Reader]) -> None:
+    # Rows that a pruning deleted between the two readings are missing from a page unnoticed.
+    lacking = {
+        index: user_pk
+        for index, (user_pk, _) in enumerate(readers)
+        if len(pages[index].items) < pages[index].cursor.u - pages[index].start.u
+    }
+    if not lacking:
+        return
+    pruned = Inbox.objects.filter(pk__in=set(lacking.values())).values_list("pk", "pruned_seq")
+    pruned_seqs = dict(pruned)
+    for index, user_pk in lacking.items():
+        page = pages[index]
+        if page.start.u < pruned_seqs.get(user_pk, 0):
+            pages[index] = replace(
+                page, start=page.head, cursor=page.head, items=(), more=False, reset=True
+            )
 
 
 def _chunks(entries: Sequence[Any], size: int) -> Iterable[Sequence[Any]]:

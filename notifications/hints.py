@@ -18,8 +18,9 @@ REVOKED = "notification.revoked"
 RECHECK = "notification.recheck"
 MISSED = "notification.missed"
 
-# Above this a hint only names the new head, and each hub reads the feed once for all its sockets.
+# Above these a hint only names the new head, and each hub reads the feed once for all its sockets.
 ITEMS_IN_HINT_MAX = 20
+ITEMS_IN_HINT_MAX_CHARS = 32 * 1024
 
 Hint = tuple[str, dict[str, Any]]
 """A group on the channel layer and the message for it."""
@@ -29,7 +30,7 @@ def changed(
     user_pk: Any, *, epoch: str, seq: int, unread: int, items: Sequence[dict[str, Any]]
 ) -> Hint:
     """Say that the user's log has come to `seq` by these items, one number each."""
-    short = len(items) <= ITEMS_IN_HINT_MAX
+    encoded = encode(items) if len(items) <= ITEMS_IN_HINT_MAX else ""
     return user_group(user_pk), {
         "type": CHANGED,
         "user": str(user_pk),
@@ -37,7 +38,7 @@ def changed(
         "after": seq - len(items),
         "seq": seq,
         "unread": unread,
-        "items": encode(items) if short else "",
+        "items": encoded if len(encoded) <= ITEMS_IN_HINT_MAX_CHARS else "",
     }
 
 

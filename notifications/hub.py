@@ -25,7 +25,7 @@ from .database import in_database_thread
 from .feed_reader import FeedReader
 from .membership import Membership
 from .metrics import count
-from .protocol import CloseCode, Resume
+from .protocol import CloseCode, Cursor, Resume
 from .receiver import Receiver
 from .sockets import Socket
 from .subscriber import Subscriber
@@ -107,6 +107,14 @@ class Hub:
         if topic in self._topics and not sockets:
             del self._topics[topic]
             await self._membership.leave(topic_group(topic))
+
+    def acknowledge(self, socket: Socket, cursor: Cursor) -> bool:
+        """Go on with what waited for this; return whether the client told anything new."""
+        is_news = socket.acknowledge(cursor)
+        subscriber = self._subscribers.get(socket.key)
+        if is_news and subscriber is not None:
+            self.catch_up(subscriber)
+        return is_news
 
     def apply(self, subscriber: Subscriber, verdicts: Verdicts) -> None:
         """Close the user's sockets that may no longer listen, and note when the others may not."""

@@ -35,6 +35,11 @@ RETRY_SECONDS = 0.25
 POLL_SECONDS = 1.0
 SENDING_CONNECTIONS_MAX = 50
 
+AWAY = (
+    "Redis pub/sub is away (%s: %s). Sockets stay open and the sweep delivers; live delivery "
+    "resumes by itself. Check that Redis runs and that CHANNEL_LAYERS names it."
+)
+
 _HOST_DEFAULTS = {
     "socket_timeout": 5.0,
     "socket_connect_timeout": 1.0,
@@ -64,7 +69,7 @@ class RedisPubSubLayer(RedisPubSubChannelLayer):  # type: ignore[misc]  # untype
         )
 
     async def new_channel(self, prefix: str = "specific.") -> str:
-        """Open a channel; one that cannot be opened leaves nothing behind, as it does in the base."""
+        """Open a channel; unlike in the base, a failed attempt leaves nothing behind."""
         layer = self._get_layer()
         channel = f"{layer.prefix}{prefix}{uuid4().hex}"
         try:
@@ -128,7 +133,7 @@ class _Shard(RedisSingleShardConnection):  # type: ignore[misc]  # untyped base
                 await self._receive_one()
             except Exception as exc:  # whatever Redis does, this task must not end
                 if not is_away:
-                    logger.error("Redis pub/sub is away (%r); trying again until it is back.", exc)
+                    logger.error(AWAY, type(exc).__name__, exc)
                 is_away = True
                 await asyncio.sleep(RETRY_SECONDS)
                 continue

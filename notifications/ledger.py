@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import router, transaction
 from django.db.models import F, OuterRef, Subquery, Value
 from django.db.models.functions import Least
 from django.utils import timezone
 
 from .models import Inbox, Notification, NotificationQuerySet
+from .transactions import in_one_transaction
 
 
 @dataclass(frozen=True)
@@ -26,16 +26,7 @@ class Change:
     rows: Sequence[Notification]
 
 
-def database() -> str:
-    """Return the alias of the database that the inboxes are written to."""
-    return router.db_for_write(Inbox)
-
-
-def in_one_transaction() -> transaction.Atomic:
-    """Return the transaction of a change; inside a caller's own it is part of that."""
-    return transaction.atomic(using=database(), savepoint=False)
-
-
+@in_one_transaction
 def add(
     user_pks: Collection[Any],
     fields: dict[str, Any],
@@ -50,17 +41,16 @@ def add(
     unread again, or without `rewrite` left alone; then that user is not in the answer.
     """
     fields = {**fields, "created": timezone.now(), "expires": expires}
-    with in_one_transaction():
-        inboxes = Inbox.objects.lock(user_pks)
-        existing = _with_key(user_pks, dedupe_key)
-        fresh = [inbox for pk, inbox in inboxes.items() if pk not in existing]
-        Inbox.objects.advance(fresh, unread=1)
-        rows = Notification.objects.bulk_create(
-            Notification(recipient_id=inbox.pk, seq=inbox.last_seq, dedupe_key=dedupe_key, **fields)
-            for inbox in fresh
-        )
-        if rewrite:
-            rows += _rewrite(existing.values(), inboxes, fields)
+    inboxes = Inbox.objects.lock(user_pks)
+    existing = _with_key(user_pks, dedupe_key)
+    fresh = [inbox for pk, inbox in inboxes.items() if pk not in existing]
+    Inbox.objects.advance(fresh, unread=1)
+    rows = Notification.objects.bulk_create(
+        Notification(recipient_id=inbox.pk, seq=inbox.last_seq, dedupe_key=dedupe_key, **fields)
+        for inbox in fresh
+    )
+    if rewrite:
+        rows += _rewrite(existing.values(), inboxes, fields)
     return [Change(inboxes[row.recipient_id], [row]) for row in rows]
 
 
@@ -93,24 +83,41 @@ def _rewrite(
     return rows
 
 
+@in_one_transaction
 def set_read(user_pk: Any, rows: NotificationQuerySet, *, read: bool) -> Change:
     """Mark those of `rows` that are this user's, present and not yet so."""
-    with in_one_transaction():
-        inbox = Inbox.objects.lock([user_pk])[user_pk]
-        changing = list(rows.of(user_pk).present().filter(read_at__isnull=read).order_by("seq"))
-        step = -len(changing) if read else len(changing)
-        return _renumber(inbox, changing, unread=step, read_at=timezone.now() if read else None)
+    inbox = Inbox.objects.lock([user_pk])[user_pk]
+    changing = list(rows.of(user_pk).present().filter(read_at__isnull=read).order_by("seq"))
+    step = -len(changing) if read else len(changing)
+    return _renumber(inbox, changing, unread=step, read_at=timezone.now() if read else None)
 
 
-def remove(user_pk: Any, rows: NotificationQuerySet) -> Change:
+@in_one_transaction
+def remove(user_pk: Any, rows: NotificationQuerySet, *, limit: int | None = None) -> Change:
     """Take those of `rows` that are this user's out of the inbox; a tombstone stays in the log."""
-    with in_one_transaction():
-        inbox = Inbox.objects.lock([user_pk])[user_pk]
-        changing = list(rows.of(user_pk).present().order_by("seq"))
-        unread = sum(row.is_unread for row in changing)
-        return _renumber(inbox, changing, unread=-unread, removed_at=timezone.now())
+    inbox = Inbox.objects.lock([user_pk])[user_pk]
+    changing = list(rows.of(user_pk).present().order_by("seq")[:limit])
+    unread = sum(row.is_unread for row in changing)
+    return _renumber(inbox, changing, unread=-unread, removed_at=timezone.now())
 
 
+@in_one_transaction
+def prune(user_pk: Any, rows: NotificationQuerySet, *, limit: int) -> int:
+    """Delete the oldest tombstones among this user's `rows`; return how many.
+
+    A reader that stands before one of them may still hold what it took away, and nothing in the
+    log would say so. `pruned_seq` sends such readers back to the start; all others know already.
+    """
+    inbox = Inbox.objects.lock([user_pk])[user_pk]
+    tombstones = rows.of(user_pk).removed().order_by("seq")
+    seqs = list(tombstones.values_list("seq", flat=True)[:limit])
+    if seqs:
+        Inbox.objects.filter(pk=user_pk).update(pruned_seq=max(inbox.pruned_seq, seqs[-1]))
+        Notification.objects.of(user_pk).filter(seq__in=seqs).delete()
+    return len(seqs)
+
+
+@in_one_transaction
 def set_seen(user_pk: Any, seq: int) -> None:
     """Move the seen position forward, never back and never past the log."""
     Inbox.objects.filter(pk=user_pk, seen_seq__lt=seq).update(

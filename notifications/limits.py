@@ -26,3 +26,7 @@ class TokenBucket:
             return False
         self._left -= 1
         return True
+
+    def give_back(self) -> None:
+        """Take back the counting of one event."""
+        self._left = min(self._at_once, self._left + 1)

@@ -28,8 +28,8 @@ def new_epoch() -> str:
 
 class InboxQuerySet(models.QuerySet["Inbox"]):
     def ensure(self, user_pks: Iterable[Any]) -> None:
-        """Create the inboxes that are missing."""
-        self.bulk_create((Inbox(pk=pk) for pk in user_pks), ignore_conflicts=True)
+        """Create the inboxes that are missing; in one order, against deadlocks."""
+        self.bulk_create((Inbox(pk=pk) for pk in sorted(user_pks)), ignore_conflicts=True)
 
     def of(self, user_pk: Any) -> Inbox:
         """Return the user's inbox, made now if this is the first contact."""
@@ -47,7 +47,7 @@ class InboxQuerySet(models.QuerySet["Inbox"]):
         """
         locked = self._locked(user_pks)
         if len(locked) < len(user_pks):
-            self.ensure(sorted(pk for pk in user_pks if pk not in locked))
+            self.ensure(pk for pk in user_pks if pk not in locked)
             locked = self._locked(user_pks)
         return locked
 
@@ -102,6 +102,10 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
         """Those that are not removed."""
         return self.filter(removed_at=None)
 
+    def removed(self) -> Self:
+        """The tombstones."""
+        return self.filter(removed_at__isnull=False)
+
     def unread(self) -> Self:
         """Those that count in the badge."""
         return self.present().filter(read_at=None)
@@ -109,6 +113,11 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
     def expired(self, now: datetime) -> Self:
         """Those whose time is over and that are not removed yet."""
         return self.present().filter(expires__lte=now)
+
+    def outdated(self, *, read_before: datetime, unread_before: datetime) -> Self:
+        """Those that were read before a moment, or written before another and never read."""
+        left_alone = Q(read_at=None, created__lte=unread_before)
+        return self.present().filter(Q(read_at__lte=read_before) | left_alone)
 
     def newest_first(self) -> Self:
         """The order of the list: by the time the text was written."""

@@ -14,11 +14,14 @@ from enum import IntEnum
 from typing import Any, Protocol, Self
 
 VERSION = 1
+SOCKET_PATH = "ws/notifications/"
 FRAME_MAX_BYTES = 4096
 FRAMES_AT_ONCE = 20
 FRAMES_PER_SECOND = 5
 BAD_FRAMES_MAX = 10
 ACK_WINDOW_FRAMES = 256
+# In characters of unacknowledged frames: what a server has to hold for a client that never reads.
+ACK_WINDOW_CHARS = 128 * 1024
 FEED_PAGE_ITEMS = 100
 NUMBER_MAX_DIGITS = 18
 

@@ -78,9 +78,10 @@ class Receiver:
         if not self._is_away:
             self._is_away = True
             logger.error(
-                "The channel layer cannot be read (%r). Sockets stay open and the sweep delivers; "
-                "live delivery resumes by itself. Check that Redis runs and that CHANNEL_LAYERS "
-                "names it.",
+                "The channel layer cannot be read (%s: %s). Sockets stay open and the sweep "
+                "delivers; live delivery resumes by itself. Check that Redis runs and that "
+                "CHANNEL_LAYERS names it.",
+                type(exc).__name__,
                 exc,
             )
 

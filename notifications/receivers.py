@@ -13,10 +13,11 @@ from django.db import transaction
 from django.db.models.signals import post_delete, post_save
 from django.http import HttpRequest
 
-from . import delivery, hints, ledger
+from . import delivery, hints
 from .auth import session_digest
 from .hints import Hint
 from .protocol import CloseCode
+from .transactions import database
 
 # A log-in saves `last_login` alone, which changes nothing for the sockets.
 ACCOUNT_FIELDS = {"password", "is_active"}
@@ -64,4 +65,4 @@ def _send_on_commit(hint: Hint) -> None:
     def send_hint() -> None:
         delivery.send([hint])
 
-    transaction.on_commit(send_hint, using=ledger.database(), robust=True)
+    transaction.on_commit(send_hint, using=database(), robust=True)

@@ -18,9 +18,11 @@ def recipient_pk(user: object) -> Any:
             f"A recipient is a saved {model.__name__}, not {user!r} ({type(user).__name__}). "
             f"With a primary key at hand, pass {model.__name__}.objects.get(pk=…)."
         )
-    if user.pk is None:
+    # A UUID key is there before the user is saved.
+    if user.pk is None or user._state.adding:
         raise ValueError(f"The user {user!r} is not saved yet; save it before you notify it.")
-    return user.pk
+    # Just created with the key as text, a user keeps it as text.
+    return model._meta.pk.to_python(user.pk)
 
 
 def batches(users: Iterable[Any], size: int) -> Iterator[list[Any]]:

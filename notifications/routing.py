@@ -5,5 +5,6 @@ from __future__ import annotations
 from django.urls import path
 
 from .consumers import NotificationConsumer
+from .protocol import SOCKET_PATH
 
-websocket_urlpatterns = [path("ws/notifications/", NotificationConsumer.as_asgi())]
+websocket_urlpatterns = [path(SOCKET_PATH, NotificationConsumer.as_asgi())]

@@ -6,12 +6,13 @@ synchronous ones raise `SynchronousOnlyOperation`, as Django's ORM does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.db import connections, transaction
+from django.db import transaction
 from django.utils import timezone
 from django.utils.asyncio import async_unsafe
 from django.utils.functional import Promise
@@ -22,14 +23,25 @@ from .hints import Hint
 from .models import DEDUPE_KEY_MAX_CHARS, Notification, NotificationQuerySet
 from .payload import Payload, refuse_unstorable
 from .recipients import batches, recipient_pk
+from .transactions import database, is_outermost
 
 EXPIRY_USERS = 200
+PRUNED_USERS = 1000
+PRUNED_ROWS = 1000
 
 Sayable = Payload | Mapping[str, Any] | str | Promise
 """What can be said: a title, a mapping of payload fields, or a checked payload."""
 
 Item = Notification | int | str
 """How a notification is named: itself, its primary key, or its item id such as `n5120`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pruned:
+    """How many notifications `prune()` removed, and how many it deleted."""
+
+    removed: int
+    deleted: int
 
 
 class PartiallyNotified(RuntimeError):  # noqa: N818  says what is the case
@@ -90,7 +102,7 @@ def notify_many(
     Raises `PartiallyNotified` when a batch fails after others were written.
     """
     message = _Message(payload, key, dedupe, transient, expires_in)
-    is_outermost = not connections[ledger.database()].in_atomic_block
+    owns_transactions = is_outermost()
     told = 0
     writing: Sequence[Any] = ()
     try:
@@ -99,11 +111,11 @@ def notify_many(
             told += message.send_to_batch(batch)
             writing = ()
     except Exception as exc:
-        if is_outermost and told:
+        if owns_transactions and told:
             raise PartiallyNotified(told, writing) from exc
         raise
     except BaseException as exc:
-        if is_outermost:
+        if owns_transactions:
             exc.add_note(_progress(told, writing))
         raise
     return told
@@ -147,6 +159,23 @@ def remove_expired() -> int:
     for user_pk in users:
         _announce(ledger.remove(user_pk, due))
     return len(users)
+
+
+def prune(*, read: timedelta, unread: timedelta, removed: timedelta) -> Pruned:
+    """Keep the logs short: remove what is old, and delete what was removed long ago.
+
+    Removed is what was read longer than `read` ago, or was written longer than `unread` ago and
+    never read; open tabs see it go. Deleted is what was removed longer than `removed` ago; a tab
+    that was away since before that is told to reload its list, and a `dedupe` in it is forgotten.
+    Each transaction is short: one user, at most 1,000 rows.
+    """
+    now = timezone.now()
+    outdated = Notification.objects.outdated(read_before=now - read, unread_before=now - unread)
+    forgotten = Notification.objects.filter(removed_at__lte=now - removed)
+    return Pruned(
+        removed=sum(_remove_all(user_pk, outdated) for user_pk in _recipients(outdated)),
+        deleted=sum(_delete_all(user_pk, forgotten) for user_pk in _recipients(forgotten)),
+    )
 
 
 @async_unsafe("You cannot call publish() in async code; use `await apublish(…)`.")
@@ -195,16 +224,39 @@ class _Message:
             frame = protocol.toast(protocol.transient_item(self.fields, timezone.now()))
             _on_commit([hints.toast(pk, frame) for pk in user_pks])
             return []
-        with ledger.in_one_transaction():
-            changes = ledger.add(
-                user_pks,
-                self.fields,
-                expires=self.expires,
-                dedupe_key=self.dedupe_key,
-                rewrite=self.rewrite,
-            )
-            _on_commit([_hint(change) for change in changes])
+        changes = ledger.add(
+            user_pks,
+            self.fields,
+            expires=self.expires,
+            dedupe_key=self.dedupe_key,
+            rewrite=self.rewrite,
+        )
+        _on_commit([_hint(change) for change in changes])
         return changes
+
+
+def _recipients(rows: NotificationQuerySet) -> Iterator[Any]:
+    # One query for many users: a cursor kept open over the commits would pin an old snapshot.
+    users = rows.order_by("recipient").values_list("recipient", flat=True).distinct()
+    batch = list(users[:PRUNED_USERS])
+    while batch:
+        yield from batch
+        batch = list(users.filter(recipient__gt=batch[-1])[:PRUNED_USERS])
+
+
+def _remove_all(user_pk: Any, rows: NotificationQuerySet) -> int:
+    total = 0
+    while (change := ledger.remove(user_pk, rows, limit=PRUNED_ROWS)).rows:
+        _announce(change)
+        total += len(change.rows)
+    return total
+
+
+def _delete_all(user_pk: Any, rows: NotificationQuerySet) -> int:
+    total = 0
+    while deleted := ledger.prune(user_pk, rows, limit=PRUNED_ROWS):
+        total += deleted
+    return total
 
 
 def _announce(change: ledger.Change) -> int:
@@ -229,7 +281,7 @@ def _on_commit(messages: Sequence[Hint]) -> None:
         delivery.send(messages)
 
     # robust: a failure here must not keep other callbacks of the same transaction from running.
-    transaction.on_commit(send_hints, using=ledger.database(), robust=True)
+    transaction.on_commit(send_hints, using=database(), robust=True)
 
 
 def _chosen(items: Iterable[Item]) -> NotificationQuerySet:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from time import monotonic
 from typing import Any
 
+from . import protocol
 from .auth import Identity
+from .conf import conf
 from .metrics import count
-from .protocol import ACK_WINDOW_FRAMES, CloseCode, Cursor
+from .protocol import ACK_WINDOW_CHARS, ACK_WINDOW_FRAMES, CloseCode, Cursor
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -22,9 +26,12 @@ class Socket:
     """
 
     __slots__ = (
+        "_full_since",
+        "_is_asked",
         "_outbox",
         "_send",
         "_unacked",
+        "_unacked_chars",
         "_writer",
         "closed_with",
         "identity",
@@ -41,7 +48,10 @@ class Socket:
         self.closed_with: int | None = None
         self._send = send
         self._outbox: deque[str] = deque()
-        self._unacked: deque[int] = deque()
+        self._unacked: deque[tuple[int, int]] = deque()
+        self._unacked_chars = 0
+        self._is_asked = False
+        self._full_since: float | None = None
         self._writer: asyncio.Task[None] | None = None
 
     @property
@@ -54,6 +64,13 @@ class Socket:
         """Whether it was welcomed and is not closed."""
         return self.is_welcomed and self.closed_with is None
 
+    @property
+    def room_chars(self) -> int:
+        """How much may be delivered before the client has to acknowledge; 0 when it is full."""
+        if len(self._unacked) >= ACK_WINDOW_FRAMES:
+            return 0
+        return max(ACK_WINDOW_CHARS - self._unacked_chars, 0)
+
     def write(self, frame: str) -> None:
         """Write a frame that needs no acknowledgement: an answer, a heartbeat."""
         if self.closed_with is not None:
@@ -63,18 +80,29 @@ class Socket:
 
     def deliver(self, frame: str, cursor: Cursor) -> None:
         """Write a frame that takes the client to `cursor`, or close one that acknowledges none."""
-        if len(self._unacked) >= ACK_WINDOW_FRAMES:
-            count("socket.too_slow")
-            self.close(CloseCode.TOO_SLOW, at_once=True)
+        if not self.room_chars:
+            self._give_up()
             return
         self.position = cursor
-        self._unacked.append(cursor.u)
+        self._unacked.append((cursor.u, len(frame)))
+        self._unacked_chars += len(frame)
         self.write(frame)
+        self._ask_for_acknowledgement()
 
-    def acknowledge(self, cursor: Cursor) -> None:
-        """Take note that the client has applied everything up to `cursor`."""
-        while self._unacked and self._unacked[0] <= cursor.u:
-            self._unacked.popleft()
+    def acknowledge(self, cursor: Cursor) -> bool:
+        """Take note that the client has everything up to `cursor`; return whether that was news."""
+        before = len(self._unacked)
+        while self._unacked and self._unacked[0][0] <= cursor.u:
+            self._unacked_chars -= self._unacked.popleft()[1]
+            self._is_asked, self._full_since = False, None
+        return len(self._unacked) < before
+
+    def beat(self, heartbeat: str) -> None:
+        """Write a heartbeat, or close one that has been full for longer than a sweep."""
+        if self._full_since and monotonic() - self._full_since > conf.SWEEP_SECONDS:
+            self._give_up()
+        else:
+            self.write(heartbeat)
 
     def close(self, code: int, *, at_once: bool = False) -> None:
         """Close with a code, after what is still to be written or, `at_once`, instead of it."""
@@ -95,6 +123,26 @@ class Socket:
         if self._writer is not None:
             self._writer.cancel()
 
+    async def _end_after_failure(self) -> None:
+        # What could not be written is missing; a client that lives comes back for it.
+        self._outbox.clear()
+        if self.closed_with is None:
+            self.closed_with = CloseCode.RESTART
+            with suppress(Exception):
+                await send_close(self._send, self.closed_with)
+
+    def _give_up(self) -> None:
+        count("socket.too_slow")
+        self.close(CloseCode.TOO_SLOW, at_once=True)
+
+    def _ask_for_acknowledgement(self) -> None:
+        # Clients acknowledge at every 64 items and every heartbeat. A few long items are neither.
+        if self._unacked_chars > ACK_WINDOW_CHARS // 2 and not self._is_asked:
+            self._is_asked = True
+            self.write(protocol.heartbeat(self.position))
+        if not self.room_chars:
+            self._full_since = self._full_since or monotonic()
+
     def _wake(self) -> None:
         if self._writer is None:
             self._writer = asyncio.get_running_loop().create_task(self._write_all())
@@ -107,7 +155,7 @@ class Socket:
                 await send_close(self._send, self.closed_with)
         except Exception:  # servers differ in what they raise when the peer is gone
             count("socket.write_failed")
-            self._outbox.clear()
+            await self._end_after_failure()
         finally:
             if self._writer is asyncio.current_task():
                 self._writer = None

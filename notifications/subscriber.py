@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from . import protocol
@@ -72,14 +72,15 @@ class Subscriber:
         for socket in self._welcomed():
             socket.deliver(frame, socket.position)
 
-    def write(self, frame: str) -> None:
-        """Write a frame that needs no acknowledgement to every socket."""
+    def beat(self) -> None:
+        """Tell every socket how far the log has come."""
+        heartbeat = protocol.heartbeat(self.newest)
         for socket in self._welcomed():
-            socket.write(frame)
+            socket.beat(heartbeat)
 
     def furthest_behind(self) -> Cursor | None:
-        """Return the lowest position of a socket here that lacks something, if one does."""
-        positions = (socket.position for socket in self._welcomed())
+        """Return the lowest position of a socket here that lacks something and has room for it."""
+        positions = (socket.position for socket in self._welcomed() if socket.room_chars)
         behind = (each for each in positions if each.u < self.newest.u)
         return min(behind, key=_u, default=None)
 
@@ -93,13 +94,29 @@ class Subscriber:
         return False
 
     def _deliver_page(self, socket: Socket, page: Page) -> None:
+        if not socket.room_chars:
+            return  # the next page is read when it has acknowledged
         items = [item for item in page.items if item["seq"] > socket.position.u]
-        unread = None if page.more else page.unread
-        frame = protocol.items_frame(protocol.encode(items), page.cursor, unread)
-        socket.deliver(frame, page.cursor)
+        fitting = _fitting(items, socket.room_chars)
+        is_whole = len(fitting) == len(items)
+        cursor = page.cursor if is_whole else page.cursor.at(items[len(fitting) - 1]["seq"])
+        unread = page.unread if is_whole and not page.more else None
+        socket.deliver(protocol.items_frame(f"[{','.join(fitting)}]", cursor, unread), cursor)
 
     def _welcomed(self) -> Iterator[Socket]:
         return (socket for socket in tuple(self.sockets) if socket.is_live)
+
+
+def _fitting(items: Sequence[dict[str, Any]], room_chars: int) -> list[str]:
+    # The first always fits, or one that is longer than the window would never be delivered.
+    fitting: list[str] = []
+    for item in items:
+        encoded = protocol.encode(item)
+        room_chars -= len(encoded)
+        if fitting and room_chars < 0:
+            break
+        fitting.append(encoded)
+    return fitting
 
 
 def _u(cursor: Cursor) -> int:

@@ -12,7 +12,7 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from . import auth, feed, protocol, services
+from . import auth, feed, services
 from .conf import conf
 from .database import in_database_thread
 from .hub import Hub
@@ -66,7 +66,7 @@ class Sweeper:
                     count("sweep.repaired")
                     logger.info("User %s was behind; the feed is read.", subscriber.user_pk)
                     self._hub.catch_up(subscriber)
-                subscriber.write(protocol.heartbeat(subscriber.newest))
+                subscriber.beat()
             await asyncio.sleep(0)
 
     async def _wait(self) -> None:

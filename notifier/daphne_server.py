@@ -5,6 +5,7 @@ shutdown fails on the first idle HTTP connection, before it has told any applica
 """
 
 import asyncio
+from typing import Any
 
 from autobahn.websocket.protocol import WebSocketProtocol as Frames
 from daphne.server import Server
@@ -24,6 +25,14 @@ class ClosingProtocol(WebSocketProtocol):  # type: ignore[misc]  # untyped base
             self.sendCloseFrame(code=code, isReply=False)
         else:
             super().serverClose(code)
+
+    def sendMessage(self, payload: bytes, *args: Any, **options: Any) -> None:  # noqa: N802
+        """Send a message of any size: autobahn holds it to the limit for what clients send."""
+        limit, self.maxMessagePayloadSize = self.maxMessagePayloadSize, 0
+        try:
+            super().sendMessage(payload, *args, **options)
+        finally:
+            self.maxMessagePayloadSize = limit
 
 
 class GoodbyeServer(Server):  # type: ignore[misc]  # untyped base

@@ -11,9 +11,11 @@ from pathlib import Path
 os.environ.setdefault("DEBUG", "1")
 if "VAR_DIR" not in os.environ:
     os.environ["VAR_DIR"] = tempfile.mkdtemp(prefix="notifier-tests-")
-# Each of several test processes has a broker of its own: their users have the same keys.
+# Each of several test processes has a broker of its own: their users have the same keys. What a
+# test starts inherits the environment and stays with the broker of its test.
 worker = os.environ.get("PYTEST_XDIST_WORKER", "")
-if Path(os.environ["VAR_DIR"]).name != worker and worker:
+if os.environ.get("NOTIFIER_TESTS_WORKER", "") != worker:
+    os.environ["NOTIFIER_TESTS_WORKER"] = worker
     os.environ["VAR_DIR"] += f"/{worker}"
     Path(os.environ["VAR_DIR"]).mkdir()
 

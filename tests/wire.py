@@ -1,4 +1,4 @@
-"""A raw WebSocket client for tests: it knows the written protocol and none of the project's code."""
+"""A raw WebSocket client for tests: it knows the written protocol and no code of the project."""
 
 import asyncio
 import json

@@ -12,9 +12,7 @@ from django.template import Context
 from django.urls import get_script_prefix
 
 from ..feed import starting_point
-
-# As in routing.py, which is not imported: pages need no consumer, and WSGI processes load none.
-SOCKET_PATH = "ws/notifications/"
+from ..protocol import SOCKET_PATH
 
 register = template.Library()
 

@@ -141,6 +141,8 @@ def test_a_rewrite_starts_the_time_afresh(clocked: Tab) -> None:
     clocked.pass_seconds(5)
 
     expect(clocked.toast("20 %")).to_be_visible()
+    clocked.pass_seconds(2)
+    expect(clocked.toasts).to_have_count(0)
 
 
 def test_the_clock_stops_under_the_pointer(clocked: Tab) -> None:
@@ -192,7 +194,7 @@ def test_one_that_waits_does_not_lose_its_time(clocked: Tab) -> None:
 
 @pytest.mark.parametrize("url", ["/orders/7/", "https://example.com/a?b#c", "http://example.com"])
 def test_a_good_address_becomes_a_link(tab: Tab, url: str) -> None:
-    tab.show(id="n1", title="Look", url=url)
+    tab.show(id="n1", title="Look", url=url, level="error")
 
     expect(tab.toasts.get_by_role("link", name="Look")).to_have_attribute("href", url)
 
@@ -213,25 +215,25 @@ def test_a_good_address_becomes_a_link(tab: Tab, url: str) -> None:
     ],
 )
 def test_any_other_address_does_not(tab: Tab, url: str | None) -> None:
-    tab.show(id="n1", title="Look", url=url)
+    tab.show(id="n1", title="Look", url=url, level="error")
 
     expect(tab.toast("Look")).to_be_visible()
     expect(tab.toasts.get_by_role("link")).to_have_count(0)
 
 
 def test_markup_in_the_text_stays_text(tab: Tab) -> None:
-    tab.show(id="n1", title="<img src=x onerror=alert(1)>", body="<b>bold</b>")
+    tab.show(id="n1", title="<img src=x onerror=alert(1)>", body="<b>bold</b>", level="error")
 
     assert tab.titles == ["<img src=x onerror=alert(1)>"]
     expect(tab.toasts.locator("img, b")).to_have_count(0)
 
 
 def test_progress_is_a_bar_only_where_the_data_has_it(tab: Tab) -> None:
-    tab.show(id="n1", title="Import", data={"progress": 42})
-    tab.show(id="n2", title="No import")
+    tab.show(id="n1", title="Import", data={"progress": 42}, level="error")
+    tab.show(id="n2", title="No bar", level="error")
 
-    expect(tab.toast("Import").first.get_by_role("progressbar", name="Import")).to_be_visible()
-    expect(tab.toast("No import").get_by_role("progressbar")).to_have_count(0)
+    expect(tab.toast("Import").get_by_role("progressbar", name="Import")).to_be_visible()
+    expect(tab.toast("No bar").get_by_role("progressbar")).to_have_count(0)
 
 
 def test_errors_are_spoken_at_once_and_the_rest_politely(tab: Tab) -> None:

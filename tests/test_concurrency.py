@@ -1,0 +1,431 @@
+"""Many writers at once, and writers that end in the middle: processes, threads, forks, kills."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.db import IntegrityError, connections, transaction
+from pytest_django import Settings
+
+from accounts.models import User
+from notifications import PartiallyNotified, notify, notify_many
+from notifications.models import Inbox, Notification
+from tests.conftest import StartServer
+from tests.factories import make_user, session_cookie_for
+from tests.inboxes import make_users
+from tests.listening import listening_for
+from tests.servers import ROOT, BrokerProcess, database_url
+from tests.wire import open_socket
+
+SCRIPT_SECONDS = 60
+CROWD = 10_000
+BATCH = 1000
+
+PRELUDE = """
+import os, signal, sys, traceback
+from concurrent.futures import ThreadPoolExecutor
+import django
+django.setup()
+from django.db import connection, connections, transaction
+from accounts.models import User
+from notifications import notify, notify_many
+from notifications.metrics import counters
+
+def say(text):
+    print(text, flush=True)
+
+def wait_for_word():
+    sys.stdin.readline()
+
+say("ready")
+wait_for_word()
+"""
+
+
+class Script:
+    """A process of its own that runs a few lines of the project's code once it is told to go."""
+
+    def __init__(self, code: str, **env: str) -> None:
+        """Start the process, which sets Django up and then waits for the word to go."""
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", PRELUDE + code],
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "DJANGO_SETTINGS_MODULE": "notifier.settings",
+                "DATABASE_URL": database_url(),
+                **env,
+            },
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def wait_until_it_says(self, text: str) -> None:
+        """Read the next line that it prints, which must be this."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline().strip()
+        assert line == text, self.process.communicate(timeout=SCRIPT_SECONDS)
+
+    def go(self) -> None:
+        """Give it the word that it waits for."""
+        assert self.process.stdin is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+
+    def end(self) -> tuple[int, str]:
+        """Wait for its end; return its exit code and what it complained about."""
+        _, errors = self.process.communicate(timeout=SCRIPT_SECONDS)
+        return self.process.returncode, errors
+
+    def finish(self) -> None:
+        """Wait for its end, which must be a good one."""
+        code, errors = self.end()
+        assert code == 0, errors
+
+
+StartScript = Callable[..., Script]
+
+
+@pytest.fixture
+def start_script(transactional_db: None) -> Iterator[StartScript]:
+    """Return a function that starts scripts; what still runs at the end is killed."""
+    scripts: list[Script] = []
+
+    def start(code: str, **env: str) -> Script:
+        scripts.append(Script(code, **env))
+        return scripts[-1]
+
+    yield start
+    for script in scripts:
+        if script.process.poll() is None:
+            script.process.kill()
+        script.process.communicate()
+
+
+@pytest.fixture
+def alice(transactional_db: None) -> User:
+    return make_user("alice")
+
+
+def run_together(scripts: list[Script]) -> None:
+    for script in scripts:
+        script.wait_until_it_says("ready")
+    for script in scripts:
+        script.go()
+    for script in scripts:
+        script.finish()
+
+
+def numbers_of(user: User) -> list[int]:
+    return list(Notification.objects.of(user.pk).order_by("seq").values_list("seq", flat=True))
+
+
+# Several writers to one user
+
+FIFTY_CALLS = """
+alice = User.objects.get(username="alice")
+connections.close_all()
+
+def call(number):
+    try:
+        notify(alice, f"{os.getpid()} {number}", **OPTIONS)
+    finally:
+        connections.close_all()
+
+with ThreadPoolExecutor(10) as threads:
+    list(threads.map(call, range(10)))
+"""
+
+
+async def test_fifty_concurrent_calls_from_five_processes_leave_no_hole(
+    start_script: StartScript, alice: User
+) -> None:
+    code = f"OPTIONS = {{}}\n{FIFTY_CALLS}"
+    scripts = [await sync_to_async(start_script)(code) for _ in range(5)]
+
+    async with listening_for(alice.pk) as listener:
+        await sync_to_async(run_together)(scripts)
+        hints = await listener.receive_until_now()
+
+    inbox = await Inbox.objects.aget()
+    assert await sync_to_async(numbers_of)(alice) == list(range(1, 51))
+    assert (inbox.last_seq, inbox.unread) == (50, 50)
+    assert sorted(hint["seq"] for hint in hints) == list(range(1, 51))
+    assert {hint["epoch"] for hint in hints} == {inbox.epoch}
+    assert all(hint["unread"] == hint["seq"] for hint in hints)
+
+
+def test_fifty_concurrent_calls_with_one_key_make_one_notification(
+    start_script: StartScript, alice: User
+) -> None:
+    code = f"OPTIONS = {{'key': 'import-7'}}\n{FIFTY_CALLS}"
+
+    run_together([start_script(code) for _ in range(5)])
+
+    assert numbers_of(alice) == [50]
+    assert (Inbox.objects.get().last_seq, Inbox.objects.get().unread) == (50, 1)
+
+
+def test_fifty_concurrent_calls_with_one_dedupe_tell_once(
+    start_script: StartScript, alice: User
+) -> None:
+    code = f"OPTIONS = {{'dedupe': 'welcome'}}\n{FIFTY_CALLS}"
+
+    run_together([start_script(code) for _ in range(5)])
+
+    assert numbers_of(alice) == [1]
+    assert (Inbox.objects.get().last_seq, Inbox.objects.get().unread) == (1, 1)
+
+
+OPPOSITE_ORDERS = """
+users = list(User.objects.order_by(ORDER))
+for number in range(5):
+    assert notify_many(users, f"{ORDER} {number}") == len(users)
+assert not counters["ledger.conflict"]  # a deadlock would be tried again, a second later
+"""
+
+
+def test_two_callers_with_the_same_users_in_opposite_order_do_not_deadlock(
+    start_script: StartScript, transactional_db: None
+) -> None:
+    users = make_users(200)
+
+    run_together(
+        [
+            start_script(f"ORDER = {order!r}\n{OPPOSITE_ORDERS}", NOTIFICATIONS_BATCH_SIZE="30")
+            for order in ("pk", "-pk")
+        ]
+    )
+
+    assert [numbers_of(user) for user in users] == [list(range(1, 11))] * 200
+
+
+async def test_two_hundred_hints_from_twenty_threads_all_arrive(alice: User) -> None:
+    together = Barrier(20)
+
+    def send_ten(thread: int) -> None:
+        together.wait(SCRIPT_SECONDS)
+        for number in range(10):
+            notify(alice, f"{thread} {number}", transient=True)
+        connections.close_all()
+
+    def send_all() -> None:
+        with ThreadPoolExecutor(20) as threads:
+            list(threads.map(send_ten, range(20)))
+
+    async with listening_for(alice.pk) as listener:
+        await sync_to_async(send_all)()
+        hints = await listener.receive_until_now()
+
+    titles = [json.loads(hint["frame"])["item"]["title"] for hint in hints]
+    assert sorted(titles) == sorted(f"{t} {n}" for t in range(20) for n in range(10))
+
+
+# Forked processes, as servers and workers make them
+
+FORKS = """
+alice = User.objects.get(username="alice")
+notify(alice, "parent first", transient=True)
+connections.close_all()
+if connection.vendor == "postgresql":
+    connection.close_pool()  # Django's pool does not know of forks
+
+def work(child):
+    for number in range(10):
+        notify(alice, f"{child} {number}", transient=True)
+    notify(alice, f"stored by {child}")
+
+children = []
+for child in range(4):
+    pid = os.fork()
+    if pid == 0:
+        try:
+            work(child)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    children.append(pid)
+
+notify(alice, "parent meanwhile", transient=True)
+assert [os.waitpid(pid, 0)[1] for pid in children] == [0] * 4
+notify(alice, "parent last", transient=True)
+"""
+
+
+async def test_forked_children_send_on_connections_of_their_own_and_every_frame_arrives(
+    start_script: StartScript,
+    start_server: StartServer,
+    private_broker: BrokerProcess,
+    alice: User,
+) -> None:
+    server = await sync_to_async(start_server)(env={"REDIS_URL": private_broker.url})
+    script = await sync_to_async(start_script)(FORKS, REDIS_URL=private_broker.url)
+    cookie = await sync_to_async(session_cookie_for)(alice)
+
+    async with open_socket(server.socket_url, cookie) as wire:
+        await wire.receive_type("welcome")
+        with private_broker.client() as client:
+            before = connections_made(client)
+            await sync_to_async(run_together)([script])
+            made = connections_made(client) - before
+        titles: list[str] = []
+        while len(titles) < 47:
+            titles += titles_in(await wire.receive())
+
+    expected = [f"{child} {number}" for child in range(4) for number in range(10)]
+    expected += [f"stored by {child}" for child in range(4)]
+    expected += ["parent first", "parent meanwhile", "parent last"]
+    assert sorted(titles) == sorted(expected)
+    assert made >= 5
+
+
+def connections_made(client: Any) -> int:
+    """Return how many connections the broker has ever taken."""
+    return int(client.info("stats")["total_connections_received"])
+
+
+def titles_in(frame: dict[str, Any]) -> list[str]:
+    if frame["type"] == "toast":
+        return [frame["item"]["title"]]
+    return [item["title"] for item in frame.get("items", [])]
+
+
+# Ends in the middle
+
+
+def assert_whole_batches(told: int) -> None:
+    """See that the first `told` users were told, that nobody else was, and that counters agree."""
+    assert told % BATCH == 0
+    first = User.objects.order_by("pk").values_list("pk", flat=True)[:told]
+    assert set(Notification.objects.values_list("recipient", flat=True)) == set(first)
+    assert Notification.objects.count() == told
+    assert Inbox.objects.filter(last_seq=1, unread=1).count() == told
+    assert Inbox.objects.count() == told
+
+
+def assert_everybody_was_told_once() -> None:
+    assert Notification.objects.count() == CROWD
+    assert Inbox.objects.filter(last_seq=1, unread=1).count() == CROWD
+
+
+def test_a_call_for_10000_that_fails_leaves_whole_batches_and_says_which(
+    transactional_db: None,
+) -> None:
+    users = make_users(CROWD + 1)
+    gone = users.pop(4321)  # deleted after the caller has read the users
+    User.objects.filter(pk=gone.pk).delete()
+    pks = [user.pk for user in users]
+    asked_for = [*users, gone]
+
+    with pytest.raises(PartiallyNotified) as caught:
+        notify_many(asked_for, "Hello", dedupe="campaign")
+
+    assert caught.value.notified == 4000
+    assert list(caught.value.failed) == [*pks[4000:4321], gone.pk, *pks[4321:4999]]
+    assert isinstance(caught.value.__cause__, IntegrityError)
+    assert f"batches for 4000 users and stopped at the batch of {BATCH} users" in str(caught.value)
+    assert_whole_batches(4000)
+
+    assert notify_many(User.objects.all(), "Hello", dedupe="campaign") == CROWD - 4000
+    assert_everybody_was_told_once()
+
+
+def test_a_call_that_fails_in_its_first_batch_leaves_nothing_and_raises_the_cause(
+    transactional_db: None, settings: Settings
+) -> None:
+    settings.NOTIFICATIONS_BATCH_SIZE = 5
+    users = make_users(10)
+    User.objects.filter(pk=users[0].pk).delete()
+
+    with pytest.raises(IntegrityError):
+        notify_many(users, "Hello")
+
+    assert not Notification.objects.exists()
+    assert not Inbox.objects.exists()
+
+
+def test_inside_a_callers_transaction_a_failure_leaves_nothing(
+    transactional_db: None, settings: Settings
+) -> None:
+    settings.NOTIFICATIONS_BATCH_SIZE = 5
+    users = make_users(10)
+    User.objects.filter(pk=users[9].pk).delete()
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        notify_many(users, "Hello")
+
+    assert not Notification.objects.exists()
+
+
+IN_THE_MIDDLE = """
+updates = 0
+
+def stop_in_the_fourth_batch(execute, sql, params, many, context):
+    global updates
+    result = execute(sql, params, many, context)
+    updates += sql.startswith('UPDATE "notifications_inbox"')
+    if updates == 4 and sql.startswith('INSERT INTO "notifications_notification"'):
+        say("in the middle")
+        wait_for_word()
+    return result
+
+with connection.execute_wrapper(stop_in_the_fourth_batch):
+    notify_many(User.objects.all(), "Hello", dedupe="campaign")
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_call_for_10000_that_is_ended_leaves_whole_batches_and_can_be_made_again(
+    number: signal.Signals, start_script: StartScript
+) -> None:
+    make_users(CROWD)
+    script = start_script(IN_THE_MIDDLE)
+
+    script.wait_until_it_says("ready")
+    script.go()
+    script.wait_until_it_says("in the middle")
+    script.process.send_signal(number)
+    code, errors = script.end()
+
+    assert code == -number
+    assert ("whole batches for 3000 users" in errors) is (number is signal.SIGINT)
+    assert_whole_batches(3000)
+    assert notify_many(User.objects.all(), "Hello", dedupe="campaign") == CROWD - 3000
+    assert_everybody_was_told_once()
+
+
+KILLED_AFTER_ITS_COMMIT = """
+alice = User.objects.get(username="alice")
+with transaction.atomic():
+    transaction.on_commit(lambda: os.kill(os.getpid(), signal.SIGKILL))
+    notify(alice, "Committed")
+"""
+
+
+async def test_a_writer_killed_between_its_commit_and_its_hint_costs_only_time(
+    start_script: StartScript, start_server: StartServer, alice: User
+) -> None:
+    server = await sync_to_async(start_server)(env={"NOTIFICATIONS_SWEEP_SECONDS": "1"})
+    script = await sync_to_async(start_script)(KILLED_AFTER_ITS_COMMIT)
+    cookie = await sync_to_async(session_cookie_for)(alice)
+
+    async with open_socket(server.socket_url, cookie) as wire:
+        await wire.receive_type("welcome")
+        await sync_to_async(script.wait_until_it_says)("ready")
+        script.go()
+        code, _ = await sync_to_async(script.end)()
+        [item] = await wire.receive_items(1)
+
+    assert code == -signal.SIGKILL
+    assert item["title"] == "Committed"

@@ -1,0 +1,187 @@
+"""Settings and the system checks about them: each mistake says what would be right."""
+
+from typing import Any
+
+import pytest
+from django.core import checks
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connection
+from pytest_django import Settings
+
+from notifications.checks import check_channel_layer, check_settings, check_sqlite_transactions
+from notifications.conf import Conf, Setting, conf
+
+EVERY = [setting.name for setting in Conf.all()]
+SECONDS = [setting.name for setting in Conf.all() if isinstance(setting.default, float)]
+WHOLE = [setting.name for setting in Conf.all() if isinstance(setting.default, int)]
+
+NEITHER: list[Any] = [
+    None,
+    "",
+    "soon",
+    "nan",
+    "inf",
+    True,
+    [],
+    0,
+    -1,
+    "0",
+    float("inf"),
+    float("nan"),
+]
+
+
+def setting_named(name: str) -> Setting[Any]:
+    [setting] = [each for each in Conf.all() if each.name == name]
+    return setting
+
+
+def value_of(name: str) -> Any:
+    """Return what the app reads."""
+    return getattr(conf, name.removeprefix("NOTIFICATIONS_"))
+
+
+@pytest.fixture(autouse=True)
+def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in EVERY:
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_every_setting_has_the_prefix_and_the_name_of_its_property() -> None:
+    assert {f"NOTIFICATIONS_{name}" for name in vars(Conf) if name.isupper()} == set(EVERY)
+    assert set(SECONDS) | set(WHOLE) == set(EVERY)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_setting_has_a_default_that_is_legal_itself(name: str) -> None:
+    setting = setting_named(name)
+
+    assert value_of(name) == setting.default == setting.parse(setting.default)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_setting_is_read_from_the_settings(name: str, settings: Settings) -> None:
+    setattr(settings, name, 7)
+
+    assert value_of(name) == 7
+    assert type(value_of(name)) is type(setting_named(name).default)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_setting_is_read_from_the_environment(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "7")
+
+    assert value_of(name) == 7
+    assert type(value_of(name)) is type(setting_named(name).default)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_the_settings_go_before_the_environment(
+    name: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "8")
+    setattr(settings, name, 7)
+
+    assert value_of(name) == 7
+
+
+@pytest.mark.parametrize("name", SECONDS)
+def test_seconds_may_have_a_fraction(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "0.25")
+
+    assert value_of(name) == 0.25
+
+
+def assert_told(name: str, where: str, value: object) -> None:
+    """Read a setting that cannot be read, and see the app and the check say so."""
+    setting = setting_named(name)
+    with pytest.raises(ImproperlyConfigured) as caught:
+        value_of(name)
+    said = str(caught.value)
+    assert f"{name} in {where} is {value!r}; it must be {setting.legal}" in said
+    assert f"such as {setting.default!r}" in said
+    assert [(each.id, each.msg) for each in check_settings()] == [("notifications.E001", said)]
+
+
+@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("value", NEITHER, ids=repr)
+def test_a_value_that_cannot_be_read_says_what_would_be_right(
+    name: str, value: object, settings: Settings
+) -> None:
+    setattr(settings, name, value)
+
+    assert_told(name, "the settings", value)
+
+
+@pytest.mark.parametrize("name", WHOLE)
+@pytest.mark.parametrize("value", [2.5, "2.5"], ids=repr)
+def test_a_fraction_is_no_whole_number(name: str, value: object, settings: Settings) -> None:
+    setattr(settings, name, value)
+
+    assert_told(name, "the settings", value)
+
+
+@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("value", ["", "soon", "nan", "inf", "-1", "0"])
+def test_the_environment_is_named_where_it_cannot_be_read(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+
+    assert_told(name, "the environment", value)
+
+
+# System checks
+
+
+def test_the_projects_own_settings_raise_no_message() -> None:
+    assert checks.run_checks() == []
+    assert checks.run_checks(tags=[checks.Tags.database], databases=["default"]) == []
+
+
+def test_each_setting_that_cannot_be_read_is_a_message_of_its_own(settings: Settings) -> None:
+    settings.NOTIFICATIONS_BATCH_SIZE = "many"
+    settings.NOTIFICATIONS_SWEEP_SECONDS = "often"
+
+    found = [each for each in checks.run_checks() if each.id == "notifications.E001"]
+
+    assert {each.msg.split()[0] for each in found} == {
+        "NOTIFICATIONS_BATCH_SIZE",
+        "NOTIFICATIONS_SWEEP_SECONDS",
+    }
+
+
+@pytest.mark.parametrize("layers", [{}, {"other": {"BACKEND": "x"}}, None], ids=repr)
+def test_a_missing_channel_layer_is_an_error_with_a_hint(layers: Any, settings: Settings) -> None:
+    settings.CHANNEL_LAYERS = layers
+
+    [message] = check_channel_layer()
+
+    assert (message.id, message.level) == ("notifications.E002", checks.ERROR)
+    assert "notifications.layers.RedisPubSubLayer" in str(message.hint)
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="a check about SQLite alone")
+@pytest.mark.parametrize("mode", [None, "DEFERRED", "deferred"])
+def test_sqlite_transactions_that_begin_as_readers_are_a_warning(
+    mode: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "transaction_mode", mode)
+
+    [message] = check_sqlite_transactions(databases=["default"])
+
+    assert (message.id, message.level) == ("notifications.W001", checks.WARNING)
+    assert '"transaction_mode": "IMMEDIATE"' in str(message.hint)
+
+
+@pytest.mark.parametrize("mode", ["IMMEDIATE", "immediate", "EXCLUSIVE"])
+def test_sqlite_transactions_that_begin_as_writers_are_fine(
+    mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "transaction_mode", mode)
+
+    assert check_sqlite_transactions(databases=["default"]) == []
+
+
+def test_databases_are_checked_only_when_asked_for() -> None:
+    assert check_sqlite_transactions() == []

@@ -1,0 +1,242 @@
+"""Whatever happens to an inbox: what a reader held plus what the feed tells it is what there is."""
+
+import json
+from collections.abc import Iterable
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from channels.layers import get_channel_layer
+from django.db import transaction
+from hypothesis import HealthCheck
+from hypothesis import settings as budget
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from pytest_django import Settings
+
+from accounts.models import User
+from notifications import (
+    feed,
+    mark_all_read,
+    mark_read,
+    mark_unread,
+    notify,
+    notify_many,
+    remove,
+    services,
+)
+from notifications.audience import user_group
+from notifications.models import Inbox, Notification
+from notifications.protocol import Cursor, Resume, personal_item
+
+REMEMBERED_MAX = 6
+AT_ONCE = timedelta(0)
+NEVER = timedelta(days=1)
+BUDGET = budget(
+    max_examples=30,
+    stateful_step_count=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+
+Items = dict[str, dict[str, Any]]
+
+whose = st.sampled_from([0, 1])
+numbers = st.lists(st.integers(0, 11), min_size=1, max_size=4)
+titles = st.sampled_from(["one", "two", "three"])
+options = st.one_of(
+    st.just({}),
+    st.builds(lambda key: {"key": key}, st.sampled_from(["import-7", "import-8"])),
+    st.builds(lambda value: {"dedupe": value}, st.sampled_from(["welcome", "import-7"])),
+)
+ages = st.sampled_from([AT_ONCE, NEVER])
+
+
+@dataclass
+class Reader:
+    """A client as the protocol has it: its store and its place in the log."""
+
+    user: User
+    epoch: str
+    cursor: Cursor
+    items: Items = field(default_factory=dict)
+
+    def position(self) -> tuple[Any, Resume]:
+        return self.user.pk, Resume(self.epoch, self.cursor.u, self.cursor.b)
+
+    def take(self, items: Iterable[dict[str, Any]], cursor: Cursor) -> None:
+        for item in items:
+            assert item["seq"] > self.cursor.u
+            self.items.pop(item["id"], None)
+            if not item["removed"]:
+                self.items[item["id"]] = item
+        self.cursor = cursor
+
+    def take_page(self, page: feed.Page) -> None:
+        if page.reset:
+            self.items = present_items(self.user)
+        self.take(page.items, page.cursor)
+
+
+def present_items(user: User) -> Items:
+    """Return what a client loads over HTTP when it starts anew."""
+    rows = Notification.objects.of(user.pk).present()
+    return {f"n{row.pk}": personal_item(row) for row in rows}
+
+
+def reader_at_present(user: User) -> Reader:
+    inbox = Inbox.objects.of(user.pk)
+    return Reader(user, inbox.epoch, Cursor(inbox.last_seq), present_items(user))
+
+
+def catch_up(readers: list[Reader]) -> None:
+    """Read the feed to its end, for all of them together."""
+    while readers:
+        pages = feed.read_many([reader.position() for reader in readers])
+        for reader, page in zip(readers, pages, strict=True):
+            reader.take_page(page)
+        readers = [reader for reader, page in zip(readers, pages, strict=True) if page.more]
+
+
+class Inboxes(RuleBasedStateMachine):
+    """Two users, everything that can be done to their inboxes, and readers who stand anywhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        layer: Any = get_channel_layer()
+        self.layer = layer
+        self.users = [User.objects.create(username=f"{uuid4()}") for _ in range(2)]
+        self.live = [reader_at_present(user) for user in self.users]
+        self.remembered = [deepcopy(reader) for reader in self.live]
+
+    def teardown(self) -> None:
+        for user in self.users:
+            user.delete()
+
+    # What callers do
+
+    @rule(who=whose, title=titles, given=options)
+    def notify(self, who: int, title: str, given: dict[str, str]) -> None:
+        notify(self.users[who], title, **given)  # type: ignore[arg-type]
+
+    @rule(title=titles, given=options)
+    def notify_both(self, title: str, given: dict[str, str]) -> None:
+        notify_many(self.users, title, **given)  # type: ignore[arg-type]
+
+    @rule(who=whose, title=titles, given=options, commits=st.booleans())
+    def notify_in_a_transaction(
+        self, who: int, title: str, given: dict[str, str], commits: bool
+    ) -> None:
+        with transaction.atomic():
+            notify(self.users[who], title, **given)  # type: ignore[arg-type]
+            mark_all_read(self.users[who])
+            notify(self.users[who], title)
+            transaction.set_rollback(not commits)
+
+    @rule(who=whose, title=titles)
+    def notify_for_a_moment(self, who: int, title: str) -> None:
+        notify(self.users[who], title, expires_in=timedelta(microseconds=1))
+
+    @rule()
+    def remove_expired(self) -> None:
+        services.remove_expired()
+
+    @rule(read=ages, unread=ages, removed=ages)
+    def prune(self, read: timedelta, unread: timedelta, removed: timedelta) -> None:
+        services.prune(read=read, unread=unread, removed=removed)
+
+    # What users do, with notifications of theirs and of the other
+
+    @rule(who=whose, chosen=numbers)
+    def read(self, who: int, chosen: list[int]) -> None:
+        mark_read(self.users[who], self.some(chosen))
+
+    @rule(who=whose, chosen=numbers)
+    def unread(self, who: int, chosen: list[int]) -> None:
+        mark_unread(self.users[who], self.some(chosen))
+
+    @rule(who=whose)
+    def read_all(self, who: int) -> None:
+        mark_all_read(self.users[who])
+
+    @rule(who=whose, chosen=numbers)
+    def remove(self, who: int, chosen: list[int]) -> None:
+        remove(self.users[who], self.some(chosen))
+
+    def some(self, chosen: list[int]) -> list[Notification]:
+        newest = Notification.objects.filter(recipient__in=self.users).order_by("-pk")[:12]
+        rows = list(newest)
+        return [rows[number] for number in chosen if number < len(rows)]
+
+    # What clients do
+
+    @rule(who=whose)
+    def leave(self, who: int) -> None:
+        del self.remembered[: len(self.remembered) - REMEMBERED_MAX + 1]
+        self.remembered.append(deepcopy(self.live[who]))
+
+    @rule(number=st.integers(0, REMEMBERED_MAX - 1))
+    def read_one_page_and_leave(self, number: int) -> None:
+        reader = self.remembered[number % len(self.remembered)]
+        reader.take_page(feed.read(*reader.position()))
+
+    # What always holds
+
+    @invariant()
+    def hints_name_every_number_once_and_bring_the_present(self) -> None:
+        readers = {user_group(reader.user.pk): reader for reader in self.live}
+        for group, hint in self.layer.take():
+            if group in readers:
+                take_hint(readers[group], hint)
+        for reader in self.live:
+            inbox = Inbox.objects.of(reader.user.pk)
+            assert (reader.epoch, reader.cursor.u) == (inbox.epoch, inbox.last_seq)
+            assert reader.items == present_items(reader.user)
+
+    @invariant()
+    def old_state_and_feed_are_fresh_state(self) -> None:
+        returned = deepcopy(self.remembered)
+        catch_up(returned)
+        for reader in returned:
+            assert reader.cursor.u == Inbox.objects.of(reader.user.pk).last_seq
+            assert reader.items == present_items(reader.user)
+
+    @invariant()
+    def counters_equal_the_rows(self) -> None:
+        for user in self.users:
+            inbox, rows = Inbox.objects.of(user.pk), Notification.objects.of(user.pk)
+            seqs = list(rows.values_list("seq", flat=True))
+            assert inbox.unread == rows.unread().count()
+            assert len(set(seqs)) == len(seqs)
+            assert max([inbox.pruned_seq, inbox.seen_seq, *seqs]) <= inbox.last_seq
+
+
+def take_hint(reader: Reader, hint: Any) -> None:
+    """Apply a hint as a hub and a client do: the items in it, or the feed where it has none."""
+    assert hint["after"] == reader.cursor.u
+    if not hint["items"]:
+        catch_up([reader])
+        return
+    items = json.loads(hint["items"])
+    assert [item["seq"] for item in items] == list(range(hint["after"] + 1, hint["seq"] + 1))
+    reader.take(items, Cursor(hint["seq"]))
+    assert hint["unread"] == sum(not item["read"] for item in reader.items.values())
+
+
+@pytest.fixture
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make a few notifications many."""
+    monkeypatch.setattr(feed, "FEED_PAGE_ITEMS", 3)
+    monkeypatch.setattr(feed, "READERS_PER_QUERY", 2)
+    monkeypatch.setattr(services, "PRUNED_ROWS", 2)
+
+
+def test_old_state_and_feed_are_fresh_state_whatever_happens(
+    transactional_db: None, settings: Settings, small_pages: None
+) -> None:
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": "tests.recording.RecordingLayer"}}
+
+    run_state_machine_as_test(Inboxes, settings=BUDGET)  # type: ignore[no-untyped-call]
