@@ -32,9 +32,12 @@ from .subscriber import Subscriber
 
 logger = logging.getLogger(__name__)
 
+DRAINED_AT_ONCE = 200
+DRAIN_PAUSE_SECONDS = 0.05
+
 
 class Full(Exception):  # noqa: N818  says what is the case
-    """There is no place for another socket; `code` says whose limit was reached."""
+    """There is no place for another socket; `code` says why."""
 
     def __init__(self, code: CloseCode) -> None:
         super().__init__(code.name)
@@ -50,6 +53,7 @@ class Hub:
         self._subscribers: dict[str, Subscriber] = {}
         self._topics: dict[str, set[Socket]] = {}
         self._sockets = 0
+        self._is_draining = False
         self._feed = FeedReader()
         self.hints_missed = asyncio.Event()
         """Set when hints were lost, for the sweep to look at once."""
@@ -139,6 +143,19 @@ class Hub:
             subscriber.is_catching_up = True
             self.start(self._catch_up(subscriber))
 
+    async def drain(self) -> None:
+        """Close every socket with 1012, in batches, and admit no other.
+
+        Clients come back after a random time of their own; the pauses keep the closing itself from
+        being one long turn of the loop.
+        """
+        self._is_draining = True
+        sockets = [socket for each in self.subscribers() for socket in each.sockets]
+        for at in range(0, len(sockets), DRAINED_AT_ONCE):
+            for socket in sockets[at : at + DRAINED_AT_ONCE]:
+                socket.close(CloseCode.RESTART)
+            await asyncio.sleep(DRAIN_PAUSE_SECONDS)
+
     def start(self, work: Any) -> None:
         """Run a coroutine beside everything else for as long as the hub lives."""
         task = asyncio.get_running_loop().create_task(work)
@@ -147,6 +164,8 @@ class Hub:
 
     def _admit(self, socket: Socket) -> Subscriber:
         subscriber = self._subscribers.get(socket.key)
+        if self._is_draining:
+            raise Full(CloseCode.RESTART)
         if self._sockets >= conf.MAX_SOCKETS:
             raise Full(CloseCode.FULL)
         if subscriber and len(subscriber.sockets) >= conf.MAX_SOCKETS_PER_USER:

@@ -19,4 +19,11 @@ def current_hub() -> Hub:
     return hub
 
 
+async def drain() -> None:
+    """Close this loop's sockets with 1012 before the server ends; new ones are sent away as well."""
+    hub = _hubs.get(asyncio.get_running_loop())
+    if hub is not None:
+        await hub.drain()
+
+
 _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()

@@ -12,12 +12,16 @@ from daphne.server import Server
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 from twisted.internet.defer import Deferred
 
+from notifications.process import drain
+
 RESERVED_CODES = (1012, 1013)
 GOODBYE_SECONDS = 5.0
 
 
 class ClosingProtocol(WebSocketProtocol):  # type: ignore[misc]  # untyped base
     """Daphne's protocol, able to close with the codes that `sendClose()` raises for."""
+
+    maxMessagePayloadSize: int  # autobahn's name
 
     def serverClose(self, code: int | None = None) -> None:  # noqa: N802  daphne's name
         """Close with a code of ours, or with one that RFC 6455 has for servers."""
@@ -44,10 +48,11 @@ class GoodbyeServer(Server):  # type: ignore[misc]  # untyped base
         super().run()
 
     def kill_all_applications(self) -> "Deferred[None]":
-        """Cancel what still runs and wait until it has ended and its last bytes are out."""
+        """End the sockets, then what still runs, and wait until the last bytes are out."""
         return Deferred.fromFuture(asyncio.ensure_future(self._say_goodbye()))
 
     async def _say_goodbye(self) -> None:
+        await drain()
         running = [
             details["application_instance"]
             for details in self.connections.values()

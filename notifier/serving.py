@@ -1,17 +1,22 @@
 """Runs an ASGI server in this process, with limits that suit long-lived sockets."""
 
+import socket
 from collections.abc import Callable
 
 # The five seconds of daphne's default drop sockets when thousands come back at once.
 HANDSHAKE_SECONDS = 60
 MESSAGE_MAX_BYTES = 64 * 1024
+BACKLOG = 2048
+
+Serve = Callable[[str, int, Callable[[], None]], bool]
+"""Serves host and port until SIGINT or SIGTERM; False where the address is taken.
+
+The third argument is called once connections are accepted.
+"""
 
 
-def serve(host: str, port: int, when_ready: Callable[[], None]) -> bool:
-    """Serve until SIGINT or SIGTERM, with daphne; return False where the address is taken.
-
-    `when_ready` is called once connections are accepted.
-    """
+def serve_with_daphne(host: str, port: int, when_ready: Callable[[], None]) -> bool:
+    """Serve with daphne."""
     from daphne.endpoints import build_endpoint_description_strings
     from twisted.internet import reactor
 
@@ -31,3 +36,29 @@ def serve(host: str, port: int, when_ready: Callable[[], None]) -> bool:
     )
     server.run()
     return not server.abort_start
+
+
+def serve_with_uvicorn(host: str, port: int, when_ready: Callable[[], None]) -> bool:
+    """Serve with uvicorn."""
+    import uvicorn
+
+    from notifier.uvicorn_server import GOODBYE_SECONDS, DrainingServer
+
+    try:
+        listening = socket.create_server((host, port), backlog=BACKLOG)
+    except OSError:
+        return False
+    config = uvicorn.Config(
+        "notifier.asgi:application",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        ws_max_size=MESSAGE_MAX_BYTES,
+        timeout_graceful_shutdown=GOODBYE_SECONDS,
+    )
+    DrainingServer(config, when_ready).run(sockets=[listening])
+    return True
+
+
+SERVERS: dict[str, Serve] = {"daphne": serve_with_daphne, "uvicorn": serve_with_uvicorn}

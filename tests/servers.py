@@ -203,9 +203,4 @@ class BrokerProcess(Process):
 
 
 def _serve_command(kind: Kind, port: int) -> list[str]:
-    if kind == "daphne":
-        return [sys.executable, "manage.py", "serve", "--port", str(port)]
-    return [
-        *(sys.executable, "-m", "uvicorn", "notifier.asgi:application"),
-        *("--host", HOST, "--port", str(port), "--log-level", "warning"),
-    ]
+    return [sys.executable, "manage.py", "serve", "--server", kind, "--port", str(port)]

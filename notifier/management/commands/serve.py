@@ -8,24 +8,27 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from notifier import broker
-from notifier.serving import serve
+from notifier.serving import SERVERS
 
 
 class Command(BaseCommand):
-    """Serve with daphne until Ctrl-C."""
+    """Serve until Ctrl-C."""
 
-    help = "Serves with daphne, on a broker of its own unless REDIS_URL names one."
+    help = "Serves, on a broker of its own unless REDIS_URL names one."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--port", type=int, default=os.environ.get("PORT", "8000"))
+        parser.add_argument("--server", choices=SERVERS, default=os.environ.get("SERVER", "daphne"))
 
-    def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:
+    def handle(self, *args: Any, host: str, port: int, server: str, **options: Any) -> None:
+        if server not in SERVERS:  # argparse does not check a default
+            raise CommandError(f"SERVER is {server!r}; it must be one of {', '.join(SERVERS)}.")
         # A shell has a script's background processes ignore SIGINT; this one must end by it too.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
-            if not serve(host, port, lambda: self.announce(host, port)):
+            if not SERVERS[server](host, port, lambda: self.announce(host, port)):
                 raise CommandError(f"{host}:{port} is taken. Name another port: PORT=8001")
         finally:
             broker.leave()

@@ -1,0 +1,32 @@
+"""Uvicorn, made to close its sockets in batches before it goes."""
+
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from notifications.process import drain
+
+GOODBYE_SECONDS = 10
+
+
+class DrainingServer(uvicorn.Server):
+    """Uvicorn's server; `when_ready` is called once connections are accepted."""
+
+    def __init__(self, config: uvicorn.Config, when_ready: Callable[[], None]) -> None:
+        """Prepare a server."""
+        super().__init__(config)
+        self._when_ready = when_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start to accept."""
+        await super().startup(sockets)
+        if self.started:
+            self._when_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Tell the sockets to come back elsewhere, then end."""
+        for server in self.servers:
+            server.close()
+        await drain()
+        await super().shutdown(sockets)
