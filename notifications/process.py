@@ -20,7 +20,7 @@ def current_hub() -> Hub:
 
 
 async def drain() -> None:
-    """Close this loop's sockets with 1012 before the server ends; new ones are sent away as well."""
+    """Close this loop's sockets with 1012 before the server ends, and send new ones away."""
     hub = _hubs.get(asyncio.get_running_loop())
     if hub is not None:
         await hub.drain()

@@ -21,7 +21,7 @@ GOODBYE_SECONDS = 5.0
 class ClosingProtocol(WebSocketProtocol):  # type: ignore[misc]  # untyped base
     """Daphne's protocol, able to close with the codes that `sendClose()` raises for."""
 
-    maxMessagePayloadSize: int  # autobahn's name
+    maxMessagePayloadSize: int  # noqa: N815  autobahn's name
 
     def serverClose(self, code: int | None = None) -> None:  # noqa: N802  daphne's name
         """Close with a code of ours, or with one that RFC 6455 has for servers."""

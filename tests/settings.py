@@ -19,8 +19,8 @@ if os.environ.get("NOTIFIER_TESTS_WORKER", "") != worker:
     os.environ["VAR_DIR"] += f"/{worker}"
     Path(os.environ["VAR_DIR"]).mkdir()
 
-from notifier.settings import *  # noqa: F403
-from notifier.settings import DATABASES, VAR_DIR
+from notifier.settings import *  # noqa: E402, F403
+from notifier.settings import DATABASES, VAR_DIR  # noqa: E402
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 

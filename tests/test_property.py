@@ -36,7 +36,7 @@ REMEMBERED_MAX = 6
 AT_ONCE = timedelta(0)
 NEVER = timedelta(days=1)
 BUDGET = budget(
-    max_examples=30,
+    max_examples=50,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
@@ -239,4 +239,4 @@ def test_old_state_and_feed_are_fresh_state_whatever_happens(
 ) -> None:
     settings.CHANNEL_LAYERS = {"default": {"BACKEND": "tests.recording.RecordingLayer"}}
 
-    run_state_machine_as_test(Inboxes, settings=BUDGET)  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(Inboxes, settings=BUDGET)
