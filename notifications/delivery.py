@@ -12,16 +12,19 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
+from django.db import transaction
 
-from . import hints
+from . import hints, protocol
 from .conf import conf
 from .hints import Hint
+from .ledger import Change
 from .metrics import count
+from .transactions import database
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +50,32 @@ def send(messages: Sequence[Hint]) -> None:
     except Exception as exc:  # the hint must not reach the caller's request
         count("delivery.failed", len(messages))
         _breaker.trip(layer, exc)
+
+
+def send_on_commit(messages: Sequence[Hint]) -> None:
+    """Send hints when the transaction around this call commits; at once where there is none."""
+
+    def send_hints() -> None:
+        send(messages)
+
+    # robust: a failure here must not keep other callbacks of the same transaction from running.
+    transaction.on_commit(send_hints, using=database(), robust=True)
+
+
+def announce(changes: Iterable[Change]) -> None:
+    """Tell, on commit, what has changed in inboxes; a change without rows tells nothing."""
+    send_on_commit([_hint(change) for change in changes if change.rows])
+
+
+def _hint(change: Change) -> Hint:
+    inbox = change.inbox
+    return hints.changed(
+        inbox.pk,
+        epoch=inbox.epoch,
+        seq=inbox.last_seq,
+        unread=inbox.unread,
+        items=[protocol.personal_item(row) for row in change.rows],
+    )
 
 
 def _transmit(layer: Any, messages: Sequence[Hint]) -> None:

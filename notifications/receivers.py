@@ -9,15 +9,12 @@ from django.conf import settings
 from django.contrib.auth import SESSION_KEY, get_user_model
 from django.contrib.auth.signals import user_logged_out
 from django.contrib.sessions.base_session import AbstractBaseSession
-from django.db import transaction
 from django.db.models.signals import post_delete, post_save
 from django.http import HttpRequest
 
 from . import delivery, hints
 from .auth import session_digest
-from .hints import Hint
 from .protocol import CloseCode
-from .transactions import database
 
 # A log-in saves `last_login` alone, which changes nothing for the sockets.
 ACCOUNT_FIELDS = {"password", "is_active"}
@@ -38,7 +35,7 @@ def close_sockets_of_session(request: HttpRequest | None, user: Any, **kwargs: o
     session = getattr(request, "session", None)
     digest = session_digest(getattr(session, "session_key", None))
     if user is not None and digest is not None:
-        _send_on_commit(hints.revoked(user.pk, CloseCode.LOGIN_REQUIRED, digest))
+        delivery.send_on_commit([hints.revoked(user.pk, CloseCode.LOGIN_REQUIRED, digest)])
 
 
 def recheck_changed_user(
@@ -46,23 +43,16 @@ def recheck_changed_user(
 ) -> None:
     """Look up again who may listen when a password or an account's activity may have changed."""
     if not created and (update_fields is None or ACCOUNT_FIELDS & update_fields):
-        _send_on_commit(hints.recheck(instance.pk))
+        delivery.send_on_commit([hints.recheck(instance.pk)])
 
 
 def recheck_deleted_user(instance: Any, **kwargs: object) -> None:
     """Look up again who may listen when an account is gone."""
-    _send_on_commit(hints.recheck(instance.pk))
+    delivery.send_on_commit([hints.recheck(instance.pk)])
 
 
 def recheck_deleted_session(instance: AbstractBaseSession, **kwargs: object) -> None:
     """Look up again who may listen when a session is gone."""
     user_pk = instance.get_decoded().get(SESSION_KEY)
     if user_pk is not None:
-        _send_on_commit(hints.recheck(user_pk))
-
-
-def _send_on_commit(hint: Hint) -> None:
-    def send_hint() -> None:
-        delivery.send([hint])
-
-    transaction.on_commit(send_hint, using=database(), robust=True)
+        delivery.send_on_commit([hints.recheck(user_pk)])

@@ -12,7 +12,7 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from . import auth, feed, services
+from . import auth, feed, retention
 from .conf import conf
 from .database import in_database_thread
 from .hub import Hub
@@ -56,7 +56,7 @@ class Sweeper:
             verdicts = await in_database_thread(auth.judge, identities)
             for subscriber in batch:
                 self._hub.apply(subscriber, verdicts)
-        await in_database_thread(services.remove_expired)
+        await in_database_thread(retention.remove_expired)
 
     async def _compare(self, batch: Sequence[Subscriber], heads: dict[Any, feed.Head]) -> None:
         for part in _slices(batch, SUBSCRIBERS_PER_SLICE):

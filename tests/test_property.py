@@ -26,7 +26,7 @@ from notifications import (
     notify,
     notify_many,
     remove,
-    services,
+    retention,
 )
 from notifications.audience import user_group
 from notifications.models import Inbox, Notification
@@ -142,11 +142,11 @@ class Inboxes(RuleBasedStateMachine):
 
     @rule()
     def remove_expired(self) -> None:
-        services.remove_expired()
+        retention.remove_expired()
 
     @rule(read=ages, unread=ages, removed=ages)
     def prune(self, read: timedelta, unread: timedelta, removed: timedelta) -> None:
-        services.prune(read=read, unread=unread, removed=removed)
+        retention.prune(read=read, unread=unread, removed=removed)
 
     # What users do, with notifications of theirs and of the other
 
@@ -231,7 +231,7 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make a few notifications many."""
     monkeypatch.setattr(feed, "FEED_PAGE_ITEMS", 3)
     monkeypatch.setattr(feed, "READERS_PER_QUERY", 2)
-    monkeypatch.setattr(services, "PRUNED_ROWS", 2)
+    monkeypatch.setattr(retention, "PRUNED_ROWS", 2)
 
 
 def test_old_state_and_feed_are_fresh_state_whatever_happens(

@@ -1,4 +1,4 @@
-"""Who may no longer listen is cut off: at once by a hint or timer, without a broker by the sweep."""
+"""Who may no longer listen is cut off: at once by a hint or timer, without a broker by a sweep."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
