@@ -36,14 +36,16 @@ class FeedReader:
             await self._answer(batch)
 
     async def _answer(self, batch: list[tuple[Reader, asyncio.Future[Page]]]) -> None:
-        answers = [answer for _, answer in batch]
+        # The tabs of one user come back together, to the same place.
+        readers = list({reader: None for reader, _ in batch})
         try:
-            pages = await in_database_thread(feed.read_many, [reader for reader, _ in batch])
+            pages = await in_database_thread(feed.read_many, readers)
         except Exception as exc:  # each of the waiting gets it
-            for answer in answers:
+            for _, answer in batch:
                 if not answer.done():
                     answer.set_exception(exc)
             return
-        for answer, page in zip(answers, pages, strict=True):
+        page_of = dict(zip(readers, pages, strict=True))
+        for reader, answer in batch:
             if not answer.done():
-                answer.set_result(page)
+                answer.set_result(page_of[reader])
