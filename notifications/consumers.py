@@ -77,14 +77,12 @@ class NotificationConsumer(AsyncConsumer):  # type: ignore[misc]  # untyped base
             self._socket.write(protocol.error(exc.code, str(exc)))
             self._socket.close(CloseCode.PROTOCOL)
             return
-        identity = await identify(self.scope)
-        if identity is None:
-            self._socket.close(CloseCode.LOGIN_REQUIRED)
-        elif not identity.is_active:
-            self._socket.close(CloseCode.FORBIDDEN)
-        else:
-            self._socket.identity = identity
-            await self._join(resume)
+        try:
+            await self._admit(resume)
+        except DatabaseError:
+            count("consumer.join_failed")
+            logger.exception("A socket could not be started from the database")
+            self._socket.close(CloseCode.FULL)
 
     async def websocket_receive(self, message: dict[str, Any]) -> None:
         if self._socket.closed_with is not None:
@@ -109,16 +107,22 @@ class NotificationConsumer(AsyncConsumer):  # type: ignore[misc]  # untyped base
         protocol.check_version(query)
         return Resume.from_query(query)
 
+    async def _admit(self, resume: Resume) -> None:
+        identity = await identify(self.scope)
+        if identity is None:
+            self._socket.close(CloseCode.LOGIN_REQUIRED)
+        elif not identity.is_active:
+            self._socket.close(CloseCode.FORBIDDEN)
+        else:
+            self._socket.identity = identity
+            await self._join(resume)
+
     async def _join(self, resume: Resume) -> None:
         try:
             await current_hub().join(self._socket, resume)
         except Full as exc:
             count(f"consumer.refused_{exc.code.name.lower()}")
             self._socket.close(exc.code)
-        except DatabaseError:
-            count("consumer.join_failed")
-            logger.exception("A socket could not be started from the database")
-            self._socket.close(CloseCode.FULL)
 
     def _refuse(self, exc: ProtocolError, ref: str | int | None) -> None:
         count("consumer.bad_frame")

@@ -221,11 +221,20 @@ class Hub:
     def _recheck_at(self, subscriber: Subscriber, moment: datetime | None) -> None:
         # A session may be prolonged until then, so its end is looked up and not taken for granted.
         seconds = (moment - timezone.now()).total_seconds() if moment else math.inf
-        if seconds < conf.SWEEP_SECONDS * 2:
-            loop = asyncio.get_running_loop()
-            loop.call_later(max(seconds, 0) + 0.05, lambda: self.start(self._judge(subscriber)))
+        if seconds >= conf.SWEEP_SECONDS * 2:
+            return
+        loop = asyncio.get_running_loop()
+        due = loop.time() + max(seconds, 0) + 0.05
+        if subscriber.recheck is not None:
+            # One timer for all of the user's sockets, or each that goes off would set one for each.
+            due = min(due, subscriber.recheck.when())
+            subscriber.recheck.cancel()
+        subscriber.recheck = loop.call_at(due, lambda: self.start(self._judge(subscriber)))
 
     async def _judge(self, subscriber: Subscriber) -> None:
+        if subscriber.recheck is not None:
+            subscriber.recheck.cancel()
+            subscriber.recheck = None
         identities = {socket.identity for socket in subscriber.sockets}
         try:
             self.apply(subscriber, await in_database_thread(auth.judge, identities))

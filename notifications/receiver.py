@@ -50,9 +50,9 @@ class Receiver:
                 message = await self._receive()
             except Exception as exc:  # whatever the layer raises, the process must not go deaf
                 # The core layer's blocking read ends in a socket time-out when nothing comes.
-                is_idle = self._channel is not None and clock() - started > RETRY_MAX_SECONDS
-                if is_idle and not self._is_away:
+                if self._channel is not None and clock() - started > RETRY_MAX_SECONDS:
                     count("receiver.timed_out")
+                    self._note_back()
                     continue
                 self._note_away(exc)
                 await asyncio.sleep(pause)
@@ -69,6 +69,8 @@ class Receiver:
             await self._membership.move_to(self._channel)
             await self._membership.join(HUBS_GROUP)
             self.is_ready.set()
+            # Not with the first message: whoever else was away may have told the hubs before.
+            self._note_back()
         message: dict[str, Any] = await self._layer.receive(self._channel)
         return message
 

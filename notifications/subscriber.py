@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import TimerHandle
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -19,6 +20,8 @@ class Subscriber:
         self.epoch: str | None = None
         self.newest = Cursor()
         self.is_catching_up = False
+        self.recheck: TimerHandle | None = None
+        """When it is looked up next whether the sessions have ended."""
         self.sockets: set[Socket] = set()
 
     def welcome(self, socket: Socket, page: Page, heartbeat_seconds: float) -> None:

@@ -25,7 +25,10 @@ def serve_with_daphne(host: str, port: int, when_ready: Callable[[], None]) -> b
 
     server = GoodbyeServer(
         application,
-        endpoints=build_endpoint_description_strings(host=host, port=port),
+        endpoints=[
+            f"{each}:backlog={BACKLOG}"
+            for each in build_endpoint_description_strings(host=host, port=port)
+        ],
         ready_callable=lambda: reactor.callWhenRunning(when_ready),
         server_name="",
         websocket_handshake_timeout=HANDSHAKE_SECONDS,

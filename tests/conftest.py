@@ -64,6 +64,28 @@ def start_server(transactional_db: None, tmp_path: Path) -> Iterator[StartServer
         server.stop()
 
 
+@pytest.fixture(scope="session")
+def shared_server(
+    django_db_setup: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[Kind], ServerProcess]]:
+    """Return a function for a running server that tests share, for those that leave it as it is.
+
+    Its sweep must not mend what the hints should have done.
+    """
+    servers: dict[Kind, ServerProcess] = {}
+
+    def running(kind: Kind) -> ServerProcess:
+        if kind not in servers:
+            log = tmp_path_factory.mktemp("shared") / f"{kind}.log"
+            env = {"NOTIFICATIONS_SWEEP_SECONDS": "300"}
+            servers[kind] = ServerProcess(log, kind=kind, env=env).start()
+        return servers[kind]
+
+    yield running
+    for server in servers.values():
+        server.stop()
+
+
 @pytest.fixture
 def server(start_server: StartServer) -> ServerProcess:
     """Return a running daphne that serves the project."""

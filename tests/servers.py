@@ -26,7 +26,9 @@ from tests.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
-PORTS = range(20_000, 32_000)
+# Each of several test processes has ports of its own.
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+PORTS = range(20_000 + 1_500 * (_WORKER % 8), 21_500 + 1_500 * (_WORKER % 8))
 START_SECONDS = 30
 STOP_SECONDS = 15
 

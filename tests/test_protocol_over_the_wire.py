@@ -1,5 +1,6 @@
 """Every frame, error and close code of the protocol, walked through over raw WebSockets."""
 
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -23,11 +24,16 @@ ITEM_FIELDS = {
 }
 
 
-@pytest.fixture(params=["daphne", "uvicorn"])
-def server(request: pytest.FixtureRequest, start_server: StartServer) -> ServerProcess:
-    kind: Kind = request.param
-    # The sweep must not mend here what the hints should have done.
-    return start_server(kind=kind, env={"NOTIFICATIONS_SWEEP_SECONDS": "300"})
+KINDS: list[Kind] = ["daphne", "uvicorn"]
+
+
+@pytest.fixture(params=KINDS)
+def server(
+    request: pytest.FixtureRequest,
+    shared_server: Callable[[Kind], ServerProcess],
+    transactional_db: None,
+) -> ServerProcess:
+    return shared_server(request.param)
 
 
 @pytest.fixture
@@ -449,7 +455,12 @@ async def test_too_many_frames_close_with_4429(server: ServerProcess, cookie: st
         assert await wire.close_code() == 4429
 
 
-async def test_a_server_that_ends_closes_with_1012(server: ServerProcess, cookie: str) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_server_that_ends_closes_with_1012(
+    start_server: StartServer, kind: Kind, cookie: str
+) -> None:
+    server = await sync_to_async(start_server)(kind=kind)
+
     async with open_socket(server.socket_url, cookie) as wire:
         await welcomed(wire)
         await sync_to_async(server.stop)()
