@@ -11,5 +11,6 @@ urlpatterns = [
     path("processes/async-view/", views.asynchronous),
     path("processes/mistaken-view/", views.mistaken),
     path("processes/thread/", views.threaded),
+    path("processes/slow/", views.slow),
     *project,
 ]

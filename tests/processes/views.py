@@ -1,5 +1,6 @@
 """Views that notify whoever asks for them, each in another way."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 from django.contrib.auth import aget_user
@@ -8,6 +9,8 @@ from django.db import connections
 from django.http import HttpRequest, HttpResponse
 
 from notifications import anotify, notify
+
+SLOW_SECONDS = 3.0
 
 
 def synchronous(request: HttpRequest) -> HttpResponse:
@@ -43,4 +46,10 @@ def threaded(request: HttpRequest) -> HttpResponse:
 
     with ThreadPoolExecutor(1) as threads:
         threads.submit(work).result()
+    return HttpResponse("ok")
+
+
+def slow(request: HttpRequest) -> HttpResponse:
+    """Keep a thread for a while, as a call to somebody else's service does."""
+    time.sleep(SLOW_SECONDS)
     return HttpResponse("ok")
