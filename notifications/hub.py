@@ -8,21 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 from channels.layers import get_channel_layer
-from django.db import Error as DatabaseError
-from django.utils import timezone
 
-from . import auth, hints
+from . import hints
 from .audience import topic_group, user_group
-from .auth import Verdicts
 from .conf import conf
-from .database import in_database_thread
 from .feed_reader import FeedReader
+from .judge import Judge
 from .membership import Membership
 from .metrics import count
 from .protocol import CloseCode, Cursor, Resume
@@ -55,6 +50,8 @@ class Hub:
         self._sockets = 0
         self._is_draining = False
         self._feed = FeedReader()
+        self.judge = Judge(self.start)
+        """Who closes sockets that may no longer listen."""
         self.hints_missed = asyncio.Event()
         """Set when hints were lost, for the sweep to look at once."""
         self._tasks: set[asyncio.Task[None]] = set()
@@ -81,7 +78,7 @@ class Hub:
         if socket.closed_with is None:
             subscriber.welcome(socket, page, conf.SWEEP_SECONDS)
             self.catch_up(subscriber)
-            self._recheck_at(subscriber, socket.identity.expires)
+            self.judge.look_again_at(subscriber, socket.identity.expires)
 
     async def leave(self, socket: Socket) -> None:
         """Let a socket go, and with the last one of a user or a topic the group."""
@@ -119,15 +116,6 @@ class Hub:
         if is_news and subscriber is not None:
             self.catch_up(subscriber)
         return is_news
-
-    def apply(self, subscriber: Subscriber, verdicts: Verdicts) -> None:
-        """Close the user's sockets that may no longer listen, and note when the others may not."""
-        for socket in tuple(subscriber.sockets):
-            code = verdicts.revoked.get(socket.identity)
-            if code is not None:
-                count("hub.revoked")
-                socket.close(code, at_once=True)
-            self._recheck_at(subscriber, verdicts.expires.get(socket.identity.session_key or ""))
 
     async def repair_groups(self) -> None:
         """Be again in every group that this process should be in."""
@@ -216,30 +204,7 @@ class Hub:
     def _recheck(self, message: dict[str, Any]) -> None:
         subscriber = self._subscribers.get(message["user"])
         if subscriber is not None:
-            self.start(self._judge(subscriber))
-
-    def _recheck_at(self, subscriber: Subscriber, moment: datetime | None) -> None:
-        # A session may be prolonged until then, so its end is looked up and not taken for granted.
-        seconds = (moment - timezone.now()).total_seconds() if moment else math.inf
-        if seconds >= conf.SWEEP_SECONDS * 2:
-            return
-        loop = asyncio.get_running_loop()
-        due = loop.time() + max(seconds, 0) + 0.05
-        if subscriber.recheck is not None:
-            # One timer for all of the user's sockets, or each that goes off would set one for each.
-            due = min(due, subscriber.recheck.when())
-            subscriber.recheck.cancel()
-        subscriber.recheck = loop.call_at(due, lambda: self.start(self._judge(subscriber)))
-
-    async def _judge(self, subscriber: Subscriber) -> None:
-        if subscriber.recheck is not None:
-            subscriber.recheck.cancel()
-            subscriber.recheck = None
-        identities = {socket.identity for socket in subscriber.sockets}
-        try:
-            self.apply(subscriber, await in_database_thread(auth.judge, identities))
-        except DatabaseError:
-            count("hub.judge_failed")  # the sweep looks again
+            self.judge.look_again(subscriber)
 
     def _take(self, message: dict[str, Any]) -> None:
         try:

@@ -55,7 +55,7 @@ class Sweeper:
             identities = {socket.identity for each in batch for socket in each.sockets}
             verdicts = await in_database_thread(auth.judge, identities)
             for subscriber in batch:
-                self._hub.apply(subscriber, verdicts)
+                self._hub.judge.apply(subscriber, verdicts)
         await in_database_thread(retention.remove_expired)
 
     async def _compare(self, batch: Sequence[Subscriber], heads: dict[Any, feed.Head]) -> None:
