@@ -228,8 +228,8 @@ def test_a_hung_broker_costs_one_call_a_second_and_the_next_calls_nothing(
         told(alice, f"{number}")
     rest = time.monotonic() - began - first
 
-    # Without a time-out the first would never return; without the circuit breaker each of the others
-    # would take a second as well.
+    # Without a time-out the first would never return; without the circuit breaker each of the
+    # others would take a second as well.
     assert first < 5
     assert rest < 5
     assert state_of(alice) == (11, 11)
