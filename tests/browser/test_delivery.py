@@ -6,11 +6,13 @@ import time
 from functools import partial
 from typing import Any
 
+from django.contrib.sessions.models import Session
 from playwright.sync_api import expect
 
 from accounts.models import User
 from notifications import mark_read, notify
 from notifications.models import Inbox
+from tests.factories import session_cookie_for
 from tests.servers import ServerProcess
 from tests.waiting import wait_for
 
@@ -86,6 +88,8 @@ def test_logging_out_in_one_tab_closes_the_socket_of_the_other(
 ) -> None:
     visitor = visit(alice)
     one, other = visitor.open(), visitor.open()
+    for each in (one, other):
+        each.forgiven.append("401")  # they ask whether they are still logged in
 
     one.page.locator("form[action*=logout] button").first.click()
     one.page.wait_for_url("**/accounts/login/**")
@@ -95,6 +99,23 @@ def test_logging_out_in_one_tab_closes_the_socket_of_the_other(
     expect(other.widget.locator(".status")).to_contain_text("You were logged out.")
     link = other.widget.locator(".status").get_by_role("link", name="Log in")
     expect(link).to_have_attribute("href", f"{visitor.site}/accounts/login/?next=%2F")
+
+
+def test_a_session_that_only_got_a_new_key_goes_on(
+    visit: NewVisitor, alice: User, aside: Aside
+) -> None:
+    visitor = visit(alice)
+    tab = visitor.open()
+    [old] = [each["value"] for each in visitor.context.cookies() if each["name"] == "sessionid"]
+
+    visitor.carry(aside(lambda: session_cookie_for(alice)))
+    aside(lambda: Session.objects.get(pk=old).delete())
+
+    wait_for(lambda: "stopped" in [told["status"] for told in tab.told])
+    wait_for(lambda: tab.status == "online")
+    aside(lambda: notify(alice, "Still here"))
+    expect(tab.toast("Still here")).to_be_visible()
+    expect(tab.widget.locator(".status")).to_be_empty()
 
 
 def test_a_toast_of_a_posted_form_appears_on_the_next_page_and_once(tab: Tab) -> None:

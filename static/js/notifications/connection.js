@@ -1,6 +1,7 @@
 // One user's notifications, live: the socket feeds the store, commands go out. No DOM.
 
 import { Http } from "./http.js";
+import { CLOSE_CODES } from "./protocol.js";
 import { NotificationSocket } from "./socket.js";
 import { Store } from "./store.js";
 
@@ -18,12 +19,14 @@ export function connect(options) {
 /** A socket that feeds a store, and commands that go over HTTP where the socket is down. */
 export class Connection {
   #http;
+  #wasOnline = false;
 
   constructor({ socket, feed, csrf, ...start }) {
     this.#http = new Http(feed, csrf);
     this.store = new Store(start);
     this.socket = new NotificationSocket(socket, () => this.store.position);
     this.socket.addEventListener("welcome", ({ detail }) => this.#welcome(detail));
+    this.socket.addEventListener("status", ({ detail }) => this.#statusChanged(detail));
     this.socket.addEventListener("items", ({ detail }) => this.store.apply(detail));
   }
 
@@ -59,7 +62,16 @@ export class Connection {
     }
   }
 
+  // A changed password or a rotated key gives the session a new key, and this browser the cookie.
+  #statusChanged({ code }) {
+    if (code === CLOSE_CODES.LOGIN_REQUIRED && this.#wasOnline) {
+      this.#wasOnline = false;
+      this.#http.latest().then(() => this.socket.open(), () => {});
+    }
+  }
+
   #welcome(frame) {
+    this.#wasOnline = true;
     this.store.welcome(frame);
     if (frame.reset) {
       // Without the list the page knows less; what comes still comes.
