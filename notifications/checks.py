@@ -12,6 +12,8 @@ from django.db import connections
 
 from .conf import Conf
 
+REQUEST = "django.template.context_processors.request"
+
 
 @checks.register
 def check_settings(**kwargs: Any) -> list[checks.CheckMessage]:
@@ -36,6 +38,21 @@ def check_channel_layer(**kwargs: Any) -> list[checks.CheckMessage]:
             hint='Set CHANNEL_LAYERS = {"default": {"BACKEND": '
             '"notifications.layers.RedisPubSubLayer", "CONFIG": {"hosts": ["redis://…"]}}}.',
             id="notifications.E002",
+        )
+    ]
+
+
+@checks.register(checks.Tags.templates)
+def check_templates(**kwargs: Any) -> list[checks.CheckMessage]:
+    """notifications.W002: templates do not know their request, so the widget renders nothing."""
+    options = [each.get("OPTIONS", {}) for each in settings.TEMPLATES]
+    if not options or any(REQUEST in each.get("context_processors", ()) for each in options):
+        return []
+    return [
+        checks.Warning(
+            "No template engine has the context processor that {% notifications_widget %} needs.",
+            hint=f'Add "{REQUEST}" to OPTIONS["context_processors"] in TEMPLATES.',
+            id="notifications.W002",
         )
     ]
 

@@ -8,7 +8,12 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 from pytest_django import Settings
 
-from notifications.checks import check_channel_layer, check_settings, check_sqlite_transactions
+from notifications.checks import (
+    check_channel_layer,
+    check_settings,
+    check_sqlite_transactions,
+    check_templates,
+)
 from notifications.conf import Conf, Setting, conf
 
 EVERY = [setting.name for setting in Conf.all()]
@@ -159,6 +164,19 @@ def test_a_missing_channel_layer_is_an_error_with_a_hint(layers: Any, settings: 
 
     assert (message.id, message.level) == ("notifications.E002", checks.ERROR)
     assert "notifications.layers.RedisPubSubLayer" in str(message.hint)
+
+
+def test_templates_that_do_not_know_their_request_are_a_warning(settings: Settings) -> None:
+    engine = "django.template.backends.django.DjangoTemplates"
+    request = "django.template.context_processors.request"
+
+    settings.TEMPLATES = [{"BACKEND": engine, "OPTIONS": {"context_processors": []}}]
+    [message] = check_templates()
+    assert (message.id, message.level) == ("notifications.W002", checks.WARNING)
+    assert request in str(message.hint)
+
+    settings.TEMPLATES[0]["OPTIONS"]["context_processors"].append(request)
+    assert check_templates() == []
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="a check about SQLite alone")
