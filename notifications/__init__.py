@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         anotify_many,
         apublish,
         aremove,
+        arestore,
         mark_all_read,
         mark_read,
         mark_seen,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         notify_many,
         publish,
         remove,
+        restore,
     )
 
 __all__ = [
@@ -41,6 +43,7 @@ __all__ = [
     "anotify_many",
     "apublish",
     "aremove",
+    "arestore",
     "mark_all_read",
     "mark_read",
     "mark_seen",
@@ -49,6 +52,7 @@ __all__ = [
     "notify_many",
     "publish",
     "remove",
+    "restore",
 ]
 
 

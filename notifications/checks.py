@@ -45,7 +45,8 @@ def check_channel_layer(**kwargs: Any) -> list[checks.CheckMessage]:
 @checks.register(checks.Tags.templates)
 def check_templates(**kwargs: Any) -> list[checks.CheckMessage]:
     """notifications.W002: templates do not know their request, so the widget renders nothing."""
-    options = [each.get("OPTIONS", {}) for each in settings.TEMPLATES]
+    engines: list[dict[str, Any]] = settings.TEMPLATES
+    options = [engine.get("OPTIONS", {}) for engine in engines]
     if not options or any(REQUEST in each.get("context_processors", ()) for each in options):
         return []
     return [

@@ -32,6 +32,7 @@ _COMMAND_FIELDS: dict[str, str | None] = {
     "unread": "ids",
     "read_all": None,
     "remove": "ids",
+    "restore": "ids",
     "subscribe": "topic",
     "unsubscribe": "topic",
 }

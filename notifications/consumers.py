@@ -185,5 +185,6 @@ _CHANGES: dict[str, Callable[[Any, Command], object]] = {
     "unread": lambda user, command: services.mark_unread(user, personal_pks(command.ids)),
     "read_all": lambda user, command: services.mark_all_read(user),
     "remove": lambda user, command: services.remove(user, personal_pks(command.ids)),
+    "restore": lambda user, command: services.restore(user, personal_pks(command.ids)),
     "seen": lambda user, command: services.mark_seen(user, command.cursor.u),
 }

@@ -102,6 +102,15 @@ def remove(user_pk: Any, rows: NotificationQuerySet, *, limit: int | None = None
 
 
 @in_one_transaction
+def restore(user_pk: Any, rows: NotificationQuerySet) -> Change:
+    """Bring those of `rows` back that this user's inbox lost, as read or unread as they went."""
+    inbox = Inbox.objects.lock([user_pk])[user_pk]
+    changing = list(rows.of(user_pk).restorable(timezone.now()).order_by("seq"))
+    unread = sum(row.read_at is None for row in changing)
+    return _renumber(inbox, changing, unread=unread, removed_at=None)
+
+
+@in_one_transaction
 def prune(user_pk: Any, rows: NotificationQuerySet, *, limit: int) -> int:
     """Delete the oldest tombstones among this user's `rows`; return how many.
 

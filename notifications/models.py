@@ -110,6 +110,10 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
         """Those that count in the badge."""
         return self.present().filter(read_at=None)
 
+    def restorable(self, now: datetime) -> Self:
+        """The tombstones that may come back; the sweep would remove the expired at once."""
+        return self.removed().filter(Q(expires=None) | Q(expires__gt=now))
+
     def expired(self, now: datetime) -> Self:
         """Those whose time is over and that are not removed yet."""
         return self.present().filter(expires__lte=now)
@@ -127,6 +131,11 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
         """What comes after this one in the list that has the newest first."""
         same_time = Q(created=notification.created, pk__lt=notification.pk)
         return self.filter(Q(created__lt=notification.created) | same_time)
+
+    def newer_than(self, notification: Notification) -> Self:
+        """What comes ahead of this one in that list."""
+        same_time = Q(created=notification.created, pk__gt=notification.pk)
+        return self.filter(Q(created__gt=notification.created) | same_time)
 
     def renumber(self, rows: Sequence[Notification], inbox: Inbox, **changes: Any) -> None:
         """Give changed rows the last numbers of their inbox, which was advanced for them."""
@@ -194,3 +203,7 @@ class Notification(models.Model):
     def is_unread(self) -> bool:
         """Whether it counts in the badge."""
         return self.read_at is None and self.removed_at is None
+
+    def is_restorable(self, now: datetime) -> bool:
+        """Tell whether it is removed and may come back."""
+        return self.removed_at is not None and (self.expires is None or self.expires > now)

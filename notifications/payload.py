@@ -99,6 +99,20 @@ def refuse_unstorable(name: str, text: str) -> None:
         raise ValueError(f"{name} has a lone surrogate at {exc.start}, which is no text.") from exc
 
 
+def is_safe_url(text: str) -> bool:
+    """Tell whether this may be a link: a path on this site or an http(s) address."""
+    # Browsers drop tabs and newlines and read "\" as "/": "/\evil" and "/\t/evil" leave the site.
+    if "\\" in text or not text.isprintable() or " " in text:
+        return False
+    if text.startswith("/"):
+        return not text.startswith("//")
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        return False
+
+
 def _refuse_unknown_keys(value: Mapping[str, Any]) -> None:
     unknown = [key for key in value if key not in PAYLOAD_FIELDS]
     if unknown:
@@ -128,25 +142,12 @@ def _level(value: object) -> str:
 
 def _url(value: object) -> str:
     text = _text("url", value, URL_MAX_CHARS)
-    if text and not _is_safe_url(text):
+    if text and not is_safe_url(text):
         raise ValueError(
             f"url is {text!r}; it must be a path on this site that starts with one '/', "
             "or an http:// or https:// address."
         )
     return text
-
-
-def _is_safe_url(text: str) -> bool:
-    # Browsers drop tabs and newlines and read "\" as "/": "/\evil" and "/\t/evil" leave the site.
-    if "\\" in text or not text.isprintable() or " " in text:
-        return False
-    if text.startswith("/"):
-        return not text.startswith("//")
-    try:
-        parts = urlsplit(text)
-        return parts.scheme in ("http", "https") and bool(parts.hostname)
-    except ValueError:
-        return False
 
 
 def _json(value: object) -> dict[str, Any]:

@@ -127,6 +127,15 @@ def remove(user: object, items: Iterable[Item]) -> int:
     return _announced(ledger.remove(recipient_pk(user), _chosen(items)))
 
 
+@async_unsafe("You cannot call restore() in async code; use `await arestore(…)`.")
+def restore(user: object, items: Iterable[Item]) -> int:
+    """Undo `remove()` for the user's own among these notifications; return the unread count.
+
+    It works as long as `retention.prune()` has not deleted them. The expired stay removed.
+    """
+    return _announced(ledger.restore(recipient_pk(user), _chosen(items)))
+
+
 @async_unsafe("You cannot call mark_seen() in async code; use `await amark_seen(…)`.")
 def mark_seen(user: object, seq: int) -> None:
     """Remember that everything up to `seq` was on screen; the next page starts after it."""
@@ -226,6 +235,11 @@ async def amark_all_read(user: object) -> int:
 async def aremove(user: object, items: Iterable[Item]) -> int:
     """Asynchronous `remove()`."""
     return await sync_to_async(remove)(user, items)
+
+
+async def arestore(user: object, items: Iterable[Item]) -> int:
+    """Asynchronous `restore()`."""
+    return await sync_to_async(restore)(user, items)
 
 
 async def amark_seen(user: object, seq: int) -> None:

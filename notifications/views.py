@@ -8,6 +8,7 @@ from functools import wraps
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse, RawPostDataException
+from django.middleware.csrf import get_token
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
@@ -42,7 +43,8 @@ def api(view: View) -> View:
 def feed_page(request: HttpRequest) -> HttpResponse:
     """Answer with what a socket would send after this cursor."""
     page = feed.read(request.user.pk, Resume.from_query(request.GET.dict()))
-    return JsonResponse(
+    return _answer(
+        request,
         {
             "epoch": page.epoch,
             "cursor": page.cursor.as_json(),
@@ -50,7 +52,7 @@ def feed_page(request: HttpRequest) -> HttpResponse:
             "reset": page.reset,
             "more": page.more,
             "items": page.items,
-        }
+        },
     )
 
 
@@ -67,7 +69,8 @@ def items(request: HttpRequest) -> HttpResponse:
         rows = rows.before(anchor) if anchor else rows.none()
     found = list(rows.newest_first()[: limit + 1])
     following = f"n{found[limit - 1].pk}" if len(found) > limit else None
-    return JsonResponse({"items": [personal_item(r) for r in found[:limit]], "next": following})
+    shown = [personal_item(row) for row in found[:limit]]
+    return _answer(request, {"items": shown, "next": following})
 
 
 @require_POST
@@ -96,10 +99,23 @@ def remove(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @api
+def restore(request: HttpRequest) -> HttpResponse:
+    """Undo a removal."""
+    services.restore(request.user, _posted_pks(request))
+    return _standing(request)
+
+
+@require_POST
+@api
 def read_all(request: HttpRequest) -> HttpResponse:
     """Mark everything up to now as read."""
     services.mark_all_read(request.user)
     return _standing(request)
+
+
+def _answer(request: HttpRequest, content: dict[str, Any]) -> HttpResponse:
+    # The token of a page that stays open ends when its user logs in again in another tab.
+    return JsonResponse(content, headers={"X-CSRFToken": get_token(request)})
 
 
 def _standing(request: HttpRequest) -> HttpResponse:

@@ -26,6 +26,7 @@ from notifications import (
     notify,
     notify_many,
     remove,
+    restore,
     retention,
 )
 from notifications.audience import user_group
@@ -165,6 +166,10 @@ class Inboxes(RuleBasedStateMachine):
     @rule(who=whose, chosen=numbers)
     def remove(self, who: int, chosen: list[int]) -> None:
         remove(self.users[who], self.some(chosen))
+
+    @rule(who=whose, chosen=numbers)
+    def restore(self, who: int, chosen: list[int]) -> None:
+        restore(self.users[who], self.some(chosen))
 
     def some(self, chosen: list[int]) -> list[Notification]:
         newest = Notification.objects.filter(recipient__in=self.users).order_by("-pk")[:12]

@@ -234,6 +234,10 @@ async def test_commands_change_the_inbox_and_reach_every_socket(
         [item] = await other.receive_items(1)
         assert item == {"stream": "u", "seq": 7, "id": item_id, "removed": True}
 
+        assert (await wire.command("restore", ids=[item_id]))["type"] == "ok"
+        [item] = await other.receive_items(1)
+        assert (item["id"], item["seq"], item["removed"]) == (item_id, 8, False)
+
 
 async def test_ids_of_others_are_left_out_in_silence(
     server: ServerProcess, alice: User, cookie: str

@@ -24,12 +24,14 @@ from notifications import (
     anotify_many,
     apublish,
     aremove,
+    arestore,
     mark_all_read,
     mark_read,
     mark_seen,
     mark_unread,
     notify,
     remove,
+    restore,
 )
 from notifications.models import Inbox, Notification
 from tests.factories import make_user
@@ -255,7 +257,7 @@ def test_a_user_that_is_not_saved_is_told_with_advice(db: None) -> None:
         notify(User(username="carol"), "Hello")
 
 
-@pytest.mark.parametrize("verb", [mark_read, mark_unread, remove, mark_seen])
+@pytest.mark.parametrize("verb", [mark_read, mark_unread, remove, restore, mark_seen])
 def test_every_verb_refuses_who_is_no_user(db: None, verb: Callable[..., Any]) -> None:
     with pytest.raises(TypeError, match="saved User"):
         verb(AnonymousUser(), [])
@@ -291,7 +293,7 @@ def test_a_notification_is_named_by_itself_its_pk_or_its_item_id(alice: User) ->
 def test_a_repeated_call_changes_nothing_and_takes_no_number(alice: User) -> None:
     first, second = told(alice, "one"), told(alice, "two")
 
-    for verb in (mark_unread, mark_read, mark_unread, remove):
+    for verb in (mark_unread, mark_read, mark_unread, remove, restore):
         verb(alice, [first])
         before = state_of(alice)
         rows = list(Notification.objects.order_by("pk").values())
@@ -311,7 +313,7 @@ def test_nothing_can_be_done_to_the_notifications_of_others(alice: User, bob: Us
     own = told(alice, "Own")
     before = Notification.objects.values().get(pk=foreign.pk)
 
-    for verb in (mark_read, mark_unread, remove):
+    for verb in (mark_read, mark_unread, remove, restore):
         verb(alice, [foreign, own, 10**9])
     mark_all_read(alice)
 
@@ -336,6 +338,35 @@ def test_removing_counts_only_what_was_unread(alice: User) -> None:
     assert remove(alice, [read, unread]) == 1
     assert state_of(alice) == (6, 1)
     assert list(Notification.objects.present()) == [kept]
+
+
+def test_what_is_restored_is_back_as_it_went(alice: User) -> None:
+    read, unread, kept = (told(alice, title) for title in ("read", "unread", "kept"))
+    mark_read(alice, [read])
+    remove(alice, [read, unread])
+
+    assert restore(alice, [read, f"n{unread.pk}", kept]) == 2
+    assert state_of(alice) == (8, 2)
+    assert texts_of(alice) == ["kept", "unread", "read"]
+    assert [row.title for row in Notification.objects.newest_first()] == ["kept", "unread", "read"]
+
+
+def test_what_others_removed_stays_removed(alice: User, bob: User) -> None:
+    foreign = told(bob, "Private")
+    remove(bob, [foreign])
+
+    assert restore(alice, [foreign]) == 0
+    assert not Notification.objects.present().exists()
+    assert state_of(bob) == (2, 0)
+
+
+def test_what_has_expired_cannot_be_restored(alice: User) -> None:
+    over, still = told(alice, "over", expires_in=60), told(alice, "still", expires_in=60)
+    remove(alice, [over, still])
+    Notification.objects.filter(pk=over.pk).update(expires=timezone.now())
+
+    assert restore(alice, [over, still]) == 1
+    assert list(Notification.objects.present()) == [still]
 
 
 def test_reading_everything_keeps_the_order_of_the_log(alice: User) -> None:
@@ -365,6 +396,7 @@ def test_a_user_without_an_inbox_can_do_everything(alice: User) -> None:
     mark_seen(alice, 5)
 
     assert mark_read(alice, [1]) == mark_unread(alice, [1]) == remove(alice, [1]) == 0
+    assert restore(alice, [1]) == 0
     assert mark_all_read(alice) == 0
     assert state_of(alice) == (0, 0)
 
@@ -400,7 +432,7 @@ def test_changes_take_four_queries_and_nothing_to_do_takes_two(
 ) -> None:
     rows = [told(alice, f"{number}") for number in range(50)]
 
-    for verb in (mark_read, mark_unread, remove):
+    for verb in (mark_read, mark_unread, remove, restore):
         with django_assert_num_queries(4):
             verb(alice, rows)
         with django_assert_num_queries(2):
@@ -411,7 +443,7 @@ def test_changes_take_four_queries_and_nothing_to_do_takes_two(
 
 VERBS = [
     *("notify", "notify_many", "mark_read", "mark_unread", "mark_all_read"),
-    *("remove", "mark_seen", "publish"),
+    *("remove", "restore", "mark_seen", "publish"),
 ]
 
 
@@ -431,11 +463,13 @@ async def test_every_twin_does_what_its_verb_does(transactional_db: None, alice:
     assert await amark_unread(alice, [first]) == 2
     assert await amark_all_read(alice) == 0
     assert await aremove(alice, [first]) == 0
+    assert await arestore(alice, [first]) == 0
+    assert await aremove(alice, [first]) == 0
     await amark_seen(alice, 3)
     await apublish("room", {"text": "hi"})
 
     inbox = await Inbox.objects.aget()
-    assert (inbox.last_seq, inbox.unread, inbox.seen_seq) == (7, 0, 3)
+    assert (inbox.last_seq, inbox.unread, inbox.seen_seq) == (9, 0, 3)
     assert [row.title async for row in Notification.objects.present()] == ["two"]
 
 

@@ -21,6 +21,7 @@ from notifications import (
     notify,
     notify_many,
     remove,
+    restore,
     retention,
 )
 from notifications.metrics import counters
@@ -182,6 +183,7 @@ CHANGES: list[Callable[[User, Notification], object]] = [
     lambda user, row: mark_unread(user, [row]),
     lambda user, row: mark_all_read(user),
     lambda user, row: remove(user, [row]),
+    lambda user, row: restore(user, [row]),
     lambda user, row: mark_seen(user, 1),
 ]
 

@@ -16,9 +16,9 @@ from tests.inboxes import told
 
 FEED, ITEMS = "/notifications/feed/", "/notifications/items/"
 READ, UNREAD, REMOVE = "/notifications/read/", "/notifications/unread/", "/notifications/remove/"
-READ_ALL = "/notifications/read-all/"
+RESTORE, READ_ALL = "/notifications/restore/", "/notifications/read-all/"
 GETS = [FEED, ITEMS]
-POSTS = [READ, UNREAD, REMOVE, READ_ALL]
+POSTS = [READ, UNREAD, REMOVE, RESTORE, READ_ALL]
 CSRF_TOKEN = "t" * 32
 
 pytestmark = pytest.mark.django_db
@@ -115,12 +115,38 @@ def test_writing_without_the_csrf_token_is_refused(client: Client, alice: User, 
 
 
 @pytest.mark.parametrize("path", GETS)
+def test_a_page_gets_a_new_token_after_a_log_in_elsewhere(alice: User, path: str) -> None:
+    browser = Client(enforce_csrf_checks=True)
+    stale = log_in(browser)
+    browser.logout()
+    log_in(browser)
+
+    fresh = browser.get(path)["X-CSRFToken"]
+
+    statuses = [
+        browser.post(READ_ALL, headers={"X-CSRFToken": token}).status_code
+        for token in (stale, fresh)
+    ]
+    assert statuses == [403, 200]
+
+
+def log_in(browser: Client) -> str:
+    """Log in as alice by the form and return the token that pages have from then on."""
+    login = reverse("accounts:login")
+    browser.get(login)
+    token = browser.cookies["csrftoken"].value
+    form = {"username": "alice", "password": "demo", "csrfmiddlewaretoken": token}
+    assert browser.post(login, form).status_code == 302
+    return browser.cookies["csrftoken"].value
+
+
+@pytest.mark.parametrize("path", GETS)
 def test_no_cache_keeps_an_answer(client: Client, path: str) -> None:
     assert "no-store" in client.get(path)["Cache-Control"]
 
 
 def test_the_addresses_have_names() -> None:
-    names = ("feed", "items", "read", "unread", "remove", "read-all")
+    names = ("feed", "items", "read", "unread", "remove", "restore", "read-all")
 
     assert [reverse(f"notifications:{name}") for name in names] == [*GETS, *POSTS]
 
@@ -373,20 +399,22 @@ def test_each_verb_answers_with_the_unread_count_and_the_cursor(
         post(client, READ, {"ids": ids(*rows[:2])}),
         post(client, UNREAD, {"ids": ids(rows[0])}),
         post(client, REMOVE, {"ids": ids(rows[2])}),
+        post(client, RESTORE, {"ids": ids(rows[2])}),
         post(client, READ_ALL),
     ]
 
-    assert [answer.status_code for answer in answers] == [200] * 4
+    assert [answer.status_code for answer in answers] == [200] * 5
     assert [answer.json() for answer in answers] == [
         {"unread": 1, "cursor": {"u": 5, "b": 0}},
         {"unread": 2, "cursor": {"u": 6, "b": 0}},
         {"unread": 1, "cursor": {"u": 7, "b": 0}},
-        {"unread": 0, "cursor": {"u": 8, "b": 0}},
+        {"unread": 2, "cursor": {"u": 8, "b": 0}},
+        {"unread": 0, "cursor": {"u": 10, "b": 0}},
     ]
-    assert list(Notification.objects.present().order_by("seq")) == [rows[1], rows[0]]
+    assert list(Notification.objects.present().order_by("seq")) == [rows[1], rows[0], rows[2]]
 
 
-@pytest.mark.parametrize("path", [READ, UNREAD, REMOVE])
+@pytest.mark.parametrize("path", [READ, UNREAD, REMOVE, RESTORE])
 def test_ids_that_are_not_the_users_own_are_left_out_in_silence(
     client: Client, alice: User, path: str
 ) -> None:
@@ -401,7 +429,7 @@ def test_ids_that_are_not_the_users_own_are_left_out_in_silence(
     assert Inbox.objects.get(pk=bob.pk).last_seq == 1
 
 
-@pytest.mark.parametrize("path", [READ, UNREAD, REMOVE])
+@pytest.mark.parametrize("path", [READ, UNREAD, REMOVE, RESTORE])
 @pytest.mark.parametrize(
     ("body", "told_about"),
     [
@@ -426,7 +454,7 @@ def test_what_a_verb_cannot_read_is_told(
     assert told_about in complaint(post(client, path, body))
 
 
-@pytest.mark.parametrize("path", [READ, UNREAD, REMOVE])
+@pytest.mark.parametrize("path", [READ, UNREAD, REMOVE, RESTORE])
 def test_a_form_instead_of_json_is_told(client: Client, path: str) -> None:
     response = client.post(path, {"ids": "n1", "csrfmiddlewaretoken": CSRF_TOKEN})
 

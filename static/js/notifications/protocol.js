@@ -9,7 +9,7 @@ export const SERVER_FRAMES = Object.freeze([
 ]);
 
 export const CLIENT_FRAMES = Object.freeze([
-  "ack", "seen", "read", "unread", "read_all", "remove", "subscribe", "unsubscribe"
+  "ack", "seen", "read", "unread", "read_all", "remove", "restore", "subscribe", "unsubscribe"
 ]);
 
 export const CLOSE_CODES = Object.freeze({

@@ -1,0 +1,76 @@
+"""The inbox as a page that needs no script: HTML out, forms in. Thin; the JSON is in views.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.shortcuts import redirect, render
+from django.template.loader import select_template
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from . import inbox, services
+from .selection import SELECTED_MAX, Selection, read_pks
+
+LAYOUTS = ["notifications/layout.html", "base.html", "notifications/standalone.html"]
+READ_ALL = "read_all"
+# A button's value: an item id, several with dots between them, or what was ticked in the list.
+SELECTED = "selected"
+
+_VERBS: dict[str, Callable[[Any, Iterable[int]], int]] = {
+    "read": services.mark_read,
+    "unread": services.mark_unread,
+    "remove": services.remove,
+    "restore": services.restore,
+}
+
+
+@never_cache
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def inbox_page(request: HttpRequest) -> HttpResponse:
+    """Show a page of the user's inbox; on POST do what a button says and come back to it."""
+    selection = Selection.from_query(request.GET.dict())
+    if request.method == "POST":
+        return _change(request, selection)
+    page = inbox.read(request.user.pk, selection)
+    context = {"inbox": page, "layout": select_template(LAYOUTS)}
+    return render(request, "notifications/inbox.html", context)
+
+
+def _change(request: HttpRequest, selection: Selection) -> HttpResponse:
+    done = replace(selection, removed=())
+    if READ_ALL in request.POST:
+        services.mark_all_read(request.user)
+        return _redirect(done)
+    verb = next((name for name in _VERBS if name in request.POST), None)
+    if verb is None:
+        return _refuse(f"Send one of {', '.join([*_VERBS, READ_ALL])}.")
+    pks = _posted_pks(request, verb)
+    if len(pks) > SELECTED_MAX:
+        return _refuse(f"Send at most {SELECTED_MAX} notifications at once.")
+    if not pks:
+        messages.warning(request, _("Select notifications first."), fail_silently=True)
+        return _redirect(selection)
+    _VERBS[verb](request.user, pks)
+    return _redirect(replace(done, removed=tuple(pks)) if verb == "remove" else done)
+
+
+def _posted_pks(request: HttpRequest, verb: str) -> list[int]:
+    value = request.POST[verb]
+    return read_pks(request.POST.getlist("ids") if value == SELECTED else value.split("."))
+
+
+def _redirect(selection: Selection) -> HttpResponse:
+    return redirect(reverse("notifications:inbox") + selection.query)
+
+
+def _refuse(detail: str) -> HttpResponse:
+    return HttpResponseBadRequest(detail, content_type="text/plain; charset=utf-8")

@@ -1,0 +1,77 @@
+"""What the inbox page is asked for: its address, read and written. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Self
+from urllib.parse import urlencode
+
+from .protocol import NUMBER_MAX_DIGITS
+
+# As many ids as an address carries with ease; a page has fewer to select.
+SELECTED_MAX = 100
+
+_ITEM_ID = re.compile(rf"n([0-9]{{1,{NUMBER_MAX_DIGITS}}})")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """What of an inbox is looked at, as the page's address says it.
+
+    `kind` is None for all kinds and empty for notifications without one. `before` and `after` are
+    the notifications that this page of the list lies behind or ahead of, `removed` those that were
+    removed a moment ago.
+    """
+
+    unread: bool = False
+    kind: str | None = None
+    before: int | None = None
+    after: int | None = None
+    removed: tuple[int, ...] = ()
+
+    @classmethod
+    def from_query(cls, query: Mapping[str, str]) -> Self:
+        """Read an address; what cannot be read counts as missing."""
+        return cls(
+            unread=query.get("unread") == "1",
+            kind=query.get("kind"),
+            before=next(iter(read_pks([query.get("before", "")])), None),
+            after=next(iter(read_pks([query.get("after", "")])), None),
+            removed=tuple(read_pks(query.get("removed", "").split("."))[:SELECTED_MAX]),
+        )
+
+    @property
+    def query(self) -> str:
+        """The query of the address that says this, with its question mark if it says anything."""
+        said = {
+            "unread": "1" if self.unread else None,
+            "kind": self.kind,
+            "before": self.before and f"n{self.before}",
+            "after": self.after and f"n{self.after}",
+            "removed": joined(self.removed) or None,
+        }
+        query = urlencode({name: value for name, value in said.items() if value is not None})
+        return query and f"?{query}"
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether a filter is set."""
+        return self.unread or self.kind is not None
+
+    @property
+    def filters(self) -> Self:
+        """The same filters at the start of the list."""
+        return replace(self, before=None, after=None, removed=())
+
+
+def read_pks(texts: Iterable[str]) -> list[int]:
+    """Return the numbers of the personal item ids among these texts, each once."""
+    found = (_ITEM_ID.fullmatch(text) for text in texts)
+    return list(dict.fromkeys(int(match[1]) for match in found if match))
+
+
+def joined(pks: Iterable[int]) -> str:
+    """Return item ids as one value of an address or a form, such as `n12.n15`."""
+    return ".".join(f"n{pk}" for pk in pks)
