@@ -32,6 +32,7 @@ def test_the_wheel_ships_the_app_alone_and_all_of_it(tmp_path: Path) -> None:
 
     with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
         names = set(wheel.namelist())
+        module = wheel.read("notifications/static/js/notifications/index.js").decode()
 
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"notifications"}
     assert {
@@ -40,3 +41,5 @@ def test_the_wheel_ships_the_app_alone_and_all_of_it(tmp_path: Path) -> None:
         "notifications/templates/notifications/widget.html",
         "notifications/migrations/0001_initial.py",
     } <= names
+    assert "customElements.define(" in module
+    assert "//" not in module
