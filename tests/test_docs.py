@@ -25,6 +25,8 @@ from tests.servers import ROOT
 README = ROOT / "README.md"
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
 SETTINGS = (ROOT / "docs/settings.md").read_text()
+WIDGET = (ROOT / "docs/widget.md").read_text()
+INNER_PARTS = {"polite", "urgent", "spoken", "inbox", "state"}  # what nobody sees, or sees twice
 ONE_LINER = (
     ".venv/bin/python manage.py shell -c 'from notifications import notify; "
     "from django.contrib.auth import get_user_model as U; "
@@ -48,6 +50,18 @@ def test_every_variable_of_the_project_is_documented() -> None:
 
     assert read
     assert [name for name in read if f"| `{name}`" not in SETTINGS] == []
+
+
+def test_every_property_and_part_of_the_widget_is_documented() -> None:
+    styles = "".join(path.read_text() for path in ROOT.glob("static/css/notifications/*.css"))
+    markup = "".join(
+        (ROOT / f"templates/notifications/_{name}.html").read_text() for name in ("bell", "toasts")
+    )
+    names = set(re.findall(r"--notification-([a-z-]+)", styles))
+    parts = {part for each in re.findall(r' part="([^"]+)"', markup) for part in each.split()}
+
+    assert [name for name in names if f"-{name}`" not in WIDGET] == []
+    assert [part for part in parts - INNER_PARTS if f"`{part}`" not in WIDGET] == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

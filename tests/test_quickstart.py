@@ -246,7 +246,7 @@ def test_a_manifest_storage_renames_the_imports_too(project: Project) -> None:
 
     collected = directory / "collected/js/notifications"
     [entry] = [path for path in collected.glob("index.*.js") if path.name != "index.js"]
-    imported = re.findall(r'from "\./(.+?)"', entry.read_text())
+    imported = re.findall(r'from ?"\./(.+?)"', entry.read_text())
     assert imported
     assert all(re.fullmatch(r"[\w-]+\.[0-9a-f]{12}\.js", name) for name in imported)
     shutil.rmtree(directory / "collected")
@@ -259,6 +259,6 @@ def loaded_by(page: httpx.Response) -> set[str]:
     while waiting:
         url = waiting.pop()
         known.add(url)
-        imports = re.findall(r'from "(\./.+?)"', httpx.get(url).text)
+        imports = re.findall(r'from ?"(\./.+?)"', httpx.get(url).text)
         waiting |= {urljoin(url, path) for path in imports} - known
     return known

@@ -1,36 +1,98 @@
-"""`{% notifications_widget %}`: what a page needs to show its user's notifications live."""
+"""The template tags: what a page needs to show its user's notifications live."""
 
 from __future__ import annotations
 
+from html import unescape
 from typing import Any
 
 from django import template
-from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
+from django.contrib.messages import get_messages
+from django.contrib.messages.constants import DEFAULT_TAGS
+from django.contrib.messages.storage.base import Message
+from django.http import HttpRequest
 from django.middleware.csrf import get_token
-from django.shortcuts import resolve_url
 from django.template import Context
 from django.urls import get_script_prefix
+from django.utils.html import strip_tags
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 
-from ..feed import starting_point
+from ..feed import StartingPoint, starting_point
+from ..payload import Level
 from ..protocol import SOCKET_PATH
+
+BADGE_MAX = 99
 
 register = template.Library()
 
 
 @register.inclusion_tag("notifications/widget.html", takes_context=True)
-def notifications_widget(context: Context) -> dict[str, Any]:
-    """Show toasts on this page for a logged-in user; put it before `</body>`.
+def notifications_widget(context: Context, bell: bool = True) -> dict[str, Any]:
+    """Show a bell where the tag stands, and toasts; once on a page, for instance in its header.
 
-    It renders nothing for anybody else, nor where the context has no request, as on error pages.
+    For visitors who are not logged in it has toasts for the messages of `django.contrib.messages`
+    and nothing else. A page that shows these itself does so above the tag. Where the context has no
+    request, as on error pages, it renders nothing.
     """
     request = context.get("request")
-    user = getattr(request, "user", None)
-    if request is None or user is None or not user.is_authenticated:
+    if request is None:
         return {}
-    return {
-        "start": starting_point(user),
+    start = _start(request)
+    shown = {"bell": bell, "messages": _messages(request), **bell_context(start)}
+    if start is None:
+        return shown
+    return shown | {
+        "user_pk": request.user.pk,
         "socket": get_script_prefix() + SOCKET_PATH,
-        "login_url": resolve_url(settings.LOGIN_URL),
+        "login_url": redirect_to_login(request.get_full_path()).url,
         # From the page, because settings may hide the cookie from scripts or do without it.
         "csrf": get_token(request),
     }
+
+
+@register.inclusion_tag("notifications/_bell.html", takes_context=True)
+def notifications_bell(context: Context) -> dict[str, Any]:
+    """Show one more bell, on a page that has the widget."""
+    request = context.get("request")
+    return bell_context(_start(request) if request else None)
+
+
+def _start(request: HttpRequest) -> StartingPoint | None:
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated:
+        return None
+    starts: dict[Any, StartingPoint] = vars(request).setdefault("_notifications_starts", {})
+    if user.pk not in starts:
+        starts[user.pk] = starting_point(user)
+    return starts[user.pk]
+
+
+def bell_context(start: StartingPoint | None) -> dict[str, Any]:
+    """Return what the bell's template shows."""
+    if start is None:
+        return {}
+    label = gettext("Notifications, {n} unread") if start.unread else gettext("Notifications")
+    return {
+        "start": start,
+        "badge": start.unread if start.unread <= BADGE_MAX else f"{BADGE_MAX}+",
+        "bell_label": label.replace("{n}", str(start.unread)),
+    }
+
+
+def _messages(request: HttpRequest) -> list[dict[str, str]]:
+    messages = get_messages(request)
+    if getattr(messages, "used", False):  # the page shows them by itself
+        return []
+    return [{"level": _level(message), "text": _text(message)} for message in messages]
+
+
+# A project may rename the tags, as with "danger"; the numbers stay.
+def _level(message: Message) -> str:
+    names = [message.level_tag, DEFAULT_TAGS.get(message.level)]
+    return next((name for name in names if name in Level.values), Level.INFO)
+
+
+def _text(message: Message) -> str:
+    text = message.message
+    return unescape(strip_tags(text)) if isinstance(text, SafeString) else str(text)

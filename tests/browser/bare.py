@@ -11,6 +11,7 @@ from django.template.loader import render_to_string
 from playwright.sync_api import Page, Route, WebSocketRoute
 
 from notifications.feed import StartingPoint
+from notifications.templatetags.notifications import bell_context
 
 SITE = "http://bare.test"
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,9 +34,10 @@ WELCOME = {
 class PlayedServer:
     """The other end of a page: it serves the page, and the test speaks on its sockets."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, unread: int = 0) -> None:
         """Take every request of the page, and welcome its sockets as long as `welcomes` is set."""
         self.page = page
+        self.unread = unread
         self.sockets: list[WebSocketRoute] = []
         self.frames: list[dict[str, Any]] = []
         self.welcomes = True
@@ -83,20 +85,25 @@ class PlayedServer:
             route.fulfill(path=path, content_type=TYPES[path.suffix])
         else:
             headers = {"Content-Security-Policy": POLICY}
-            route.fulfill(body=_page(), content_type="text/html; charset=utf-8", headers=headers)
+            route.fulfill(
+                body=_page(self.unread), content_type="text/html; charset=utf-8", headers=headers
+            )
 
 
-def _page() -> str:
+def _page(unread: int) -> str:
+    start = StartingPoint("e1", 0, 0, unread)
     widget = render_to_string(
         "notifications/widget.html",
         {
-            "start": StartingPoint("e1", 0, 0, 0),
+            **bell_context(start),
+            "bell": True,
+            "user_pk": 1,
             "socket": "/ws/notifications/",
-            "login_url": "/accounts/login/",
+            "login_url": "/accounts/login/?next=/",
             "csrf": "token",
         },
     )
     return (
-        '<!doctype html><html lang="en"><head><link rel="icon" href="data:,"></head>'
-        f'<body><input name="title" aria-label="Title">{widget}</body></html>'
+        '<!doctype html><html lang="en"><head><title>Bare</title><link rel="icon" href="data:,">'
+        f'</head><body><p><input name="title" aria-label="Title"></p>{widget}</body></html>'
     )

@@ -74,10 +74,25 @@ def aside() -> Iterator[Aside]:
         run(connections.close_all)
 
 
+@pytest.fixture(scope="session")
+def shared_server(
+    django_db_setup: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ServerProcess]:
+    """Return a running server of the site, which stays for all tests."""
+    log = tmp_path_factory.mktemp("shared") / "server.log"
+    server = ServerProcess(log, env={UNSAFE: ""}).start()
+    yield server
+    server.stop()
+
+
 @pytest.fixture
-def server(start_server: StartServer) -> ServerProcess:
-    """Return a running server of the site."""
-    return start_server(env={UNSAFE: ""})
+def server(request: pytest.FixtureRequest, transactional_db: None) -> ServerProcess:
+    """Return a running server of the site; with the mark `own_server` the test may end it."""
+    if request.node.get_closest_marker("own_server"):
+        start_server: StartServer = request.getfixturevalue("start_server")
+        return start_server(env={UNSAFE: ""})
+    server: ServerProcess = request.getfixturevalue("shared_server")
+    return server
 
 
 @pytest.fixture

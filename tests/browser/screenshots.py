@@ -1,6 +1,7 @@
-"""Makes the README's pictures again, from the real page: `python -m tests.browser.screenshots`.
+"""Makes the pictures of the docs again, from the real pages: `python -m tests.browser.screenshots`.
 
 It does what the README says: `manage.py run`, a log-in as alice, the one-liner in another terminal.
+Then alice gets a few days' notifications.
 """
 
 from __future__ import annotations
@@ -16,13 +17,52 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from playwright.sync_api import Page, ViewportSize, sync_playwright
+from playwright.sync_api import Locator, Page, ViewportSize, expect, sync_playwright
 
 from tests.servers import HOST, ROOT, Process, free_port
 
-IMAGES: dict[Literal["light", "dark"], str] = {"light": "toast.png", "dark": "toast-dark.png"}
-WINDOW: ViewportSize = {"width": 1280, "height": 720}
+SCHEMES: dict[Literal["light", "dark"], str] = {"light": "", "dark": "-dark"}
+WIDE: ViewportSize = {"width": 1280, "height": 720}
+NARROW: ViewportSize = {"width": 380, "height": 780}
 PIXELS_PER_POINT = 2
+
+LIFE = """
+from datetime import timedelta
+from django.contrib.auth import get_user_model
+from django.utils import timezone
+from notifications import mark_read, notify, remove
+from notifications.models import Notification
+
+alice = get_user_model().objects.get(username="alice")
+remove(alice, Notification.objects.of(alice.pk))
+for days, minutes, is_read, kind, level, title, body, url in [
+    (2, 90, True, "billing", "info", "Invoice 2026-11 is ready", "", "/"),
+    (1, 400, True, "team", "info", "Carol joined the team", "Say hello.", ""),
+    (1, 60, False, "backup", "error", "The backup failed", "The disk of db-2 is full.", "/"),
+    (0, 130, True, "order.shipped", "success", "Order 1234 shipped", "It arrives tomorrow.", "/"),
+    (0, 45, False, "quota", "warning", "80 % of your storage is used", "", "/"),
+    (0, 4, False, "comment", "info", "Bob commented on “Roadmap”", "Shall we move this up?", "/"),
+]:
+    message = {"kind": kind, "level": level, "title": title, "body": body, "url": url}
+    row = notify(alice, message)
+    created = timezone.now() - timedelta(days=days, minutes=minutes)
+    Notification.objects.filter(pk=row.pk).update(created=created)
+    if is_read:
+        mark_read(alice, [row])
+"""
+LEVELS = """
+from django.contrib.auth import get_user_model
+from notifications import notify
+
+alice = get_user_model().objects.get(username="alice")
+for message in [
+    {"title": "Bob commented on “Roadmap”", "body": "Shall we move this up?", "url": "/"},
+    {"title": "Importing contacts", "level": "warning", "data": {"progress": 64}},
+    {"title": "Changes saved", "level": "success"},
+    {"title": "The backup failed", "body": "The disk of db-2 is full.", "level": "error"},
+]:
+    notify(alice, message)
+"""
 
 
 class Site(Process):
@@ -41,18 +81,62 @@ class Site(Process):
 
 
 def main() -> None:
-    """Write one picture for each colour scheme."""
+    """Write each picture in light and dark."""
     with tempfile.TemporaryDirectory() as directory:
         site = Site(Path(directory)).start()
         try:
             with alices_page(site.url) as page:
-                type_in_another_terminal(one_liner(), site.env)
-                page.locator("notification-toasts").get_by_text("Hello", exact=True).wait_for()
-                for scheme, name in IMAGES.items():
-                    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-                    page.screenshot(path=ROOT / "docs/images" / name, animations="disabled")
+                take_all(page, site.env)
         finally:
             site.stop()
+
+
+def take_all(page: Page, env: dict[str, str]) -> None:
+    """Bring about each state and take its pictures."""
+    toasts = page.locator("notification-toasts").locator("li")
+    type_in_another_terminal(one_liner(), env)
+    expect(toasts).to_have_count(1)
+    take(page, "toast")
+    run_code(LIFE, env)
+    page.goto("/notifications/")
+    clear(toasts)
+    take(page, "inbox")
+    take(page, "inbox-380", NARROW)
+    page.goto("/")
+    page.locator("notification-bell").get_by_role("button", name="Notifications").click()
+    page.locator("notification-bell").get_by_text("Order 1234 shipped").wait_for()
+    take(page, "bell")
+    take(page, "bell-380", NARROW)
+    page.keyboard.press("Escape")
+    expect(toasts).to_have_count(0)
+    run_code(LEVELS, env)
+    expect(toasts).to_have_count(4)
+    take(page, "toasts")
+    take(page, "toasts-380", NARROW)
+
+
+def take(page: Page, name: str, window: ViewportSize = WIDE) -> None:
+    """Write a picture of what is on the page for each colour scheme."""
+    page.set_viewport_size(window)
+    page.mouse.move(1, window["height"] - 1)
+    for scheme, suffix in SCHEMES.items():
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        path = ROOT / "docs/images" / f"{name}{suffix}.png"
+        page.screenshot(path=path, animations="disabled")
+    page.set_viewport_size(WIDE)
+
+
+def clear(toasts: Locator) -> None:
+    """Dismiss what has popped up."""
+    expect(toasts).not_to_have_count(0)
+    while toasts.count():
+        toasts.page.keyboard.press("Escape")
+        toasts.page.wait_for_timeout(200)
+
+
+def run_code(code: str, env: dict[str, str]) -> None:
+    """Run Python on the site that `env` describes."""
+    type_in_another_terminal(shlex.join(["python", "manage.py", "shell", "-c", code]), env)
 
 
 def one_liner() -> str:
@@ -79,8 +163,8 @@ def alices_page(url: str) -> Iterator[Page]:
         chromium = playwright.chromium.launch(
             executable_path=os.environ["CHROMIUM"], args=["--no-sandbox"]
         )
-        page = chromium.new_page(viewport=WINDOW, device_scale_factor=PIXELS_PER_POINT)
-        page.goto(url)
+        page = chromium.new_page(base_url=url, viewport=WIDE, device_scale_factor=PIXELS_PER_POINT)
+        page.goto("/")
         page.get_by_label("Username").fill("alice")
         page.get_by_label("Password").fill("demo")
         page.get_by_role("button", name="Log in").click()

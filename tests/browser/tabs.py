@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, WebSocket
 
 from tests.waiting import wait_for
 
@@ -23,8 +23,10 @@ class Tab:
         self.page = page
         self.forgiven: list[str] = []
         self._errors: list[str] = []
+        self._sockets: list[WebSocket] = []
         page.on("pageerror", lambda error: self._errors.append(str(error)))
         page.on("console", self._note)
+        page.on("websocket", lambda socket: self._sockets.append(socket))
         page.add_init_script(RECORD)
 
     def _note(self, said: ConsoleMessage) -> None:
@@ -39,6 +41,14 @@ class Tab:
     @property
     def widget(self) -> Locator:
         return self.page.locator("notification-toasts")
+
+    @property
+    def bell(self) -> Locator:
+        return self.page.locator("notification-bell")
+
+    def open_bell(self) -> None:
+        """Open the drop-down."""
+        self.bell.get_by_role("button", name="Notifications").first.click()
 
     @property
     def toasts(self) -> Locator:
@@ -60,6 +70,12 @@ class Tab:
         return titles
 
     @property
+    def has_socket(self) -> bool:
+        """Whether this tab is the one that is connected."""
+        self.page.evaluate("true")  # Playwright notes what happened only while it is asked
+        return any(not socket.is_closed() for socket in self._sockets)
+
+    @property
     def told(self) -> list[dict[str, Any]]:
         """The details of all `notification-status` events so far."""
         details: list[dict[str, Any]] = self.page.evaluate("window.told ?? []")
@@ -73,7 +89,7 @@ class Tab:
     def seen(self) -> int:
         """The personal position that this tab has reported as seen."""
         position: int = self.page.evaluate(
-            "JSON.parse(sessionStorage.getItem('notifications-seen'))?.u ?? 0"
+            "JSON.parse(localStorage.getItem('notifications-seen'))?.u ?? 0"
         )
         return position
 

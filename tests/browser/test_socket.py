@@ -152,7 +152,7 @@ def test_timers_that_slept_are_no_silence_while_the_server_answers(bare: Bare) -
     tab.page.clock.fast_forward(1000 * 3600)  # fires each timer once, late, as a sleep does
     tab.pass_seconds(1)
     wait_for(lambda: server.got("read"))
-    server.send(type="ok", ref=server.got("read")[-1]["ref"])
+    server.send(type="ok", ref=None)
     wait_for(lambda: tab.page.evaluate("true"))
     tab.pass_seconds(10)
 
@@ -236,40 +236,26 @@ def test_a_page_that_goes_away_closes_and_one_that_returns_opens(bare: Bare) -> 
     wait_for(lambda: server.count() == 2)
 
 
-COMMANDS = """async (path) => {
-  const { NotificationSocket } = await import(path);
-  const socket = new NotificationSocket("/ws/notifications/", () => ({ epoch: "e1", u: 0, b: 0 }));
-  const online = new Promise((resolve) => socket.addEventListener("status",
-    ({ detail }) => detail.status === "online" && resolve()));
-  const outcome = (promise) => promise.then(() => "ok", ({ code }) => code);
-  const before = await outcome(socket.run("read", ["n1"]));
-  socket.open();
-  await online;
-  window.outcomes = [before];
-  const tell = async (promise) => window.outcomes.push(await outcome(promise));
-  tell(socket.run("read", ["n1"]));
-  tell(socket.run("read_all"));
-  tell(socket.subscribe("room:abc"));
-  tell(socket.run("remove", Array.from({ length: 200 }, (_, n) => `n${n}`)));
+SUBSCRIBE = """() => {
+  const { connection } = document.querySelector("notification-toasts");
+  window.messages = [];
+  connection.addEventListener("message", ({ detail }) => messages.push(detail.data));
+  connection.subscribe("room:abc");
 }"""
 
 
-def test_commands_are_settled_by_their_answers(bare: Bare) -> None:
+def test_topics_are_joined_again_after_every_reconnect(bare: Bare) -> None:
     tab, server = bare
-    tab.page.evaluate(COMMANDS, "/static/js/notifications/socket.js")
-    wait_for(lambda: len(server.got("remove")) == 2)
+    tab.page.evaluate(SUBSCRIBE)
+    wait_for(lambda: server.got("subscribe"))
+    server.send(type="message", topic="room", data="Hello")
+    wait_for(lambda: tab.page.evaluate("messages") == ["Hello"])
 
-    server.send(type="ok", ref=server.got("read")[0]["ref"])
-    server.send(type="error", ref=server.got("read_all")[0]["ref"], code="no", detail="Not now")
-    server.send(type="ok", ref=server.got("subscribe")[0]["ref"])
-    wait_for(lambda: len(tab.page.evaluate("window.outcomes")) == 4)
     server.close(4408)
-    wait_for(lambda: len(tab.page.evaluate("window.outcomes")) == 5)
-
-    assert tab.page.evaluate("window.outcomes") == ["offline", "ok", "no", "ok", "offline"]
-    assert [len(frame["ids"]) for frame in server.got("remove")] == [150, 50]
     tab.pass_seconds(1)
-    wait_for(lambda: len(server.got("subscribe")) == 2)  # topics are joined again
+
+    wait_for(lambda: len(server.got("subscribe")) == 2)
+    assert {frame["topic"] for frame in server.got("subscribe")} == {"room:abc"}
 
 
 def test_a_listener_can_keep_a_toast_away(bare: Bare) -> None:

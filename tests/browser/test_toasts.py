@@ -34,7 +34,7 @@ def test_each_level_has_its_own_icon_with_a_name(tab: Tab) -> None:
     for level in LEVELS:
         tab.show(id=level, title=level, level=level)
 
-    icons = tab.toasts.locator(".icon svg")
+    icons = tab.toasts.locator(".icon:visible")
     names = icons.evaluate_all("(all) => all.map((icon) => icon.getAttribute('aria-label'))")
     shapes = icons.evaluate_all("(all) => all.map((icon) => icon.innerHTML)")
     assert names == ["Info", "Success", "Warning", "Error"]
@@ -284,3 +284,51 @@ def test_the_page_moves_by_nothing(tab: Tab) -> None:
 
     wait_for(lambda: len(tab.titles) == 5)
     assert tab.page.evaluate(height) == before
+
+
+def test_messages_of_the_page_are_shown_once(tab: Tab) -> None:
+    move = "(widget) => document.body.append(widget)"
+    line = "<ul hidden data-messages><li data-level='warning'>Not saved</li></ul>"
+    tab.widget.evaluate("(widget, line) => { widget.innerHTML = line }", line)
+
+    tab.widget.evaluate(move)
+    expect(tab.toast("Not saved").get_by_role("img", name="Warning")).to_be_visible()
+    tab.widget.evaluate(move)
+
+    assert tab.titles == ["Not saved"]
+
+
+def test_markup_that_a_script_inserts_works_as_well(tab: Tab) -> None:
+    swap = """async (widget) => {
+      const page = new DOMParser().parseFromString(await (await fetch("/")).text(), "text/html");
+      widget.replaceWith(page.querySelector("notification-toasts"));
+    }"""
+
+    tab.widget.evaluate(swap)
+    tab.show(id="n1", title="Here", level="error")
+
+    expect(tab.toast("Here")).to_be_visible()
+
+
+def test_a_dialog_that_was_opened_before_does_not_cover_a_toast(tab: Tab) -> None:
+    tab.page.evaluate(
+        """document.body.append(document.createElement("dialog"));
+        document.querySelector("dialog").showModal()"""
+    )
+    tab.widget.evaluate("(widget) => widget.addEventListener('toggle', () => { window.rose = 1 })")
+
+    tab.show(id="n1", title="Here", level="error")
+
+    expect(tab.toast("Here")).to_be_visible()
+    wait_for(lambda: tab.page.evaluate("window.rose"))
+
+
+def test_news_about_the_connection_leave_the_focus_where_it_is(tab: Tab) -> None:
+    show_some(tab, 1)
+    button = tab.toast("Number 1").get_by_role("button")
+    button.focus()
+
+    tab.widget.evaluate("(widget) => widget.tell('offline')")
+
+    expect(tab.widget.locator("[data-status=offline]")).to_be_visible()
+    expect(button).to_be_focused()

@@ -1,33 +1,77 @@
-// One user's notifications, live: the socket feeds the store, commands go out. No DOM.
+// One user's notifications in this tab, live: who brings the frames, and commands.
 
 import { Http } from "./http.js";
+import { Poller } from "./poller.js";
 import { CLOSE_CODES } from "./protocol.js";
 import { NotificationSocket } from "./socket.js";
 import { Store } from "./store.js";
+import { Tabs } from "./tabs.js";
 
-/**
- * Follow the user's notifications without the widget. `socket` and `feed` are URLs, `csrf` the token
- * for commands over HTTP; `epoch`, `cursor` and `unread` say where to start, by default at the
- * present. Listen to its `socket` and `store`; `socket.close()` ends it.
- */
+const FAILURES_BEFORE_POLLING = 3;
+const WATCHED_MS = 2_000; // a visible tab pings more often
+const ASKED = ["seen", "subscribe", "unsubscribe"];
+
+/** Follow the user's notifications without the widget; docs/widget.md has the options. */
 export function connect(options) {
   const connection = new Connection(options);
-  connection.socket.open();
+  connection.open();
   return connection;
 }
 
-/** A socket that feeds a store, and commands that go over HTTP where the socket is down. */
-export class Connection {
+/** Feeds `store`; dispatches frames of the types `status`, `toast`, `message`, `error`, `seen`. */
+export class Connection extends EventTarget {
   #http;
+  #socket;
+  #poller;
+  #tabs;
+  #topics = new Set();
+  #status = {};
+  #failures = 0;
   #wasOnline = false;
+  #watchedAt = 0;
+  #listening;
 
-  constructor({ socket, feed, csrf, ...start }) {
-    this.#http = new Http(feed, csrf);
+  constructor({ socket, feed, csrf, user, ...start }) {
+    super();
     this.store = new Store(start);
-    this.socket = new NotificationSocket(socket, () => this.store.position);
-    this.socket.addEventListener("welcome", ({ detail }) => this.#welcome(detail));
-    this.socket.addEventListener("status", ({ detail }) => this.#statusChanged(detail));
-    this.socket.addEventListener("items", ({ detail }) => this.store.apply(detail));
+    this.#http = new Http(feed, csrf);
+    this.#poller = new Poller(() => this.#readPage(), (error) => this.#polled(error));
+    this.#socket = new NotificationSocket(socket, () => this.store.position, {
+      take: (frame) => this.#bring(frame),
+      told: (status) => this.#judge(status),
+    });
+    this.#tabs = new Tabs(user && `notifications ${socket} ${user}`, {
+      lead: () => this.#socket.open(),
+      follow: () => this.#rest(),
+      hear: (message) => this.#hear(message),
+    });
+  }
+
+  /** `connecting`, `online`, `polling`, `offline` or `stopped`. */
+  get status() {
+    return this.#status.status;
+  }
+
+  /** Whether this is the one tab that should speak up because nobody looks at any. */
+  get isUnwatched() {
+    const isWatched = !document.hidden || Date.now() - this.#watchedAt < WATCHED_MS;
+    return this.#tabs.isLeading && !isWatched;
+  }
+
+  open() {
+    this.#listening = new AbortController();
+    const { signal } = this.#listening;
+    const on = (target, type, act) => target.addEventListener(type, act, { signal });
+    on(document, "visibilitychange", () => document.hidden || this.#wake());
+    on(window, "online", () => this.#wake());
+    on(window, "pagehide", () => this.#leave()); // for the back/forward cache
+    on(window, "pageshow", ({ persisted }) => persisted && this.#tabs.join());
+    this.#tabs.join();
+  }
+
+  close() {
+    this.#listening.abort();
+    this.#leave();
   }
 
   read(ids) {
@@ -42,40 +86,184 @@ export class Connection {
     return this.#run("remove", ids);
   }
 
+  /** Undo `remove`. */
+  restore(ids) {
+    return this.#run("restore", ids);
+  }
+
   readAll() {
-    return this.#run("read_all");
+    return this.#run("read-all");
   }
 
-  /** Mark as read while the page goes away and closes its socket. */
-  async readOnLeaving(ids) {
-    this.store.count(await this.#http.run("read", ids));
+  /** Load the newest items into the store. */
+  async load() {
+    this.store.load(await this.#http.latest());
   }
 
-  async #run(type, ids) {
-    try {
-      await this.socket.run(type, ids);
-    } catch (error) {
-      if (error.code !== "offline") {
-        throw error;
-      }
-      this.store.count(await this.#http.run(type, ids));
+  /** Tell what was on screen; return whether there was a way. */
+  seen({ u, b }) {
+    return this.#ask({ type: "seen", cursor: { u, b } });
+  }
+
+  /** Join a topic by its signed name, now and after every reconnect. */
+  subscribe(topic) {
+    this.#topics.add(topic);
+    this.#ask({ type: "subscribe", topic, ref: topic });
+  }
+
+  unsubscribe(topic) {
+    this.#topics.delete(topic);
+    this.#ask({ type: "unsubscribe", topic, ref: topic });
+  }
+
+  async #run(command, ids) {
+    this.store.count(await this.#http.run(command, ids));
+  }
+
+  #wake() {
+    if (this.#tabs.isLeading) {
+      this.#socket.wake();
+    } else if (this.status !== "stopped") {
+      this.#tabs.ping();
+      this.#catchUp();
     }
   }
 
-  // A changed password or a rotated key gives the session a new key, and this browser the cookie.
-  #statusChanged({ code }) {
-    if (code === CLOSE_CODES.LOGIN_REQUIRED && this.#wasOnline) {
-      this.#wasOnline = false;
-      this.#http.latest().then(() => this.socket.open(), () => {});
+  #leave() {
+    this.#tabs.leave();
+    this.#rest();
+  }
+
+  #rest() {
+    this.#socket.close();
+    this.#poller.stop();
+  }
+
+  // Only the leading tab has a socket. What it sends, a hidden tab may want to know as well.
+  #ask(frame) {
+    this.#tabs.post(frame);
+    return this.#serve(frame);
+  }
+
+  #serve(frame) {
+    this.#dispatch(frame);
+    return !this.#tabs.isLeading || this.#socket.send(frame);
+  }
+
+  #hear({ isLeading, isHidden, before, ...frame }) {
+    if (frame.type === "ping") {
+      this.#watchedAt = isHidden ? this.#watchedAt : Date.now();
+      this.#post(this.#status);
+    } else if (ASKED.includes(frame.type)) {
+      this.#serve(frame);
+    } else if (isLeading) {
+      this.#follow(frame, before);
+      this.#relieve(isHidden);
+    }
+  }
+
+  #follow(frame, before) {
+    const isBehind = this.#isBehind(before);
+    if (isBehind) {
+      this.#catchUp();
+    }
+    if (!isBehind || frame.type !== "items") {
+      this.#take(frame);
+    }
+  }
+
+  // The timers of a hidden page run late, and it would be long in coming back.
+  #relieve(isHidden) {
+    if (isHidden && !document.hidden && /connecting|offline/.test(this.status)) {
+      this.#tabs.takeOver();
+    }
+  }
+
+  #isBehind({ epoch, u, b }) {
+    const mine = this.store.position;
+    return epoch && (epoch !== mine.epoch || u > mine.u || b > mine.b);
+  }
+
+  #catchUp() {
+    this.#poller.read().catch(() => {}); // the next frame asks again
+  }
+
+  async #readPage() {
+    const { position } = this.store;
+    const page = await this.#http.feed(position);
+    this.#bring({ ...page, type: page.reset || !position.epoch ? "welcome" : "items" });
+    return page.more;
+  }
+
+  #bring(frame) {
+    this.#post(frame);
+    this.#take(frame);
+  }
+
+  #post(frame) {
+    if (this.#tabs.isLeading) {
+      this.#tabs.post({ ...frame, before: this.store.position });
+    }
+  }
+
+  #take(frame) {
+    if (frame.type === "items") {
+      this.store.apply(frame);
+    } else if (frame.type === "welcome") {
+      this.#welcome(frame);
+    } else if (frame.type !== "status") {
+      this.#dispatch(frame);
+    } else if (frame.status !== this.status) {
+      this.#status = frame;
+      this.#dispatch(frame);
     }
   }
 
   #welcome(frame) {
     this.#wasOnline = true;
     this.store.welcome(frame);
+    this.#topics.forEach((topic) => this.subscribe(topic));
     if (frame.reset) {
-      // Without the list the page knows less; what comes still comes.
-      this.#http.latest().then((items) => this.store.load(items), () => {});
+      this.load().catch(() => {}); // without the list the page knows less; what comes still comes
+    }
+  }
+
+  #dispatch(frame) {
+    this.dispatchEvent(new CustomEvent(frame.type, { detail: frame }));
+  }
+
+  #judge(frame) {
+    const isOffline = frame.status === "offline";
+    if (isOffline && ++this.#failures >= FAILURES_BEFORE_POLLING) {
+      this.#poller.start();
+    } else if (!isOffline && frame.status !== "connecting") {
+      this.#failures = 0;
+      this.#poller.stop();
+    }
+    if (frame.status === "stopped") {
+      this.#stop(frame.code);
+    }
+    if (!this.#failures || this.status !== "polling") {
+      this.#bring(frame);
+    }
+  }
+
+  // A changed password or a rotated key gives the session a new key, and this browser the cookie.
+  #stop(code) {
+    this.#tabs.resign();
+    if (code === CLOSE_CODES.LOGIN_REQUIRED && this.#wasOnline) {
+      this.#wasOnline = false;
+      this.#poller.read().then(() => this.#tabs.join(), () => {});
+    }
+  }
+
+  #polled(error) {
+    const type = "status";
+    if (error?.status === 401) {
+      this.#socket.close();
+      this.#judge({ type, status: "stopped", code: CLOSE_CODES.LOGIN_REQUIRED });
+    } else {
+      this.#bring({ type, status: error ? "offline" : "polling" });
     }
   }
 }

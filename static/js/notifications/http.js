@@ -1,27 +1,30 @@
-// Lists and commands over HTTP.
-
-import { CommandError } from "./commands.js";
+// The HTTP side of the protocol.
 
 const LATEST = 50;
 
-/** Speaks to the URLs beside the feed's, with a CSRF token for POSTs. */
+/** Calls the URLs beside the feed's; throws a refused `Response`. */
 export class Http {
-  #feed;
+  #url;
   #csrf;
 
   constructor(feed, csrf) {
-    this.#feed = new URL(feed, location.href);
+    this.#url = new URL(feed, location.href);
     this.#csrf = csrf;
   }
 
-  /** Return the newest items of the inbox. */
+  /** Return what came after a position. */
+  feed(position) {
+    return this.#call(`?${new URLSearchParams(position)}`);
+  }
+
+  /** Return the newest items. */
   async latest() {
     return (await this.#call(`../items/?limit=${LATEST}`)).items;
   }
 
   /** Run a command and return `{ unread, cursor }`. */
-  run(type, ids = []) {
-    return this.#call(`../${type.replace("_", "-")}/`, {
+  run(name, ids = []) {
+    return this.#call(`../${name}/`, {
       method: "POST",
       headers: { "Content-Type": "application/json", "X-CSRFToken": this.#csrf },
       body: JSON.stringify({ ids }),
@@ -30,10 +33,11 @@ export class Http {
   }
 
   async #call(path, options) {
-    const response = await fetch(new URL(path, this.#feed), options);
+    const response = await fetch(new URL(path, this.#url), options);
     if (!response.ok) {
-      throw new CommandError("http", `${response.status} ${response.url}`);
+      throw response;
     }
+    this.#csrf = response.headers.get("X-CSRFToken") ?? this.#csrf; // a new log-in has a new one
     return response.json();
   }
 }

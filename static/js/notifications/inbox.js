@@ -1,0 +1,54 @@
+// Keeps the inbox page true: when something has changed, the server draws it anew.
+
+import { inTurn } from "./turns.js";
+
+const inbox = document.querySelector("[data-inbox]");
+
+const draw = inTurn(async () => {
+  const html = await (await fetch(location.href)).text();
+  const drawn = new DOMParser().parseFromString(html, "text/html").querySelector("[data-inbox]");
+  if (drawn) {
+    replace(drawn.childNodes);
+  }
+});
+
+function replace(nodes) {
+  const chosen = boxes(":checked").map(({ value }) => value);
+  const focused = address(document.activeElement);
+  inbox.replaceChildren(...nodes);
+  boxes().forEach((box) => (box.checked = chosen.includes(box.value)));
+  inbox.querySelector(focused)?.focus({ preventScroll: true });
+  prepare();
+}
+
+function boxes(state = "") {
+  return [...inbox.querySelectorAll(`li [type=checkbox]${state}`)];
+}
+
+function address({ name, value, id }) {
+  return name ? `[name="${name}"][value="${CSS.escape(value)}"]` : `#${id || "none"}`;
+}
+
+// What would do nothing without this module is hidden in the markup.
+function prepare() {
+  const all = inbox.querySelector("[data-select-all]");
+  if (all) {
+    all.hidden = false;
+  }
+}
+
+inbox.addEventListener("change", ({ target }) => {
+  if (target.closest("[data-select-all]")) {
+    boxes().forEach((box) => (box.checked = target.checked));
+  }
+});
+for (const type of ["click", "auxclick"]) {
+  inbox.addEventListener(type, ({ target, button }) => {
+    const { id } = target.closest("[href]")?.closest("[data-id]")?.dataset ?? {};
+    if (id && button < 2) {
+      document.querySelector("notification-toasts").connection.read([id]).catch(() => {});
+    }
+  });
+}
+document.addEventListener("notification-change", () => draw().catch(() => {})); // it stays as it is
+prepare();

@@ -1,73 +1,67 @@
-// The wiring: <notification-toasts> gets a connection, and what comes becomes toasts.
+// The wiring: what `{% notifications_widget %}` put on a page gets its connection.
 
+import { NotificationBell } from "./bell.js";
 import { Connection, connect } from "./connection.js";
-import { CLOSE_CODES } from "./protocol.js";
+import { desktop } from "./desktop.js";
+import { isSafe } from "./dom.js";
 import { Seen, notBeforeSeen } from "./seen.js";
 import { NotificationToasts } from "./toasts.js";
 
 export { connect };
 
-const OFFLINE_PATIENCE_MS = 5_000;
+const LIVE = ["online", "polling"];
+const PATIENCE_MS = { "": 0, offline: 5_000 };
 const STOPPED_PATIENCE_MS = 1_000; // a log-out here closes the socket before the page goes
+const COUNT = /^\(\d+\+?\) /;
+const COUNT_MAX = 99;
 
 /**
- * What `{% notifications_widget %}` puts on a page. Two events bubble from it: `notification`
- * (`{ item, previous }`; `preventDefault()` keeps the toast away) and `notification-status`.
+ * The toasts, and the connection of the page. These events bubble from it: `notification`
+ * (`{ item, previous }`; `preventDefault()` keeps the toast away), `notification-read` (`{ item }`),
+ * `notification-change` (`{ unread }`) and `notification-status` (`{ status, code, reason }`).
  */
 class LiveToasts extends NotificationToasts {
-  #connection;
   #seen;
   #dismissed = new Map(); // id → the level it had when the user closed it
   #transients = 0;
-  #statusTimer = null;
-  #listening;
+  #line = "";
+  #lineTimer;
 
   connectedCallback() {
     super.connectedCallback();
-    this.#connection ??= this.#makeConnection();
-    const { socket } = this.#connection;
-    this.#listening = new AbortController();
-    const { signal } = this.#listening;
-    const on = (target, type, act) => target.addEventListener(type, act, { signal });
-    on(this, "dismiss", ({ detail: { item } }) => this.#dismissed.set(item.id, item.level));
-    on(this, "follow", ({ detail: { item } }) => this.#follow(item));
-    on(document, "visibilitychange", () => this.#turned());
-    on(window, "online", () => socket.wake());
-    on(window, "pagehide", () => socket.close()); // for the back/forward cache
-    on(window, "pageshow", ({ persisted }) => persisted && socket.open());
-    socket.open();
+    if (!this.dataset.socket) {
+      return; // nobody is logged in
+    }
+    this.connection ??= this.#makeConnection();
+    this.on(this, "dismiss", ({ detail: { item } }) => this.#dismissed.set(item.id, item.level));
+    this.on(document, "follow", ({ detail: { item } }) => this.#follow(item));
+    this.on(document, "notification-open", () => this.#forget(this.connection.store.position));
+    this.on(document, "visibilitychange", () => this.#seen.soon());
+    this.connection.open();
   }
 
   disconnectedCallback() {
-    this.#listening.abort();
-    this.#seen.cancel();
-    clearTimeout(this.#statusTimer);
-    this.#connection.socket.close();
+    this.#seen?.cancel();
+    clearTimeout(this.#lineTimer);
+    this.connection?.close();
     super.disconnectedCallback();
   }
 
   #makeConnection() {
-    const { socket, feed, csrf, epoch, u, b, unread } = this.dataset;
+    const { epoch, u, b, unread, ...options } = this.dataset;
     const cursor = notBeforeSeen(epoch, { u: +u, b: +b });
-    const connection = new Connection({ socket, feed, csrf, epoch, cursor, unread: +unread });
+    const connection = new Connection({ ...options, epoch, cursor, unread: +unread });
     this.#seen = new Seen(connection);
     const on = (target, type, act) => target.addEventListener(type, ({ detail }) => act(detail));
     on(connection.store, "change", (detail) => this.#changed(detail));
-    on(connection.socket, "toast", ({ item }) => this.#showTransient(item));
-    on(connection.socket, "status", (detail) => this.#statusChanged(detail));
+    on(connection, "toast", ({ item }) => this.#showTransient(item));
+    on(connection, "seen", ({ cursor }) => document.hidden && this.#forget(cursor));
+    on(connection, "status", (detail) => this.#statusChanged(detail));
+    showCount(+unread);
     return connection;
   }
 
-  #turned() {
-    if (document.hidden) {
-      this.#seen.cancel();
-    } else {
-      this.#connection.socket.wake();
-      this.#seen.soon();
-    }
-  }
-
-  #changed({ changes, isLive, reset }) {
+  #changed({ changes, unread, isLive, reset }) {
     if (reset) {
       this.#dismissed.clear();
       this.clear();
@@ -75,64 +69,83 @@ class LiveToasts extends NotificationToasts {
     if (isLive) {
       changes.forEach((change) => this.#consider(change));
     }
+    showCount(unread);
+    this.#emit("notification-change", { unread });
     this.#seen.soon();
   }
 
+  // It is for the tab in sight or, if there is none, for the leading one: nobody wants it late.
   #showTransient(item) {
-    this.#consider({ item: { ...item, id: `t${++this.#transients}` } });
+    if (!document.hidden || this.connection.isUnwatched) {
+      this.#consider({ item: { ...item, id: `t${++this.#transients}` } });
+    }
   }
 
   #consider({ item, previous }) {
+    if (item.read && !previous?.read) {
+      this.#emit("notification-read", { item });
+    }
     if (item.removed || item.read || Date.parse(item.expires) <= Date.now()) {
       this.remove(item.id);
+    } else if (!isNews(item, previous) || !this.#emit("notification", { item, previous })) {
+      this.#showAgain(item);
+    } else {
+      this.#showNews(item);
+    }
+  }
+
+  #showAgain(item) {
+    if (this.has(item.id)) {
+      this.show(item);
+    }
+  }
+
+  #showNews(item) {
+    if (this.#dismissed.get(item.id) === item.level) {
       return;
     }
-    const isWanted = isNews(item, previous) && this.#emit("notification", { item, previous });
-    const isQuiet = this.#dismissed.get(item.id) === item.level;
-    if (this.has(item.id) || (isWanted && !isQuiet)) {
-      this.show(item);
+    this.show(item);
+    if (this.connection.isUnwatched) {
+      desktop.show(item, () => this.#open(item));
+    }
+  }
+
+  #open(item) {
+    if (isSafe(item.url)) {
+      this.#follow(item);
+      location.assign(item.url);
     }
   }
 
   #follow({ id, seq }) {
     if (seq) {
-      this.#connection.readOnLeaving([id]).catch(() => {}); // it stays unread, no more
+      this.connection.read([id]).catch(() => {}); // it stays unread, no more
     }
+  }
+
+  // Another tab of this browser had it on screen, or it is in the list that opened.
+  #forget(cursor) {
+    const seen = this.items.filter(({ stream, seq }) => seq <= cursor[stream]);
+    seen.forEach(({ id }) => this.remove(id));
   }
 
   #statusChanged(detail) {
+    const { status, code } = detail;
     this.#emit("notification-status", detail);
-    if (detail.status === "online") {
-      this.#tellAfter(null);
-      this.tell("");
-      this.#seen.soon();
-    } else if (detail.status === "stopped") {
-      this.#tellAfter(STOPPED_PATIENCE_MS, () => this.#tellStopped(detail.code));
-    } else if (!this.#statusTimer) {
-      this.#tellAfter(OFFLINE_PATIENCE_MS, () => this.tell(this.dataset.labelOffline));
-    }
-  }
-
-  #tellAfter(ms, tell) {
-    clearTimeout(this.#statusTimer);
-    this.#statusTimer = tell ? setTimeout(tell, ms) : null;
-  }
-
-  #tellStopped(code) {
-    const { labelLoggedOut, labelLogIn, labelForbidden, labelOutdated, labelReload } = this.dataset;
-    if (code === CLOSE_CODES.LOGIN_REQUIRED) {
-      this.tell(labelLoggedOut, { text: labelLogIn, href: this.#loginUrl() });
-    } else if (code === CLOSE_CODES.FORBIDDEN) {
-      this.tell(labelForbidden);
+    if (status === "stopped") {
+      this.#tellSoon(`${code}`);
     } else {
-      this.tell(labelOutdated, { text: labelReload, href: here() });
+      this.#tellSoon(LIVE.includes(status) ? "" : "offline");
     }
+    this.#seen.soon();
   }
 
-  #loginUrl() {
-    const url = new URL(this.dataset.login, location.href);
-    url.searchParams.set("next", here());
-    return url.href;
+  #tellSoon(line) {
+    if (line !== this.#line) {
+      this.#line = line;
+      clearTimeout(this.#lineTimer);
+      this.#lineTimer = setTimeout(() => this.tell(line), PATIENCE_MS[line] ?? STOPPED_PATIENCE_MS);
+    }
   }
 
   #emit(type, detail) {
@@ -141,12 +154,30 @@ class LiveToasts extends NotificationToasts {
   }
 }
 
+class LiveBell extends NotificationBell {
+  #isWired = false;
+
+  connectedCallback() {
+    super.connectedCallback();
+    if (!this.#isWired) {
+      this.#isWired = true;
+      queueMicrotask(() => this.#wire()); // its toasts may stand behind it
+    }
+  }
+
+  #wire() {
+    this.connection = document.querySelector("notification-toasts")?.connection;
+  }
+}
+
 function isNews(item, previous) {
   return !previous || ["level", "title", "body"].some((name) => item[name] !== previous[name]);
 }
 
-function here() {
-  return location.pathname + location.search;
+function showCount(unread) {
+  const count = unread > COUNT_MAX ? `${COUNT_MAX}+` : unread;
+  document.title = (unread ? `(${count}) ` : "") + document.title.replace(COUNT, "");
 }
 
 customElements.define("notification-toasts", LiveToasts);
+customElements.define("notification-bell", LiveBell);

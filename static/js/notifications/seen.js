@@ -1,7 +1,9 @@
 // What was on a visible screen for a second; the next page starts after it.
 
+import { recall, remember } from "./storage.js";
+
 const ON_SCREEN_MS = 1_000;
-const STORAGE_KEY = "notifications-seen";
+const KEY = "notifications-seen";
 
 /** Reports the position of a connection once the page has shown it long enough. */
 export class Seen {
@@ -13,15 +15,16 @@ export class Seen {
     this.#connection = connection;
   }
 
-  /** Start the second, unless it runs already or there is nothing new. */
+  /** Start the second if there is something new; in a hidden page stop it. */
   soon() {
-    const position = this.#connection.store.position;
-    if (!this.#timer && !document.hidden && JSON.stringify(position) !== this.#reported) {
-      this.#timer = setTimeout(() => this.#report(position), ON_SCREEN_MS);
+    const { position } = this.#connection.store;
+    if (document.hidden) {
+      this.cancel();
+    } else if (JSON.stringify(position) !== this.#reported) {
+      this.#timer ??= setTimeout(() => this.#report(position), ON_SCREEN_MS);
     }
   }
 
-  /** The page went out of sight before the second was over. */
   cancel() {
     clearTimeout(this.#timer);
     this.#timer = null;
@@ -29,31 +32,16 @@ export class Seen {
 
   #report(position) {
     this.#timer = null;
-    if (this.#connection.socket.seen(position)) {
+    remember(KEY, position);
+    if (this.#connection.seen(position)) {
       this.#reported = JSON.stringify(position);
-      remember(this.#reported);
       this.soon();
     }
   }
 }
 
-/** Return a cursor, or what this tab has seen if that is later: "Back" can bring an old page. */
+/** Return a cursor, or what this browser has seen if that is later: "Back" can bring an old page. */
 export function notBeforeSeen(epoch, { u, b }) {
-  const seen = recall();
+  const seen = recall(KEY);
   return seen?.epoch === epoch ? { u: Math.max(u, seen.u), b: Math.max(b, seen.b) } : { u, b };
-}
-
-// Storage throws where a policy forbids it.
-function remember(text) {
-  try {
-    sessionStorage.setItem(STORAGE_KEY, text);
-  } catch {}
-}
-
-function recall() {
-  try {
-    return JSON.parse(sessionStorage.getItem(STORAGE_KEY));
-  } catch {
-    return null;
-  }
 }

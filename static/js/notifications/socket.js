@@ -1,50 +1,39 @@
-// The transport: one WebSocket that is kept alive, resumed and spoken to. No DOM, no items.
+// The transport: one WebSocket that is kept alive and resumed. No DOM, no items.
 
-import { Commands } from "./commands.js";
 import { SERVER_FRAMES, VERSION, backoff, isFinal, waitAfter } from "./protocol.js";
-import { Watchdog } from "./watchdog.js";
 
 const WELCOME_WITHIN_MS = 20_000;
+const ANSWER_WITHIN_MS = 3_000;
 const HEARTBEAT_GRACE_MS = 5_000;
 const BEHIND_GRACE_MS = 4_000;
 const STABLE_MS = 30_000;
 const ACK_EVERY = 64;
 
 /**
- * Dispatches the server's frames by their type and `status` (`{ status, code, reason }`, one of
- * `connecting`, `online`, `offline`, `stopped`). `position()` tells what has been applied.
+ * Calls `take(frame)` for what comes and `told({ status, code, reason })` for `connecting`,
+ * `online`, `offline` and `stopped`. `position()` is what has been applied.
  */
-export class NotificationSocket extends EventTarget {
+export class NotificationSocket {
   #url;
   #position;
+  #on;
   #socket = null;
-  #status;
-  #retries = 0;
-  #retryTimer;
-  #retryNotBefore = 0;
+  #timer; // of silence while there is a socket, else of the next try
   #behindTimer;
-  #onlineSince = 0;
+  #patienceMs;
+  #retries = 0;
+  #retryNotBefore = 0;
+  #onlineSince = Infinity;
   #unacked = 0;
-  #topics = new Set();
-  #commands = new Commands((frame) => this.#send(frame));
-  #watchdog = new Watchdog(
-    (wasProbed) => this.#closed(0, "silent", wasProbed ? 0 : null),
-    () => this.run("read", []).catch(() => {}), // changes nothing, but has to be answered
-  );
 
-  constructor(url, position) {
-    super();
+  constructor(url, position, on) {
     this.#url = url;
     this.#position = position;
-  }
-
-  get status() {
-    return this.#status;
+    this.#on = on;
   }
 
   /** Connect, unless there is a connection. */
   open() {
-    clearTimeout(this.#retryTimer);
     if (!this.#socket) {
       this.#connect();
     }
@@ -52,148 +41,119 @@ export class NotificationSocket extends EventTarget {
 
   /** Close and stay closed until `open()`. */
   close() {
-    clearTimeout(this.#retryTimer);
-    this.#drop();
+    clearTimeout(this.#timer);
+    clearTimeout(this.#behindTimer);
+    if (Date.now() - this.#onlineSince >= STABLE_MS) {
+      this.#retries = 0;
+    }
+    this.#onlineSince = Infinity;
+    this.#unacked = 0;
+    const socket = this.#socket;
+    this.#socket = null;
+    socket?.close();
   }
 
   /** Retry at once, or make a socket that looks open prove that it is alive. */
   wake() {
     if (this.#socket) {
-      this.#watchdog.probe();
-    } else if (this.#status !== "stopped" && Date.now() >= this.#retryNotBefore) {
+      this.#probe(0);
+    } else if (Date.now() >= this.#retryNotBefore) {
       this.open();
     }
   }
 
-  /** Run `read`, `unread` or `remove` on ids, or `read_all`. */
-  run(type, ids) {
-    return ids ? this.#commands.runOn(type, ids) : this.#commands.run({ type });
-  }
-
-  /** Tell what was on screen. Return whether it could be sent. */
-  seen({ u, b }) {
-    return this.#send({ type: "seen", cursor: { u, b } });
-  }
-
-  /** Join a topic by its signed name, now and after every reconnect. */
-  subscribe(topic) {
-    this.#topics.add(topic);
-    return this.#commands.run({ type: "subscribe", topic });
-  }
-
-  unsubscribe(topic) {
-    this.#topics.delete(topic);
-    return this.#commands.run({ type: "unsubscribe", topic });
-  }
-
-  #connect() {
-    this.#tell("connecting");
-    const socket = new WebSocket(this.#address());
-    this.#socket = socket;
-    // A dropped socket may still have events in the queue.
-    const whileCurrent = (act) => (event) => socket === this.#socket && act(event);
-    socket.onmessage = whileCurrent(({ data }) => this.#receive(data));
-    socket.onclose = whileCurrent(({ code, reason }) => this.#closed(code, reason));
-    this.#watchdog.start(WELCOME_WITHIN_MS);
-  }
-
-  #address() {
-    const url = new URL(this.#url, location.href);
-    url.protocol = url.protocol.replace("http", "ws");
-    url.search = new URLSearchParams({ v: VERSION, ...this.#position() });
-    return url;
-  }
-
-  #receive(text) {
-    this.#watchdog.heard();
-    const frame = parse(text);
-    if (!frame) {
-      return;
-    }
-    this.dispatchEvent(new CustomEvent(frame.type, { detail: frame }));
-    this.#acknowledge(frame); // the listeners have applied it by now
-    if (frame.type === "welcome") {
-      this.#welcome(frame);
-    } else if (frame.type === "heartbeat") {
-      this.#compare(frame.cursor);
-    } else if (frame.type === "ok" || frame.type === "error") {
-      this.#commands.answer(frame);
-    }
-  }
-
-  #welcome({ heartbeat }) {
-    this.#watchdog.allow(2_000 * heartbeat + HEARTBEAT_GRACE_MS);
-    this.#onlineSince = Date.now();
-    this.#tell("online");
-    this.#topics.forEach((topic) => this.subscribe(topic).catch(() => {}));
-  }
-
-  #acknowledge({ type, items }) {
-    this.#unacked += items?.length ?? 1;
-    if (type === "heartbeat" || this.#unacked >= ACK_EVERY) {
-      this.#unacked = 0;
-      const { u, b } = this.#position();
-      this.#send({ type: "ack", cursor: { u, b } });
-    }
-  }
-
-  // What is missing may be on its way; what has not come soon after was lost.
-  #compare(heads) {
-    clearTimeout(this.#behindTimer);
-    const resume = () => this.#isBehind(heads) && this.#closed(0, "behind", 0);
-    this.#behindTimer = setTimeout(resume, BEHIND_GRACE_MS);
-  }
-
-  #isBehind(heads) {
-    const { u, b } = this.#position();
-    return u < heads.u || b < heads.b;
-  }
-
-  #closed(code, reason, wait = waitAfter(code)) {
-    this.#drop();
-    if (isFinal(code)) {
-      this.#tell("stopped", code, reason);
-      return;
-    }
-    this.#tell("offline", code, reason);
-    this.#retryNotBefore = Date.now() + wait;
-    this.#retryTimer = setTimeout(() => this.open(), wait ?? backoff(this.#retries++));
-  }
-
-  #drop() {
-    if (this.#onlineSince && Date.now() - this.#onlineSince >= STABLE_MS) {
-      this.#retries = 0;
-    }
-    this.#onlineSince = 0;
-    this.#unacked = 0;
-    clearTimeout(this.#behindTimer);
-    this.#watchdog.stop();
-    const socket = this.#socket;
-    this.#socket = null;
-    socket?.close();
-    this.#commands.abandon();
-  }
-
-  #tell(status, code = 0, reason = "") {
-    if (status !== this.#status) {
-      this.#status = status;
-      this.dispatchEvent(new CustomEvent("status", { detail: { status, code, reason } }));
-    }
-  }
-
-  #send(frame) {
+  /** Send a frame and return whether there was a way. */
+  send(frame) {
     const isOpen = this.#socket?.readyState === WebSocket.OPEN;
     if (isOpen) {
       this.#socket.send(JSON.stringify(frame));
     }
     return isOpen;
   }
+
+  #connect() {
+    clearTimeout(this.#timer);
+    this.#tell("connecting");
+    const url = new URL(this.#url, location.href);
+    url.protocol = url.protocol.replace("http", "ws");
+    url.search = new URLSearchParams({ v: VERSION, ...this.#position() });
+    const socket = (this.#socket = new WebSocket(url));
+    // A dropped socket may still have events in the queue.
+    const whileCurrent = (act) => (event) => socket === this.#socket && act(event);
+    socket.onmessage = whileCurrent(({ data }) => this.#receive(data));
+    socket.onclose = whileCurrent(({ code, reason }) => this.#closed(code, reason));
+    this.#patienceMs = WELCOME_WITHIN_MS;
+    this.#listen();
+  }
+
+  #listen() {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#probe(), this.#patienceMs);
+  }
+
+  // A late timer proves no silence: a command that changes nothing still has to be answered.
+  #probe(wait = null) {
+    this.send({ type: "read", ids: [] });
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#closed(0, "silent", wait), ANSWER_WITHIN_MS);
+  }
+
+  #receive(text) {
+    this.#listen();
+    const frame = parse(text);
+    if (SERVER_FRAMES.includes(frame?.type)) {
+      this.#on.take(frame);
+      this.#note(frame);
+    }
+  }
+
+  #note({ type, items, heartbeat, cursor }) {
+    this.#unacked += items?.length ?? 1;
+    if (type === "welcome") {
+      this.#patienceMs = 2_000 * heartbeat + HEARTBEAT_GRACE_MS;
+      this.#onlineSince = Date.now();
+      this.#listen();
+      this.#tell("online");
+    }
+    if (type === "heartbeat") {
+      this.#compare(cursor);
+    }
+    if (type === "heartbeat" || this.#unacked >= ACK_EVERY) {
+      this.#unacked = 0;
+      const { u, b } = this.#position();
+      this.send({ type: "ack", cursor: { u, b } });
+    }
+  }
+
+  // What is missing may be on its way; what has not come soon after was lost.
+  #compare(heads) {
+    clearTimeout(this.#behindTimer);
+    this.#behindTimer = setTimeout(() => {
+      const { u, b } = this.#position();
+      if (u < heads.u || b < heads.b) {
+        this.#closed(0, "behind", 0);
+      }
+    }, BEHIND_GRACE_MS);
+  }
+
+  #closed(code, reason, wait = waitAfter(code)) {
+    this.close();
+    const isOver = isFinal(code);
+    this.#retryNotBefore = isOver ? Infinity : Date.now() + wait;
+    if (!isOver) {
+      this.#timer = setTimeout(() => this.open(), wait ?? backoff(this.#retries++));
+    }
+    this.#tell(isOver ? "stopped" : "offline", code, reason);
+  }
+
+  #tell(status, code = 0, reason = "") {
+    this.#on.told({ type: "status", status, code, reason });
+  }
 }
 
 function parse(text) {
   try {
-    const frame = JSON.parse(text);
-    return SERVER_FRAMES.includes(frame?.type) ? frame : null;
+    return JSON.parse(text);
   } catch {
     return null;
   }

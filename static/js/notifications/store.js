@@ -32,9 +32,9 @@ export class Store extends EventTarget {
     return this.#items.get(id);
   }
 
-  /** The items, the one that changed last first. */
+  /** The items, the newest text first. */
   list() {
-    return [...this.#items.values()].filter((item) => !item.removed).reverse();
+    return [...this.#items.values()].filter((item) => !item.removed).sort(byAge);
   }
 
   /** Take a `welcome`; on a reset throw everything away. */
@@ -102,6 +102,11 @@ export class Store extends EventTarget {
     const detail = { changes, unread: this.#unread, ...about };
     this.dispatchEvent(new CustomEvent("change", { detail }));
   }
+}
+
+function byAge(a, b) {
+  const number = ({ id }) => id.slice(1);
+  return b.created.localeCompare(a.created) || number(b) - number(a);
 }
 
 function addUnread(sum, { item, previous }) {

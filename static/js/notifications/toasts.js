@@ -1,219 +1,162 @@
-// The stack of toasts and the line about the connection. What deserves a toast, index.js decides.
+// The stack of toasts and the line about the connection.
 
-import { Announcer } from "./announcer.js";
-import { element } from "./dom.js";
-import { fade, glide } from "./motion.js";
-import { ToastCard } from "./toast-card.js";
+import { TemplateElement, announce, arrange, fillIn, stamp, tell } from "./dom.js";
+import { fill, run } from "./toast-card.js";
 
 const SHOWN_MAX = 5;
 
-/**
- * Takes its texts from `data-label-…`, its looks from `data-style`. Dispatches `dismiss` (by hand)
- * and `follow` (by the link) with `{ item }`.
- */
-export class NotificationToasts extends HTMLElement {
-  #cards = new Map(); // all toasts, the oldest first
-  #stack = element("ol", { part: "stack" });
-  #count = element("span");
-  #clear = element("button", { part: "clear", type: "button" });
-  #more = element("div", { class: "more", part: "more" }, this.#count, this.#clear);
-  #region = element("section", { hidden: "" }, this.#more, this.#stack);
-  #status = element("div", { class: "status", role: "status" });
-  #polite = new Announcer("status", (n) => this.#label("many", n));
-  #urgent = new Announcer("alert", (n) => this.#label("many", n));
-  #isUnderPointer = false;
-  #cameFrom = null;
-  #listening;
+/** Dispatches `dismiss` (by hand) and `follow` (by the link) with `{ item }`. */
+export class NotificationToasts extends TemplateElement {
+  #cards = new Map(); // the oldest first
+  #cameFrom;
 
   connectedCallback() {
-    if (!this.shadowRoot) {
-      this.#build();
+    super.connectedCallback();
+    const { region, stack } = this.parts;
+    const runClocks = () => queueMicrotask(() => this.#runClocks());
+    this.on(region, "click auxclick", (event) => this.#clicked(event));
+    this.on(region, "focusin", ({ relatedTarget: from }) => {
+      this.#cameFrom = region.contains(from) ? this.#cameFrom : from;
+    });
+    this.on(region, "focusin focusout pointerenter pointerleave", runClocks);
+    this.on(document, "visibilitychange", runClocks);
+    this.on(document, "keydown", (event) => this.#pressed(event));
+    stack.replaceChildren(stack.firstElementChild); // of a clone
+    region.hidden = true;
+    this.#arrange();
+    // django.contrib.messages
+    for (const line of this.querySelectorAll("li")) {
+      const { level } = line.dataset;
+      this.show({ id: `m${this.#cards.size + 1}`, level, title: line.textContent });
+      line.remove();
     }
-    this.#listening = new AbortController();
-    const { signal } = this.#listening;
-    const on = (target, type, act) => target.addEventListener(type, act, { signal });
-    on(this.#clear, "click", () => this.#dismissAll());
-    on(this.#stack, "click", (event) => this.#clicked(event));
-    on(this.#stack, "auxclick", (event) => event.button === 1 && this.#clicked(event));
-    on(this.#region, "pointerenter", () => this.#hover(true));
-    on(this.#region, "pointerleave", () => this.#hover(false));
-    on(this.#region, "focusin", (event) => this.#focused(event));
-    on(this.#region, "focusout", () => queueMicrotask(() => this.#runClocks()));
-    on(document, "visibilitychange", () => this.#runClocks());
-    on(document, "keydown", (event) => this.#pressed(event));
-    this.#runClocks();
   }
 
   disconnectedCallback() {
-    this.#listening.abort();
-    this.#cards.forEach((card) => card.run(false));
+    super.disconnectedCallback();
+    this.#runClocks();
+  }
+
+  get items() {
+    return this.#all.map(({ item }) => item);
   }
 
   has(id) {
     return this.#cards.has(id);
   }
 
-  /** Show an item, or its new state where its toast stands. */
   show(item) {
-    const card = this.#cards.get(item.id);
-    const isLouder = card?.item.level !== item.level;
-    if (card) {
-      card.show(item);
-      this.#runClocks();
-    } else {
-      this.#add(item);
-    }
+    const { stack, polite, urgent } = this.parts;
+    const { id, level, title, body } = item;
+    const card = this.#cards.get(id) ?? stamp(stack, "li");
+    const isLouder = card.item?.level !== level;
+    this.#cards.set(id, card);
+    fill(card, item);
+    this.#arrange();
     if (isLouder) {
-      this.#announce(item);
+      const { ariaLabel } = card.querySelector(`.${card.dataset.level}`);
+      const text = [ariaLabel, title, body].filter(Boolean).join(". ");
+      announce(level === "error" ? urgent : polite, text);
     }
   }
 
-  /** Take a toast away. */
   async remove(id) {
     const card = this.#cards.get(id);
-    if (!card) {
-      return;
-    }
-    this.#cards.delete(id);
-    card.run(false);
-    card.element.inert = true;
-    await fade(card.element);
-    glide(this.#stack, () => {
-      card.element.remove();
+    if (card) {
+      this.#cards.delete(id);
+      run(card, false);
+      card.inert = true;
+      await Promise.allSettled(card.getAnimations().map(({ finished }) => finished));
+      card.remove();
       this.#arrange();
-    });
-    this.#recheckPointer();
+      // No event tells that a toast went away from under a resting pointer.
+      requestAnimationFrame(() => this.#runClocks());
+    }
   }
 
   clear() {
-    [...this.#cards.keys()].forEach((id) => this.remove(id));
+    this.#cards.forEach((_, id) => this.remove(id));
   }
 
-  /** Show a quiet line, perhaps with a link `{ text, href }`; no text takes it away. */
-  tell(text, link) {
-    const line = element("p", { part: "status" }, text ?? "");
-    if (link) {
-      line.append(" ", element("a", { part: "status-link", href: link.href }, link.text));
-    }
-    this.#status.replaceChildren(...(text ? [line] : []));
+  tell(name) {
+    const { region, state } = this.parts;
+    tell(state, name);
+    region.hidden && this.#rise();
   }
 
-  // Without its stylesheet a list would flash up in the page.
-  #build() {
-    const sheet = element("link", { rel: "stylesheet", href: this.dataset.style });
-    const root = this.attachShadow({ mode: "open" });
-    sheet.onload = sheet.onerror = () =>
-      root.append(this.#region, this.#status, this.#polite.element, this.#urgent.element);
-    root.append(sheet);
-    this.#region.ariaLabel = this.#label("region");
-    this.#clear.textContent = this.#label("clear");
-  }
-
-  #add(item) {
-    const label = (name) => this.#label(name);
-    this.#cards.set(item.id, new ToastCard(item, label, () => this.remove(item.id)));
-    glide(this.#stack, () => this.#arrange());
+  get #all() {
+    return [...this.#cards.values()];
   }
 
   // The newest are shown: news must not wait behind five old errors.
   #arrange() {
-    const cards = [...this.#cards.values()];
-    const waiting = cards.slice(0, -SHOWN_MAX);
-    waiting.forEach((card) => card.element.remove());
-    let next = null;
-    for (const card of cards.slice(-SHOWN_MAX).reverse()) {
-      if (!card.element.parentNode) {
-        this.#stack.insertBefore(card.element, next);
-      }
-      next = card.element;
-    }
-    this.#region.hidden = !this.#stack.childElementCount;
-    this.#more.hidden = !waiting.length;
-    this.#count.textContent = this.#label("more", waiting.length);
+    const { region, stack, more, count } = this.parts;
+    const waiting = this.#all.slice(0, -SHOWN_MAX);
+    const wasHidden = region.hidden;
+    waiting.forEach((card) => card.remove());
+    arrange(stack, this.#all.slice(-SHOWN_MAX));
+    more.hidden = !waiting.length;
+    count.textContent = fillIn(count, waiting.length);
+    region.hidden = !stack.children[1];
+    wasHidden && !region.hidden && this.#rise();
     this.#runClocks();
+  }
+
+  // Above a modal dialog that was opened since.
+  #rise() {
+    if (this.isConnected) {
+      this.hidePopover?.();
+      this.showPopover?.();
+    }
   }
 
   #runClocks() {
-    const isHeld = document.hidden || this.#isUnderPointer || this.#focusedCard();
-    this.#cards.forEach((card) => card.run(!isHeld && card.element.isConnected));
+    const { region } = this.parts;
+    const isHeld = document.hidden || region.matches(":hover") || this.#cardInFocus();
+    this.#cards.forEach((card, id) =>
+      run(card, !isHeld && card.isConnected, () => this.remove(id)),
+    );
   }
 
-  #hover(isUnderPointer) {
-    this.#isUnderPointer = isUnderPointer;
-    this.#runClocks();
-  }
-
-  // No event tells that a toast went away from under a resting pointer.
-  #recheckPointer() {
-    if (this.#isUnderPointer) {
-      requestAnimationFrame(() => this.#hover(this.#region.matches(":hover")));
-    }
-  }
-
-  #focused({ relatedTarget }) {
-    if (!this.#region.contains(relatedTarget)) {
-      this.#cameFrom = relatedTarget;
-    }
-    this.#runClocks();
-  }
-
-  #focusedCard() {
-    const focused = this.shadowRoot.activeElement;
-    return focused && this.#cardAt(focused);
+  #cardInFocus() {
+    return this.#cardAt(this.shadowRoot.activeElement);
   }
 
   #cardAt(target) {
-    return [...this.#cards.values()].find((card) => card.element.contains(target));
+    return this.#all.find((card) => card.contains(target));
   }
 
   #clicked({ target, button }) {
     const card = this.#cardAt(target);
-    if (card?.isClose(target) && !button) {
-      this.#dismiss(card);
-    } else if (card?.isLink(target)) {
-      this.#emit("follow", card);
+    if (!button && target.closest("button")) {
+      card ? this.#dismiss(card) : this.#dismissAll();
+    } else if (card && button < 2 && target.closest("[href]")) {
+      this.emit("follow", card.item);
       this.remove(card.item.id);
     }
   }
 
   #pressed({ key, defaultPrevented, isComposing }) {
-    const card = this.#focusedCard() ?? [...this.#cards.values()].at(-1);
+    const card = this.#cardInFocus() ?? this.#all.at(-1);
     if (card && key === "Escape" && !defaultPrevented && !isComposing) {
       this.#dismiss(card);
     }
   }
 
+  // A keyboard goes on with the next toast, and in the end where it came from.
   #dismiss(card) {
-    this.#passFocusOn(card);
-    this.#emit("dismiss", card);
+    if (card.querySelector(":focus-visible")) {
+      const shown = this.#all.slice(-SHOWN_MAX);
+      const at = shown.indexOf(card);
+      const next = shown[at - 1] ?? shown[at + 1];
+      (next?.querySelector("button") ?? this.#cameFrom)?.focus();
+    }
+    this.emit("dismiss", card.item);
     this.remove(card.item.id);
   }
 
   #dismissAll() {
     this.#cameFrom?.focus();
-    this.#cards.forEach((card) => this.#emit("dismiss", card));
-    this.clear();
-  }
-
-  // A keyboard goes on with the next toast, and in the end where it came from.
-  #passFocusOn(card) {
-    if (card.element.querySelector(":focus-visible")) {
-      const shown = [...this.#cards.values()].slice(-SHOWN_MAX);
-      const at = shown.indexOf(card);
-      (shown[at - 1] ?? shown[at + 1] ?? this.#cameFrom)?.focus();
-    }
-  }
-
-  #announce({ level, title, body }) {
-    const text = [this.#label(level), title, body].filter(Boolean).join(". ");
-    (level === "error" ? this.#urgent : this.#polite).say(text);
-  }
-
-  #label(name, n) {
-    return this.getAttribute(`data-label-${name}`)?.replace("{n}", n) ?? "";
-  }
-
-  #emit(type, { item }) {
-    this.dispatchEvent(new CustomEvent(type, { detail: { item } }));
+    this.#all.forEach((card) => this.#dismiss(card));
   }
 }

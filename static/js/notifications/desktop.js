@@ -1,0 +1,36 @@
+// The browser's own notifications, for when no tab is in sight; asked for on a click only.
+
+import { recall, remember } from "./storage.js";
+
+const KEY = "notifications-desktop";
+
+export const desktop = {
+  /** "on", "off", "denied" by the user, or "none" where there is no such thing. */
+  get state() {
+    const { permission } = globalThis.Notification ?? { permission: "none" };
+    const isOn = permission === "granted" && recall(KEY);
+    return isOn ? "on" : permission.replace(/granted|default/, "off");
+  },
+
+  async toggle() {
+    const isWanted = this.state === "off";
+    remember(KEY, isWanted);
+    if (isWanted) {
+      await Notification.requestPermission();
+    }
+  },
+
+  /** Show an item; a click brings the tab to the front and calls `follow`. */
+  show({ id, title, body }, follow) {
+    if (this.state === "on") {
+      try {
+        const shown = new Notification(title, { body, tag: id });
+        shown.onclick = () => {
+          window.focus();
+          shown.close();
+          follow();
+        };
+      } catch {} // Android shows those of service workers only
+    }
+  },
+};

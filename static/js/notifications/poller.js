@@ -1,0 +1,37 @@
+// The stream over HTTP: what another tab had first, and all of it where WebSockets do not pass.
+
+import { between } from "./protocol.js";
+import { inTurn } from "./turns.js";
+
+const POLL_MS = [30_000, 60_000];
+
+/** `read()` goes up to the present: `readPage()` returns whether there is more. */
+export class Poller {
+  #timer = null;
+  #polled;
+
+  constructor(readPage, polled) {
+    this.#polled = polled;
+    this.read = inTurn(async () => {
+      while (await readPage());
+    });
+  }
+
+  /** Poll until `stop()`; `polled(error)` is called after each. */
+  start() {
+    this.#timer ??= setTimeout(() => this.#poll());
+  }
+
+  stop() {
+    clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+
+  async #poll() {
+    const error = await this.read().catch((error) => error);
+    if (this.#timer) {
+      this.#timer = setTimeout(() => this.#poll(), between(...POLL_MS));
+      this.#polled(error);
+    }
+  }
+}

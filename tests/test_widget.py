@@ -1,0 +1,175 @@
+"""The template tags: the widget, more bells, and Django's messages as toasts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib import messages
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.messages.storage.session import SessionStorage
+from django.contrib.sessions.backends.signed_cookies import SessionStore
+from django.http import HttpRequest
+from django.template import RequestContext, Template
+from django.test import Client, RequestFactory, override_settings
+from django.utils.safestring import mark_safe
+from pytest_django import DjangoAssertNumQueries
+
+from accounts.models import User
+from notifications import notify
+from tests.factories import make_user
+
+WIDGET = "{% notifications_widget %}"
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def alice() -> User:
+    return make_user()
+
+
+def request_of(user: User | AnonymousUser, path: str = "/orders/?page=2") -> HttpRequest:
+    """Return a request as the middleware leaves it."""
+    request = RequestFactory().get(path)
+    request.user = user
+    request.session = SessionStore()
+    request._messages = SessionStorage(request)  # type: ignore[attr-defined]
+    return request
+
+
+def rendered(request: HttpRequest, template: str = WIDGET, **context: Any) -> str:
+    template = "{% load notifications %}" + template
+    return Template(template).render(RequestContext(request, context))
+
+
+def test_it_is_a_bell_and_toasts(alice: User) -> None:
+    html = rendered(request_of(alice))
+
+    assert html.count("<notification-bell") == html.count("<notification-toasts") == 1
+    assert f'data-user="{alice.pk}"' in html
+    assert 'href="/accounts/login/?next=/orders/%3Fpage%3D2"' in html
+    assert html.count("js/notifications/index.js") == 1
+
+
+def test_the_bell_can_be_left_out_and_stand_alone(alice: User) -> None:
+    request = request_of(alice)
+
+    assert "<notification-bell" not in rendered(request, "{% notifications_widget bell=False %}")
+    alone = rendered(request, "{% notifications_bell %}")
+
+    assert "<notification-bell" in alone
+    assert "<notification-toasts" not in alone
+
+
+@pytest.mark.parametrize(
+    ("unread", "name", "badge"),
+    [(0, "Notifications", " hidden>0<"), (2, "Notifications, 2 unread", ">2<")],
+)
+def test_the_bell_is_a_link_with_the_count(alice: User, unread: int, name: str, badge: str) -> None:
+    for _ in range(unread):
+        notify(alice, "Hello")
+
+    html = rendered(request_of(alice))
+
+    assert f'href="/notifications/" aria-label="{name}"' in html
+    assert badge in html
+
+
+def test_two_tags_on_a_page_cost_one_query(
+    alice: User, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    rendered(request_of(alice))
+
+    with django_assert_num_queries(1):
+        rendered(request_of(alice), WIDGET + "{% notifications_bell %}{% notifications_bell %}")
+
+
+def test_a_visitor_gets_nothing(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    with django_assert_num_queries(0):
+        html = rendered(request_of(AnonymousUser()), WIDGET + "{% notifications_bell %}")
+
+    assert html.strip() == ""
+
+
+def test_without_a_request_it_is_nothing() -> None:
+    template = Template(
+        "{% load notifications %}{% notifications_widget %}{% notifications_bell %}"
+    )
+
+    assert template.render(RequestContext(None)).strip() == ""  # type: ignore[arg-type]
+
+
+def test_messages_are_toasts_and_readable_without_scripts(alice: User) -> None:
+    request = request_of(alice)
+    messages.success(request, "Saved <b>it</b>")
+
+    html = rendered(request)
+
+    line = '<li data-level="success">Saved &lt;b&gt;it&lt;/b&gt;</li>'
+    assert f"<ul hidden data-messages>{line}</ul>" in html
+    assert f'<noscript><ul class="notification-messages">{line}</ul></noscript>' in html
+    assert request._messages.used  # type: ignore[attr-defined]
+
+
+def test_a_visitor_gets_messages_and_no_connection() -> None:
+    request = request_of(AnonymousUser())
+    messages.info(request, "Good bye")
+
+    html = rendered(request)
+
+    assert '<li data-level="info">Good bye</li>' in html
+    assert "data-socket" not in html
+    assert "<notification-bell" not in html
+
+
+def test_messages_that_the_page_shows_itself_are_not_shown_again(alice: User) -> None:
+    request = request_of(alice)
+    messages.info(request, "Once")
+
+    html = rendered(
+        request,
+        "{% for each in all %}{{ each }}{% endfor %}" + WIDGET,
+        all=messages.get_messages(request),
+    )
+
+    assert html.count("Once") == 1
+
+
+@pytest.mark.parametrize(
+    ("add", "level"),
+    [
+        (messages.debug, "info"),
+        (messages.warning, "warning"),
+        (messages.error, "error"),
+        (lambda request, text: messages.add_message(request, 70, text), "info"),
+    ],
+)
+def test_every_level_has_its_toast(alice: User, add: Callable[..., None], level: str) -> None:
+    request = request_of(alice)
+
+    with override_settings(MESSAGE_LEVEL=messages.DEBUG, MESSAGE_TAGS={messages.ERROR: "danger"}):
+        add(request, "Hello")
+        html = rendered(request)
+
+    assert f'<li data-level="{level}">Hello</li>' in html
+
+
+def test_markup_of_a_safe_message_becomes_text(alice: User) -> None:
+    request = request_of(alice)
+    messages.info(request, mark_safe('See <a href="/x">R&amp;D</a> &lt;3'))
+
+    html = rendered(request)
+
+    assert '<li data-level="info">See R&amp;D &lt;3</li>' in html
+
+
+def test_a_message_of_a_view_is_on_the_page_that_follows(client: Client, alice: User) -> None:
+    client.force_login(alice)
+    bob = make_user("bob")
+
+    page = client.post("/demo/note/", {"recipient": bob.pk, "text": "Hello"}, follow=True)
+
+    assert b'<ul hidden data-messages><li data-level="success">' in page.content
+    assert b"data-messages" not in client.get("/").content
