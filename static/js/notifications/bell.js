@@ -1,7 +1,9 @@
-// The bell and its drop-down, a menu to the keyboard. `data-verb` says what a button does.
+// The bell and its drop-down. In the markup, `data-verb` says what a button does.
 
 import { desktop } from "./desktop.js";
 import { TemplateElement, announce, arrange, fillIn, parts, say, stamp, tell } from "./dom.js";
+import { Menu } from "./menu.js";
+import { badgeOf } from "./store.js";
 
 const ROWS_MAX = 20;
 const REFRESH_MS = 30_000;
@@ -10,6 +12,7 @@ const UNITS_S = [["day", 86_400], ["hour", 3_600], ["minute", 60], ["second", -I
 /** Is a link until it has a `connection`. Dispatches `follow` with `{ item }`. */
 export class NotificationBell extends TemplateElement {
   #connection;
+  #menu;
   #status = "loading";
   #timer;
 
@@ -23,12 +26,11 @@ export class NotificationBell extends TemplateElement {
 
   connectedCallback() {
     super.connectedCallback();
-    const { bell, panel } = this.parts;
+    const { panel } = this.parts;
     if (this.#connection && panel.showPopover) {
-      bell.hidden = false; // the stylesheet hides the link
-      this.shadowRoot.activeElement && bell.focus();
+      this.#menu = new Menu(panel);
+      this.#becomeButton();
       this.on(this.#connection.store, "change", () => this.#render());
-      this.on(bell, "keydown", (event) => this.#openBy(event));
       this.on(panel, "toggle", ({ newState }) => this.#toggled(newState === "open"));
       this.on(panel, "keydown", (event) => this.#pressed(event));
       this.on(panel, "click auxclick", (event) => this.#clicked(event));
@@ -42,12 +44,21 @@ export class NotificationBell extends TemplateElement {
     this.#toggled(false);
   }
 
-  #openBy(event) {
-    if (/^Arrow[UD]/.test(event.key)) {
-      event.preventDefault();
-      this.parts.panel.showPopover();
-      event.key === "ArrowUp" && this.#choices().at(-1).focus();
+  #becomeButton() {
+    const { bell, panel } = this.parts;
+    bell.hidden = false; // the stylesheet hides the link now
+    if (this.shadowRoot.activeElement) {
+      bell.focus();
     }
+    this.on(bell, "keydown", (event) => {
+      if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+        event.preventDefault();
+        panel.showPopover();
+      }
+      if (event.key === "ArrowUp") {
+        this.#menu.focusLast();
+      }
+    });
   }
 
   #toggled(isOpen) {
@@ -58,19 +69,30 @@ export class NotificationBell extends TemplateElement {
     if (isOpen) {
       this.emit("notification-open");
       this.#timer = setInterval(() => this.#render(), REFRESH_MS);
-      panel.contains(this.shadowRoot.activeElement) || panel.focus();
+      if (!panel.contains(this.shadowRoot.activeElement)) {
+        panel.focus();
+      }
       this.#load();
     }
   }
 
+  async #load() {
+    const { spoken, state } = this.parts;
+    this.#status &&= "loading";
+    this.#render();
+    this.#status = await this.#connection.load().then(() => "", () => "error");
+    this.#render();
+    announce(spoken, state.textContent);
+  }
+
   #render() {
-    const { badge, bell, panel } = this.parts;
+    const { badge, bell, content, panel } = this.parts;
     const { unread } = this.#connection.store;
     badge.hidden = !unread;
-    badge.textContent = unread > 99 ? "99+" : unread;
+    badge.textContent = badgeOf(unread);
     bell.ariaLabel = unread ? fillIn(bell, unread) : panel.ariaLabel;
     if (bell.ariaExpanded === "true") {
-      this.#keepFocus(() => this.#arrange());
+      this.#menu.keepFocus(content, () => this.#arrange());
     }
   }
 
@@ -83,12 +105,12 @@ export class NotificationBell extends TemplateElement {
     arrange(list, shown);
     all.ariaDisabled = !store.unread;
     button.dataset.state = desktop.state;
-    button.hidden = !/^o/.test(desktop.state);
-    tell(state, list.children[1] && this.#status !== "error" ? "" : this.#status || "empty");
+    button.hidden = !["on", "off"].includes(desktop.state);
+    tell(state, this.#rows.length && this.#status !== "error" ? "" : this.#status || "empty");
   }
 
   get #rows() {
-    return [...this.parts.list.children].slice(1);
+    return [...this.parts.list.children].slice(1); // behind the template
   }
 
   #row(item) {
@@ -107,63 +129,40 @@ export class NotificationBell extends TemplateElement {
     return row;
   }
 
-  // The row in the place of one that goes gets its focus, else the one before.
-  #keepFocus(change) {
-    const { bell, content, panel } = this.parts;
-    const focused = this.shadowRoot.activeElement ?? bell;
-    const at = this.#lines().indexOf(first(focused));
-    const isInside = panel.contains(focused);
-    change();
-    if (isInside) {
-      const lines = this.#lines();
-      const near = [lines[at], lines[at - 1], lines[1]].find((line) => content.contains(line));
-      const next = this.#choices().includes(focused) ? focused : near ?? panel;
-      next.focus({ preventScroll: true });
-    }
-  }
-
-  #choices() {
-    const choices = this.parts.panel.querySelectorAll("[role=menuitem]");
-    return [...choices].filter((choice) => choice.checkVisibility());
-  }
-
-  #lines() {
-    return this.#choices().filter((choice) => choice === first(choice));
-  }
-
   #clicked({ target, button, ctrlKey, metaKey }) {
     const choice = target.closest("[role=menuitem]");
     const row = target.closest("[part=row]");
     if (choice?.href && button < 2) {
-      row && this.emit("follow", row.item);
-      button || ctrlKey || metaKey || this.parts.panel.hidePopover();
+      if (row) {
+        this.emit("follow", row.item);
+      }
+      if (!button && !ctrlKey && !metaKey) {
+        this.parts.panel.hidePopover();
+      }
     } else if (choice && !button) {
       this.#act(choice.dataset.verb, row);
     }
   }
 
-  async #load() {
-    const { spoken, state } = this.parts;
-    this.#status &&= "loading";
-    this.#render();
-    this.#status = await this.#connection.load().then(() => "", () => "error");
-    this.#render();
-    announce(spoken, state.textContent);
-  }
-
   #act(verb, row) {
-    const { spoken } = this.parts;
     if (verb === "load") {
       this.#load();
-      return;
+    } else if (verb === "toggle") {
+      desktop.toggle().then(() => this.#render());
+    } else {
+      this.#command(verb, row);
     }
+  }
+
+  // What it changes comes by the store; only a removed row stays for its undo.
+  #command(verb, row) {
+    const { spoken } = this.parts;
     if (verb === "remove") {
       row.dataset.removed = "";
       announce(spoken, fillIn(spoken, 1));
       this.#render();
     }
-    const owner = verb in desktop ? desktop : this.#connection;
-    owner[verb](row && [row.item.id]).then(() => this.#render(), () => this.#settle(row));
+    this.#connection[verb](row && [row.item.id]).catch(() => this.#settle(row));
   }
 
   #settle(row) {
@@ -173,38 +172,20 @@ export class NotificationBell extends TemplateElement {
 
   #pressed(event) {
     const { bell, panel } = this.parts;
-    const choice = this.shadowRoot.activeElement;
-    const row = choice.closest("[part=row]");
-    const choices = this.#choices();
-    const lines = this.#lines();
-    const forward = getComputedStyle(this).direction === "rtl" ? -1 : 1;
-    const step = (among, from, by) => among.at((among.indexOf(from) + by) % among.length).focus();
-    const close = () => {
+    const row = event.target.closest("[part=row]");
+    if (event.key === "Tab") {
       panel.hidePopover();
-      bell.focus();
-    };
-    const act = {
-      ArrowDown: () => step(lines, first(choice), 1),
-      ArrowUp: () => step(lines, first(choice), -1),
-      ArrowRight: () => step(choices, choice, forward),
-      ArrowLeft: () => step(choices, choice, -forward),
-      Home: () => choices[0].focus(),
-      End: () => choices.at(-1).focus(),
-      Delete: () => row && this.#act("remove", row),
-      Enter: () => choice.click(),
-      " ": () => choice.click(),
-      Escape: close,
-      Tab: close,
-    }[event.key];
-    if (act && !event.altKey && !event.ctrlKey && !event.metaKey) {
-      event.key === "Tab" || event.preventDefault();
-      act();
+      bell.focus(); // from where it goes on
+      return;
     }
+    this.#menu.pressed(event, {
+      Delete: () => row && this.#act("remove", row),
+      Escape: () => {
+        panel.hidePopover();
+        bell.focus();
+      },
+    });
   }
-}
-
-function first({ parentNode }) {
-  return parentNode.querySelector("[role=menuitem]");
 }
 
 function showTime(time, date) {

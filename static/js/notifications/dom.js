@@ -5,11 +5,15 @@ import { LEVELS } from "./protocol.js";
 const GATHER_MS = 150;
 const SPOKEN_MAX = 3;
 
+/**
+ * An element whose markup is in its shadow root or, where a script inserted it, in a template.
+ * `parts.title` finds `part="title"`; listeners of `on()` live as long as it is on the page.
+ */
 export class TemplateElement extends HTMLElement {
   #listening;
 
   connectedCallback() {
-    if (!this.shadowRoot) { // a script inserted the markup
+    if (!this.shadowRoot) {
       const { content } = this.querySelector("template");
       this.attachShadow({ mode: "open" }).append(content.cloneNode(true));
     }
@@ -31,16 +35,17 @@ export class TemplateElement extends HTMLElement {
   }
 }
 
+/** Find elements by their parts, as in `const { title } = parts(card)`. */
 export function parts(root) {
   return new Proxy({}, { get: (_, name) => root.querySelector(`[part~="${name}"]`) });
 }
 
-// A region starts with the template of what comes into it.
+/** Return a copy of what comes into a region, from the template that it starts with. */
 export function stamp({ firstElementChild: { content } }, selector) {
   return content.querySelector(selector)?.cloneNode(true);
 }
 
-// What stands right is not touched, nor are others, which still fade.
+/** Put members into their order. What stands right is not touched, nor are others: they may fade. */
 export function arrange(list, members) {
   let next = list.firstElementChild;
   for (const member of members) {
@@ -55,6 +60,7 @@ export function arrange(list, members) {
   }
 }
 
+/** Show the line of this name from the region's template, or none. */
 export function tell(region, name) {
   if (region.told !== name) {
     region.told = name;
@@ -63,11 +69,12 @@ export function tell(region, name) {
   }
 }
 
+/** Return an element's `data-text` with a value in it. */
 export function fillIn({ dataset }, value) {
   return dataset.text.replace(/{\w+}/, () => value);
 }
 
-// Of many texts at once, screen readers are told the number.
+/** Say a text to screen readers; of many at once they hear the number. */
 export function announce(region, text) {
   region.texts ??= [];
   if (region.texts.push(text) === 1) {
@@ -79,6 +86,7 @@ export function announce(region, text) {
   }
 }
 
+/** Show an item in a card or row, and return its level. */
 export function say(element, item) {
   const { level, title, body, url } = item;
   const shown = parts(element);
@@ -92,7 +100,10 @@ export function say(element, item) {
   return (element.dataset.level = LEVELS.includes(level) ? level : "info");
 }
 
-// http(s), or a path here. Browsers drop tabs and read "\" as "/": "/\t/evil" would leave the site.
+/**
+ * Tell whether an address may become a link: http(s), or a path here. Browsers drop tabs and read
+ * "\" as "/", so "/\t/evil" would leave the site.
+ */
 export function isSafe(url) {
   return /^(\/(?!\/)|https?:\/\/)[^\\\s\p{C}]*$/iu.test(url) && URL.canParse(url, location.href);
 }

@@ -5,6 +5,7 @@ import { Connection, connect } from "./connection.js";
 import { desktop } from "./desktop.js";
 import { isSafe } from "./dom.js";
 import { Seen, notBeforeSeen } from "./seen.js";
+import { badgeOf } from "./store.js";
 import { NotificationToasts } from "./toasts.js";
 
 export { connect };
@@ -13,7 +14,6 @@ const LIVE = ["online", "polling"];
 const PATIENCE_MS = { "": 0, offline: 5_000 };
 const STOPPED_PATIENCE_MS = 1_000; // a log-out here closes the socket before the page goes
 const COUNT = /^\(\d+\+?\) /;
-const COUNT_MAX = 99;
 
 /**
  * The toasts, and the connection of the page. These events bubble from it: `notification`
@@ -175,8 +175,7 @@ function isNews(item, previous) {
 }
 
 function showCount(unread) {
-  const count = unread > COUNT_MAX ? `${COUNT_MAX}+` : unread;
-  document.title = (unread ? `(${count}) ` : "") + document.title.replace(COUNT, "");
+  document.title = (unread ? `(${badgeOf(unread)}) ` : "") + document.title.replace(COUNT, "");
 }
 
 customElements.define("notification-toasts", LiveToasts);

@@ -1,6 +1,7 @@
 // What this page knows: items by id, the unread count, the position. No DOM and no network.
 
 const ITEMS_MAX = 200;
+const BADGE_MAX = 99;
 
 /**
  * Dispatches `change` with `{ changes, unread, isLive, reset }`: each change is `{ item, previous }`,
@@ -102,6 +103,11 @@ export class Store extends EventTarget {
     const detail = { changes, unread: this.#unread, ...about };
     this.dispatchEvent(new CustomEvent("change", { detail }));
   }
+}
+
+/** Return an unread count as a badge shows it. */
+export function badgeOf(unread) {
+  return unread > BADGE_MAX ? `${BADGE_MAX}+` : `${unread}`;
 }
 
 function byAge(a, b) {

@@ -5,6 +5,7 @@ import { fillIn, parts, say } from "./dom.js";
 const LEAST_LEFT_MS = 1_500; // nothing vanishes the moment the pointer leaves it
 const LIFE_MS = { info: 6_000, success: 6_000, warning: 10_000, error: 2 ** 31 - 1 };
 
+/** Show an item, and give it its whole time. */
 export function fill(card, item) {
   const { close, progress } = parts(card);
   const percent = item.data?.progress;
@@ -18,6 +19,7 @@ export function fill(card, item) {
   card.leftMs = LIFE_MS[level];
 }
 
+/** Let its clock run, and call `expired` when its time is over; or stop it. */
 export function run(card, isRunning, expired) {
   if (isRunning && !card.timer) {
     card.startedAt = performance.now();

@@ -21,20 +21,24 @@ export class NotificationToasts extends TemplateElement {
     this.on(region, "focusin focusout pointerenter pointerleave", runClocks);
     this.on(document, "visibilitychange", runClocks);
     this.on(document, "keydown", (event) => this.#pressed(event));
-    stack.replaceChildren(stack.firstElementChild); // of a clone
+    stack.replaceChildren(stack.firstElementChild); // a cloned element comes with its toasts
     region.hidden = true;
     this.#arrange();
-    // django.contrib.messages
-    for (const line of this.querySelectorAll("li")) {
-      const { level } = line.dataset;
-      this.show({ id: `m${this.#cards.size + 1}`, level, title: line.textContent });
-      line.remove();
-    }
+    this.#showMessages();
   }
 
   disconnectedCallback() {
     super.disconnectedCallback();
     this.#runClocks();
+  }
+
+  // Those of django.contrib.messages.
+  #showMessages() {
+    for (const line of this.querySelectorAll("li")) {
+      const { level } = line.dataset;
+      this.show({ id: `m${this.#cards.size + 1}`, level, title: line.textContent });
+      line.remove();
+    }
   }
 
   get items() {
@@ -45,6 +49,7 @@ export class NotificationToasts extends TemplateElement {
     return this.#cards.has(id);
   }
 
+  /** Show an item, or its new state where its toast stands. */
   show(item) {
     const { stack, polite, urgent } = this.parts;
     const { id, level, title, body } = item;
@@ -78,10 +83,13 @@ export class NotificationToasts extends TemplateElement {
     this.#cards.forEach((_, id) => this.remove(id));
   }
 
+  /** Show the status line of this name, as "offline" or a close code; "" takes it away. */
   tell(name) {
     const { region, state } = this.parts;
     tell(state, name);
-    region.hidden && this.#rise();
+    if (region.hidden) {
+      this.#rise();
+    }
   }
 
   get #all() {
@@ -98,7 +106,9 @@ export class NotificationToasts extends TemplateElement {
     more.hidden = !waiting.length;
     count.textContent = fillIn(count, waiting.length);
     region.hidden = !stack.children[1];
-    wasHidden && !region.hidden && this.#rise();
+    if (wasHidden && !region.hidden) {
+      this.#rise();
+    }
     this.#runClocks();
   }
 
@@ -128,8 +138,10 @@ export class NotificationToasts extends TemplateElement {
 
   #clicked({ target, button }) {
     const card = this.#cardAt(target);
-    if (!button && target.closest("button")) {
-      card ? this.#dismiss(card) : this.#dismissAll();
+    if (!button && card && target.closest("button")) {
+      this.#dismiss(card);
+    } else if (!button && target.closest("button")) {
+      this.#dismissAll();
     } else if (card && button < 2 && target.closest("[href]")) {
       this.emit("follow", card.item);
       this.remove(card.item.id);
