@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test lint unit postgresql browser chaos screenshots lock clean
+.PHONY: help run test lint unit postgresql browser chaos screenshots messages lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -58,6 +58,9 @@ chaos: $(VENV)/.installed-dev ## break everything at random (SECONDS_OF_CHAOS=60
 
 screenshots: $(VENV)/.installed-dev ## make the pictures of the docs again
 	@CHROMIUM=$$(bin/browser) $(BIN)/python -m tests.browser.screenshots
+
+messages: $(VENV)/.installed ## write the catalogs of all languages again (needs GNU gettext)
+	@bin/messages
 
 # A run of its own: Playwright's loop cannot share a process with the asynchronous tests.
 browser: $(VENV)/.installed-dev ## run the tests in a real browser (CHROMIUM names one)

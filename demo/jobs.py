@@ -11,6 +11,7 @@ import uuid
 from typing import Any
 
 from django.db import connections
+from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
 
 from notifications import notify
@@ -27,7 +28,9 @@ def start(user: Any) -> threading.Thread | None:
     if any(thread.name == name for thread in threading.enumerate()):
         return None
     # A daemon, so that the server's end does not wait for it.
-    thread = threading.Thread(target=_run_apart, args=[user], name=name, daemon=True)
+    thread = threading.Thread(
+        target=_run_apart, args=[user, get_language()], name=name, daemon=True
+    )
     thread.start()
     return thread
 
@@ -46,9 +49,11 @@ def run(user: Any) -> None:
     notify(user, _progress(STEPS), key=key)
 
 
-def _run_apart(user: Any) -> None:
+# A new thread has no language: the one of the request goes along.
+def _run_apart(user: Any, language: str | None) -> None:
     try:
-        run(user)
+        with override(language):
+            run(user)
     finally:
         # Django closes connections at the end of a request, and a thread has none.
         connections.close_all()

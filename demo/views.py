@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from notifications import notify
+from notifications.payload import Level
 
 from . import jobs
 from .forms import LevelForm, NoteForm, TitleForm
@@ -123,7 +124,7 @@ def _note(sender: User, text: str) -> dict[str, str]:
 def _page(request: UserRequest, **refused: Form) -> HttpResponse:
     answer_to = {"recipient": request.GET.get("to")}
     context = {
-        "levels": EXAMPLES,
+        "levels": Level.choices,
         "order": Order.objects.newest_of(request.user),
         "statuses": Order.Status.choices,
         "title_form": TitleForm(),

@@ -40,6 +40,7 @@ def test_the_wheel_ships_the_app_alone_and_all_of_it(tmp_path: Path) -> None:
         "notifications/static/js/notifications/index.js",
         "notifications/templates/notifications/widget.html",
         "notifications/migrations/0001_initial.py",
+        "notifications/locale/de/LC_MESSAGES/django.mo",
     } <= names
     assert "customElements.define(" in module
     assert "//" not in module
