@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 from accounts.models import User
 from notifications import mark_read, notify
 from notifications.models import Inbox
-from tests.factories import session_cookie_for
+from tests.factories import make_user, session_cookie_for
 from tests.servers import ServerProcess
 from tests.waiting import wait_for
 
@@ -255,6 +255,59 @@ def test_a_dead_connection_that_looks_open_is_found_when_the_page_wakes(
 
     expect(tab.toast("While frozen")).to_be_visible(timeout=30_000)
     assert tab.heard == ["While frozen"]
+
+
+def test_a_read_is_told_to_the_page_wherever_it_happened(
+    tab: Tab, alice: User, aside: Aside
+) -> None:
+    tab.page.evaluate(
+        "document.addEventListener('notification-read', "
+        "({ detail }) => (window.readTitle = detail.item.title))"
+    )
+    sent = aside(lambda: notify(alice, "A bill"))
+    wait_for(lambda: tab.heard == ["A bill"])
+
+    aside(lambda: mark_read(alice, [sent]))
+
+    wait_for(lambda: tab.page.evaluate("window.readTitle") == "A bill")
+
+
+SHIFTS = """() => new Promise((resolve) => {
+  const ours = "notification-toasts, notification-bell";
+  const read = (list) => resolve(
+    list.getEntries().flatMap(({ sources }) => sources.map(({ node }) => node))
+      .filter((node) => !node?.matches?.(ours)).map((node) => node?.outerHTML ?? `${node}`),
+  );
+  new PerformanceObserver(read).observe({ type: "layout-shift", buffered: true });
+  setTimeout(() => resolve([]), 300);
+})"""
+
+
+@pytest.mark.parametrize("path", ["/", "/notifications/"])
+def test_the_page_around_the_widget_does_not_move(
+    visit: NewVisitor, alice: User, aside: Aside, path: str
+) -> None:
+    tab = visit(alice).open(path)
+    assert tab.page.evaluate(SHIFTS) == []
+
+    if path == "/":  # the list of the inbox shall move
+        aside(lambda: notify(alice, {"title": "Hello", "level": "error"}))
+        expect(tab.toast("Hello")).to_be_visible()
+        tab.open_bell()
+        assert tab.page.evaluate(SHIFTS) == []
+
+
+def test_a_message_of_the_view_is_a_toast_of_the_next_page(tab: Tab, aside: Aside) -> None:
+    aside(lambda: make_user("bob"))
+    tab.page.reload()
+    tab.page.get_by_label("To", exact=True).select_option("bob")
+    tab.page.get_by_label("Note", exact=True).fill("Hello")
+    tab.page.get_by_role("button", name="Send").click()
+
+    expect(tab.toast("Your note to bob is on its way.")).to_be_visible()
+    tab.page.reload()
+    wait_for(lambda: tab.status == "online")
+    assert tab.titles == []
 
 
 FOLLOW = """async () => {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import pytest
 from playwright.sync_api import expect
@@ -57,6 +58,30 @@ def test_five_tabs_share_one_socket_and_show_the_same(
     for tab in five:
         expect(tab.toasts).to_have_count(0)
         expect(tab.page).to_have_title("Try it · Notifier")
+
+
+def test_what_changes_in_one_tab_changes_in_all(five: list[Tab], alice: User, aside: Aside) -> None:
+    for title in ("One", "Two"):
+        aside(partial(notify, alice, {"title": title, "level": "error"}, key=title))
+    for tab in five:
+        tab.open_bell()
+    listed = [tab.bell.locator("[part=row]") for tab in five]
+
+    aside(lambda: notify(alice, {"title": "One, rewritten", "level": "error"}, key="One"))
+    listed[1].filter(has_text="Two").get_by_role("menuitem", name="Mark as read").click()
+    for rows in listed:
+        expect(rows.first).to_contain_text("One, rewritten")
+        expect(rows.filter(has_text="Two")).not_to_have_attribute("data-unread", "")
+
+    listed[2].filter(has_text="Two").get_by_role("menuitem", name="Remove").click()
+    for tab in (five[0], five[1], five[3], five[4]):
+        expect(tab.bell.locator("[part=row]")).to_have_count(1)
+        expect(tab.page).to_have_title("(1) Try it · Notifier")
+
+    five[2].bell.get_by_role("menuitem", name="Undo").click()
+    for rows in listed:
+        expect(rows).to_have_count(2)
+    assert len(leaders(five)) == 1
 
 
 def test_another_tab_takes_over_and_nothing_is_lost_or_doubled(
