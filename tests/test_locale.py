@@ -43,7 +43,7 @@ def texts_of(path: Path) -> Iterator[Text]:
     for node in ast.walk(ast.parse(python_of(path))):
         if isinstance(node, ast.Call) and node.args:
             name = getattr(node.func, "id", getattr(node.func, "attr", ""))
-            words = [each.value for each in node.args if isinstance(each, ast.Constant)]
+            words = [str(each.value) for each in node.args if isinstance(each, ast.Constant)]
             if words and name in SIMPLE | PLURAL:
                 yield None, words[0]
             elif words and name in WITH_CONTEXT:
