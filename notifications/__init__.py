@@ -9,6 +9,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .broadcasts import (
+        abroadcast,
+        achange_broadcast,
+        apublish_due,
+        arecall_broadcast,
+        asend_broadcast,
+        broadcast,
+        change_broadcast,
+        publish_due,
+        recall_broadcast,
+        send_broadcast,
+    )
     from .payload import Payload
     from .services import (
         PartiallyNotified,
@@ -35,6 +47,8 @@ if TYPE_CHECKING:
 __all__ = [
     "PartiallyNotified",
     "Payload",
+    "abroadcast",
+    "achange_broadcast",
     "amark_all_read",
     "amark_read",
     "amark_seen",
@@ -42,8 +56,13 @@ __all__ = [
     "anotify",
     "anotify_many",
     "apublish",
+    "apublish_due",
+    "arecall_broadcast",
     "aremove",
     "arestore",
+    "asend_broadcast",
+    "broadcast",
+    "change_broadcast",
     "mark_all_read",
     "mark_read",
     "mark_seen",
@@ -51,12 +70,16 @@ __all__ = [
     "notify",
     "notify_many",
     "publish",
+    "publish_due",
+    "recall_broadcast",
     "remove",
     "restore",
+    "send_broadcast",
 ]
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(".services", __name__), name)
+    home = ".broadcasts" if "broadcast" in name or name.endswith("publish_due") else ".services"
+    return getattr(import_module(home, __name__), name)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
+from django.contrib.admin import apps as admin_apps
 from django.utils.translation import gettext_lazy as _
 
 
@@ -17,3 +18,16 @@ class NotificationsConfig(AppConfig):
         from . import checks, receivers  # noqa: F401  the checks register themselves
 
         receivers.connect()
+        if isinstance(apps.app_configs.get("admin"), admin_apps.AdminConfig):
+            _join_admin()
+
+
+# The admin finds its modules by itself, but perhaps only after this app is ready; and not before
+# the last of them is found is it known how the users are registered.
+def _join_admin() -> None:
+    from django.contrib import admin
+
+    admin.autodiscover()
+    from .admin import attach
+
+    attach(admin.site)

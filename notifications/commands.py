@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,11 +80,6 @@ def parse_ids(value: Any) -> tuple[str, ...]:
             'such as ["n5120", "b12"].'
         )
     return tuple(dict.fromkeys(value))
-
-
-def personal_pks(ids: Iterable[str]) -> list[int]:
-    """Return the numbers of the personal notifications among item ids."""
-    return [int(each[1:]) for each in ids if each[0] == "n"]
 
 
 def _object(text: str | None) -> dict[str, Any]:

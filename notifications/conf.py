@@ -87,6 +87,7 @@ class Conf:
     """Every setting of the app. docs/settings.md lists them."""
 
     SWEEP_SECONDS = _seconds(25.0)
+    PUBLISH_SECONDS = _seconds(1.0)
     SEND_TIMEOUT_SECONDS = _seconds(1.0)
     LOCK_TIMEOUT_SECONDS = _seconds(5.0)
     BATCH_SIZE = _whole(1000)

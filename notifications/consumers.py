@@ -18,7 +18,7 @@ from django.db import Error as DatabaseError
 
 from . import commands, protocol, services, topics
 from .auth import Identity, identify
-from .commands import Command, personal_pks
+from .commands import Command
 from .conf import conf
 from .database import in_database_thread
 from .hub import Full
@@ -181,10 +181,10 @@ class NotificationConsumer(AsyncConsumer):  # type: ignore[misc]  # untyped base
 
 
 _CHANGES: dict[str, Callable[[Any, Command], object]] = {
-    "read": lambda user, command: services.mark_read(user, personal_pks(command.ids)),
-    "unread": lambda user, command: services.mark_unread(user, personal_pks(command.ids)),
+    "read": lambda user, command: services.mark_read(user, command.ids),
+    "unread": lambda user, command: services.mark_unread(user, command.ids),
     "read_all": lambda user, command: services.mark_all_read(user),
-    "remove": lambda user, command: services.remove(user, personal_pks(command.ids)),
-    "restore": lambda user, command: services.restore(user, personal_pks(command.ids)),
-    "seen": lambda user, command: services.mark_seen(user, command.cursor.u),
+    "remove": lambda user, command: services.remove(user, command.ids),
+    "restore": lambda user, command: services.restore(user, command.ids),
+    "seen": lambda user, command: services.mark_seen(user, command.cursor.u, command.cursor.b),
 }

@@ -20,10 +20,13 @@ from channels.layers import get_channel_layer
 from django.db import transaction
 
 from . import hints, protocol
+from .audience import Audience
+from .broadcast_ledger import LogChange
 from .conf import conf
 from .hints import Hint
 from .ledger import Change
 from .metrics import count
+from .models import Broadcast, Notification
 from .transactions import database
 
 logger = logging.getLogger(__name__)
@@ -67,15 +70,34 @@ def announce(changes: Iterable[Change]) -> None:
     send_on_commit([_hint(change) for change in changes if change.rows])
 
 
+def announce_broadcasts(change: LogChange) -> None:
+    """Tell, on commit, what has changed in the broadcast log."""
+    if change.rows:
+        send_on_commit([_broadcast_hint(row) for row in change.rows])
+
+
+def _broadcast_hint(row: Broadcast) -> Hint:
+    item = ""
+    if row.is_news:
+        unread = Notification(broadcast=row, created=row.dated)
+        item = protocol.encode(protocol.broadcast_item(row.seq, unread))
+    groups = row.groups.values_list("pk", flat=True) if row.audience == Audience.GROUPS else ()
+    return hints.broadcast(seq=row.seq, item=item, audience=row.audience, groups=list(groups))
+
+
 def _hint(change: Change) -> Hint:
     inbox = change.inbox
-    return hints.changed(
+    hint = hints.changed(
         inbox.pk,
         epoch=inbox.epoch,
+        after=change.after,
         seq=inbox.last_seq,
         unread=inbox.unread,
         items=[protocol.personal_item(row) for row in change.rows],
     )
+    if change.standing is None:
+        return hint
+    return hints.with_broadcasts(hint, change.standing.unread_broadcasts, change.standing.head.b)
 
 
 def _transmit(layer: Any, messages: Sequence[Hint]) -> None:

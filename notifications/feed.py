@@ -14,8 +14,18 @@ from typing import Any
 
 from django.db.models import Q
 
-from .models import Inbox, Notification
-from .protocol import FEED_PAGE_ITEMS, Cursor, Resume, personal_item
+from . import standing
+from .board import Entry
+from .models import BroadcastLog, Inbox, Notification
+from .protocol import (
+    FEED_PAGE_ITEMS,
+    Cursor,
+    Resume,
+    broadcast_item,
+    personal_item,
+    tombstone,
+)
+from .standing import Standing
 
 # SQLite refuses expressions deeper than 1,000; each reader in a shared query adds one level.
 READERS_PER_QUERY = 100
@@ -25,9 +35,10 @@ READERS_PER_QUERY = 100
 class Page:
     """What a reader gets at its position: at most 100 items, and where it stands after them.
 
-    `head` is the end of the log and `unread` counts the whole inbox at that moment. `more` says
-    that another page is due, `reset` that the reader's position was of no use and that it goes on
-    from `cursor` with an empty store.
+    `head` is the end of both logs at that moment; `unread` counts the whole inbox, and
+    `unread_broadcasts` is the part of it that the inbox's own counter leaves out. `more` says that
+    another page is due, `reset` that the reader's position was of no use and that it goes on from
+    `cursor` with an empty store.
     """
 
     epoch: str
@@ -35,6 +46,7 @@ class Page:
     cursor: Cursor
     head: Cursor
     unread: int
+    unread_broadcasts: int = 0
     items: Sequence[dict[str, Any]] = ()
     reset: bool = False
     more: bool = False
@@ -52,20 +64,25 @@ class StartingPoint:
 
 @dataclass(frozen=True)
 class Head:
-    """How far a log has come."""
+    """How far a user's log has come, and the broadcasts."""
 
     epoch: str
-    u: int
+    cursor: Cursor
 
 
 Reader = tuple[Any, Resume]
 """A user's primary key, and where the reader says it stands."""
 
 
-def starting_point(user: Any) -> StartingPoint:
+def starting_point(stood: Standing) -> StartingPoint:
     """Return the cursor that a freshly rendered page goes on from."""
-    inbox = Inbox.objects.of(user.pk)
-    return StartingPoint(inbox.epoch, max(inbox.seen_seq, inbox.pruned_seq), 0, inbox.unread)
+    inbox, board = stood.inbox, stood.board
+    return StartingPoint(
+        inbox.epoch,
+        max(inbox.seen_seq, inbox.pruned_seq),
+        max(inbox.broadcast_seen_seq, board.pruned_seq),
+        stood.unread,
+    )
 
 
 def read(user_pk: Any, resume: Resume) -> Page:
@@ -75,95 +92,119 @@ def read(user_pk: Any, resume: Resume) -> Page:
 
 def read_many(readers: Sequence[Reader]) -> list[Page]:
     """Return a page for each reader, in their order, in a few queries for all of them."""
-    inboxes = _inboxes({user_pk for user_pk, _ in readers})
-    pages = [_empty_page(inboxes[user_pk], resume) for user_pk, resume in readers]
-    short: list[tuple[int, Any]] = []
-    for index, (user_pk, _) in enumerate(readers):
-        behind = inboxes[user_pk].last_seq - pages[index].start.u
-        if pages[index].reset or behind == 0:
-            continue
-        if behind > FEED_PAGE_ITEMS:
-            pages[index] = _long_page(pages[index], user_pk, inboxes[user_pk])
-        else:
-            short.append((index, user_pk))
-    for chunk in _chunks(short, READERS_PER_QUERY):
-        _fill(pages, chunk)
-    _reset_where_pruned(pages, readers)
-    return pages
+    standings = standing.of_many({user_pk for user_pk, _ in readers})
+    stood = [standings[user_pk] for user_pk, _ in readers]
+    pages = [_empty_page(each, resume) for each, (_, resume) in zip(stood, readers, strict=True)]
+    rows = _rows_after(pages, stood)
+    pages = [_filled(*each) for each in zip(pages, stood, rows, strict=True)]
+    return _reset_where_pruned(pages, readers)
 
 
 def heads(user_pks: Sequence[Any]) -> dict[Any, Head]:
-    """Return how far each of these users' logs has come."""
-    rows = Inbox.objects.filter(pk__in=user_pks).values_list("pk", "epoch", "last_seq")
-    return {pk: Head(epoch, last_seq) for pk, epoch, last_seq in rows}
+    """Return how far the logs of these users have come."""
+    rows = Inbox.objects.filter(pk__in=user_pks).annotate(b=BroadcastLog.columns()["log_last_seq"])
+    known = rows.values_list("pk", "epoch", "last_seq", "b")
+    return {pk: Head(epoch, Cursor(last_seq, b or 0)) for pk, epoch, last_seq, b in known}
 
 
-def _inboxes(user_pks: set[Any]) -> dict[Any, Inbox]:
-    inboxes = Inbox.objects.in_bulk(user_pks)
-    if len(inboxes) < len(user_pks):
-        Inbox.objects.ensure(user_pks - inboxes.keys())
-        inboxes = Inbox.objects.in_bulk(user_pks)
-    return inboxes
-
-
-def _empty_page(inbox: Inbox, resume: Resume) -> Page:
-    head = Cursor(inbox.last_seq, 0)
+def _empty_page(stood: Standing, resume: Resume) -> Page:
+    inbox, head = stood.inbox, stood.head
     start = Cursor(
         head.u if resume.u is None else resume.u, head.b if resume.b is None else resume.b
     )
     useless = (
         resume.epoch not in (None, inbox.epoch)
-        or start.u > head.u
+        or head.is_behind(start)
         or start.u < inbox.pruned_seq
-        or start.b > head.b
+        or start.b < stood.board.pruned_seq
     )
     return Page(
         epoch=inbox.epoch,
         start=head if useless else start,
         cursor=head,
         head=head,
-        unread=inbox.unread,
+        unread=stood.unread,
+        unread_broadcasts=stood.unread_broadcasts,
         reset=useless,
     )
 
 
-def _long_page(page: Page, user_pk: Any, inbox: Inbox) -> Page:
-    rows = Notification.objects.of(user_pk).after(page.start.u).filter(seq__lte=inbox.last_seq)
-    return _with_rows(page, rows[: FEED_PAGE_ITEMS + 1])
+def _rows_after(pages: Sequence[Page], stood: Sequence[Standing]) -> list[list[Notification]]:
+    rows: list[list[Notification]] = [[] for _ in pages]
+    short: list[tuple[int, Any]] = []
+    for index, page in enumerate(pages):
+        user_pk, behind = stood[index].inbox.pk, page.head.u - page.start.u
+        if behind > FEED_PAGE_ITEMS:
+            span = Notification.objects.of(user_pk).after(page.start.u).filter(seq__lte=page.head.u)
+            rows[index] = list(span[: FEED_PAGE_ITEMS + 1])
+        elif behind:
+            short.append((index, user_pk))
+    for chunk in _chunks(short, READERS_PER_QUERY):
+        _share(rows, pages, chunk)
+    return rows
 
 
-def _fill(pages: list[Page], chunk: Sequence[tuple[int, Any]]) -> None:
-    spans = {
-        index: Q(recipient=pk, seq__gt=pages[index].start.u, seq__lte=pages[index].cursor.u)
+def _share(
+    rows: list[list[Notification]], pages: Sequence[Page], chunk: Sequence[tuple[int, Any]]
+) -> None:
+    spans = [
+        Q(recipient=pk, seq__gt=pages[index].start.u, seq__lte=pages[index].head.u)
         for index, pk in chunk
-    }
-    rows = list(Notification.objects.filter(reduce(or_, spans.values())).order_by("seq"))
+    ]
     by_user: dict[Any, list[Notification]] = {}
-    for row in rows:
+    for row in Notification.objects.filter(reduce(or_, spans)).order_by("seq"):
         by_user.setdefault(row.recipient_id, []).append(row)
     for index, pk in chunk:
-        page = pages[index]
-        mine = (r for r in by_user.get(pk, ()) if page.start.u < r.seq <= page.cursor.u)
-        pages[index] = _with_rows(page, mine)
+        start, head = pages[index].start.u, pages[index].head.u
+        rows[index] = [row for row in by_user.get(pk, ()) if start < row.seq <= head]
 
 
-def _with_rows(page: Page, rows: Iterable[Notification]) -> Page:
-    items = [personal_item(row) for row in rows]
-    more = len(items) > FEED_PAGE_ITEMS
-    items = items[:FEED_PAGE_ITEMS]
-    cursor = page.cursor.at(items[-1]["seq"]) if more else page.cursor
-    return replace(page, cursor=cursor, items=items, more=more)
+def _filled(page: Page, stood: Standing, rows: Sequence[Notification]) -> Page:
+    """Fill a page with what changed for its user, and then with what changed for all."""
+    items = _personal_items(page, stood, rows)
+    if len(items) > FEED_PAGE_ITEMS:
+        items = items[:FEED_PAGE_ITEMS]
+        return replace(page, items=items, more=True, cursor=page.start.at(u=items[-1]["seq"]))
+    for entry in stood.board.changes(after=page.start.b):
+        if len(items) == FEED_PAGE_ITEMS:
+            return replace(page, items=items, more=True, cursor=page.head.at(b=entry.seq - 1))
+        items += _broadcast_items(stood, entry)
+    return replace(page, items=items)
 
 
-def _reset_where_pruned(pages: list[Page], readers: Sequence[Reader]) -> None:
+def _personal_items(
+    page: Page, stood: Standing, rows: Sequence[Notification]
+) -> list[dict[str, Any]]:
+    items = [_personal_item(stood, row) for row in rows]
+    told = [mark for mark in stood.read_all(after=page.start.u) if mark.seq <= page.head.u]
+    items += [personal_item(mark) for mark in told]
+    return sorted(items, key=lambda item: item["seq"]) if told else items
+
+
+def _personal_item(stood: Standing, row: Notification) -> dict[str, Any]:
+    if row.broadcast_id is not None:
+        row.broadcast = stood.board.get(row.broadcast_id)
+        if row.broadcast is None:
+            return tombstone("u", row.seq, row.item_id)
+    return personal_item(row)
+
+
+def _broadcast_items(stood: Standing, entry: Entry) -> list[dict[str, Any]]:
+    if entry.broadcast is None:
+        return [tombstone("b", entry.seq, f"b{entry.pk}")]
+    marks = (mark for mark in stood.chosen([entry.pk]) if mark.removed_at is None)
+    return [broadcast_item(entry.seq, mark) for mark in marks]
+
+
+def _reset_where_pruned(pages: list[Page], readers: Sequence[Reader]) -> list[Page]:
     # Rows that a pruning deleted between the two readings are missing from a page unnoticed.
     lacking = {
         index: user_pk
         for index, (user_pk, _) in enumerate(readers)
-        if len(pages[index].items) < pages[index].cursor.u - pages[index].start.u
+        if _personal_count(pages[index]) < pages[index].cursor.u - pages[index].start.u
     }
     if not lacking:
-        return
+        return pages
     pruned = Inbox.objects.filter(pk__in=set(lacking.values())).values_list("pk", "pruned_seq")
     pruned_seqs = dict(pruned)
     for index, user_pk in lacking.items():
@@ -172,6 +213,11 @@ def _reset_where_pruned(pages: list[Page], readers: Sequence[Reader]) -> None:
             pages[index] = replace(
                 page, start=page.head, cursor=page.head, items=(), more=False, reset=True
             )
+    return pages
+
+
+def _personal_count(page: Page) -> int:
+    return sum(item["stream"] == "u" for item in page.items)
 
 
 def _chunks(entries: Sequence[Any], size: int) -> Iterable[Sequence[Any]]:

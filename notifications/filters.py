@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -10,8 +11,9 @@ from django.db.models import Count, Q
 from django.utils.text import capfirst
 from django.utils.translation import pgettext
 
-from .models import NotificationQuerySet
+from .models import Notification
 from .selection import Selection
+from .standing import Standing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,11 +35,18 @@ class Tally:
     unread: int
 
 
-def tallies_of(rows: NotificationQuerySet) -> list[Tally]:
-    """Count what is present among these rows, by kind."""
-    counted = rows.present().values("kind").order_by("kind")
-    counts = {"total": Count("pk"), "unread": Count("pk", filter=Q(read_at=None))}
-    return [Tally(**row) for row in counted.annotate(**counts)]
+def tallies_of(stood: Standing) -> list[Tally]:
+    """Count what is in a user's inbox, by kind."""
+    rows = Notification.objects.of(stood.inbox.pk).personal().present()
+    counted = rows.values_list("kind").order_by("kind")
+    totals: Counter[str] = Counter()
+    unread: Counter[str] = Counter()
+    for kind, *counts in counted.annotate(Count("pk"), unread=Count("pk", filter=Q(read_at=None))):
+        totals[kind], unread[kind] = counts
+    for broadcast, is_unread in stood.states():
+        totals[broadcast.kind] += 1
+        unread[broadcast.kind] += is_unread
+    return [Tally(kind=kind, total=totals[kind], unread=unread[kind]) for kind in totals]
 
 
 def states(here: Selection, tallies: Sequence[Tally]) -> list[Choice]:

@@ -12,6 +12,8 @@ from .audience import HUBS_GROUP, topic_group, user_group
 from .protocol import encode
 
 CHANGED = "notification.changed"
+BROADCAST = "notification.broadcast"
+CENSUS = "notification.census"
 TOAST = "notification.toast"
 MESSAGE = "notification.message"
 REVOKED = "notification.revoked"
@@ -27,19 +29,51 @@ Hint = tuple[str, dict[str, Any]]
 
 
 def changed(
-    user_pk: Any, *, epoch: str, seq: int, unread: int, items: Sequence[dict[str, Any]]
+    user_pk: Any,
+    *,
+    epoch: str,
+    after: int,
+    seq: int,
+    unread: int,
+    items: Sequence[dict[str, Any]],
 ) -> Hint:
-    """Say that the user's log has come to `seq` by these items, one number each."""
+    """Say that the user's log has come from `after` to `seq` by these items.
+
+    `unread` counts personal notifications; a hub adds the broadcasts.
+    """
     encoded = encode(items) if len(items) <= ITEMS_IN_HINT_MAX else ""
     return user_group(user_pk), {
         "type": CHANGED,
         "user": str(user_pk),
         "epoch": epoch,
-        "after": seq - len(items),
+        "after": after,
         "seq": seq,
         "unread": unread,
         "items": encoded if len(encoded) <= ITEMS_IN_HINT_MAX_CHARS else "",
     }
+
+
+def with_broadcasts(hint: Hint, unread: int, head: int) -> Hint:
+    """Say along how many broadcasts are unread where that log is at `head`."""
+    group, message = hint
+    return group, {**message, "unread_broadcasts": unread, "head": head}
+
+
+def broadcast(*, seq: int, item: str, audience: str, groups: Sequence[Any]) -> Hint:
+    """Say that the broadcast log has come to `seq`, by an encoded item if that is a new one."""
+    return HUBS_GROUP, {
+        "type": BROADCAST,
+        "seq": seq,
+        "item": item if len(item) <= ITEMS_IN_HINT_MAX_CHARS else "",
+        "audience": audience,
+        "groups": [str(pk) for pk in groups],
+    }
+
+
+def census(audiences: Sequence[tuple[str, Sequence[Any]]], reply_to: str) -> Hint:
+    """Ask every hub who of these audiences has a socket there; the answer goes to a channel."""
+    asked = [[audience, [str(pk) for pk in groups]] for audience, groups in audiences]
+    return HUBS_GROUP, {"type": CENSUS, "audiences": asked, "reply_to": reply_to}
 
 
 def toast(user_pk: Any, frame: str) -> Hint:

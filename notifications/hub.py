@@ -13,7 +13,7 @@ from typing import Any
 
 from channels.layers import get_channel_layer
 
-from . import hints
+from . import census, hints
 from .audience import topic_group, user_group
 from .conf import conf
 from .feed_reader import FeedReader
@@ -22,6 +22,7 @@ from .membership import Membership
 from .metrics import count
 from .protocol import CloseCode, Cursor, Resume
 from .receiver import Receiver
+from .relay import Relay
 from .sockets import Socket
 from .subscriber import Subscriber
 
@@ -50,6 +51,8 @@ class Hub:
         self._sockets = 0
         self._is_draining = False
         self._feed = FeedReader()
+        self.relay = Relay(self.subscribers, self.catch_up)
+        """Who takes broadcasts to everybody here."""
         self.judge = Judge(self.start)
         """Who closes sockets that may no longer listen."""
         self.hints_missed = asyncio.Event()
@@ -57,6 +60,8 @@ class Hub:
         self._tasks: set[asyncio.Task[None]] = set()
         self._dispatch: dict[Any, Callable[[dict[str, Any]], None]] = {
             hints.CHANGED: self._changed,
+            hints.BROADCAST: self._broadcast,
+            hints.CENSUS: self._census,
             hints.TOAST: self._toast,
             hints.MESSAGE: self._message,
             hints.REVOKED: self._revoked,
@@ -168,11 +173,12 @@ class Hub:
         try:
             while (behind := subscriber.furthest_behind()) is not None:
                 resume = Resume(subscriber.epoch, behind.u, behind.b)
+                expected = subscriber.newest
                 page = await self._feed.read((subscriber.user_pk, resume))
                 subscriber.take_page(page)
-                if page.cursor.u < subscriber.newest.u and not page.more:
+                if page.head.is_behind(expected) and subscriber.newest == expected:
                     # A replica that lags, or a hint from a restored log: the sweep looks again.
-                    subscriber.newest = page.cursor
+                    subscriber.newest = page.head
         except Exception:  # the database is away: the sweep tries again
             count("hub.catch_up_failed")
             logger.exception("Reading the feed of user %s failed", subscriber.user_pk)
@@ -184,6 +190,14 @@ class Hub:
         if subscriber is not None:
             subscriber.take_items(message)
             self.catch_up(subscriber)
+
+    def _broadcast(self, message: dict[str, Any]) -> None:
+        self.start(self.relay.spread(message))
+
+    def _census(self, message: dict[str, Any]) -> None:
+        self.start(
+            census.answer(self._layer, message, [each.user_pk for each in self.subscribers()])
+        )
 
     def _toast(self, message: dict[str, Any]) -> None:
         subscriber = self._subscribers.get(message["user"])

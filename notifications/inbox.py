@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import groupby
-from typing import Any
 
 from django.utils import formats, timezone
 from django.utils.translation import gettext
 
 from . import filters
 from .filters import Choice, Tally, kind_label
-from .models import Notification, NotificationQuerySet
+from .listing import Listing
+from .models import Content, Notification
 from .payload import is_safe_url
 from .selection import Selection
+from .standing import Standing
 
 PAGE_ITEMS = 20
 
@@ -27,19 +28,19 @@ class Entry:
     row: Notification
 
     @property
-    def item_id(self) -> str:
-        """Its id in the protocol."""
-        return f"n{self.row.pk}"
+    def content(self) -> Content:
+        """What it says."""
+        return self.row.content
 
     @property
     def url(self) -> str:
         """Its address, if that may be a link."""
-        return self.row.url if is_safe_url(self.row.url) else ""
+        return self.content.url if is_safe_url(self.content.url) else ""
 
     @property
     def kind(self) -> str:
         """Its kind in words, empty without one."""
-        return self.row.kind and kind_label(self.row.kind)
+        return self.content.kind and kind_label(self.content.kind)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,21 +98,20 @@ class _Piece:
     has_older: bool
 
 
-def read(user_pk: Any, selection: Selection) -> Page:
-    """Return the page of this user's inbox that a selection asks for.
+def read(stood: Standing, selection: Selection) -> Page:
+    """Return the page of a user's inbox that a selection asks for.
 
     A place that is not there is the start of the list, and a kind that is not there shows nothing.
     """
-    mine = Notification.objects.of(user_pk)
-    tallies = filters.tallies_of(mine)
-    anchor, removed = _named(mine, selection)
-    piece = _piece(_chosen(mine, selection, tallies), selection, anchor)
+    tallies = filters.tallies_of(stood)
+    anchor, removed = _named(stood, selection)
+    piece = _piece(_listing(stood, selection, tallies), selection, anchor)
     here = selection.filters
     return Page(
         selection=selection,
         days=_days(piece.rows),
-        newer=replace(here, after=piece.rows[0].pk).query if piece.has_newer else "",
-        older=replace(here, before=piece.rows[-1].pk).query if piece.has_older else "",
+        newer=replace(here, after=piece.rows[0].item_id).query if piece.has_newer else "",
+        older=replace(here, before=piece.rows[-1].item_id).query if piece.has_older else "",
         total=sum(tally.total for tally in tallies),
         unread=sum(tally.unread for tally in tallies),
         states=filters.states(here, tallies),
@@ -120,58 +120,52 @@ def read(user_pk: Any, selection: Selection) -> Page:
     )
 
 
-def _named(
-    mine: NotificationQuerySet, selection: Selection
-) -> tuple[Notification | None, list[str]]:
+def _named(stood: Standing, selection: Selection) -> tuple[Notification | None, list[str]]:
     place = selection.before or selection.after
-    pks = {*selection.removed, *([place] if place else [])}
-    if not pks:
-        return None, []
-    rows = mine.in_bulk(pks)
+    named = Listing(stood).find_all([*selection.removed, *([place] if place else [])])
     now = timezone.now()
-    gone = [pk for pk in selection.removed if pk in rows and rows[pk].is_restorable(now)]
-    return rows.get(place), [f"n{pk}" for pk in gone]
+    rows = {row.item_id: row for row in named}
+    gone = [each for each in selection.removed if each in rows and rows[each].is_restorable(now)]
+    return rows.get(place or ""), gone
 
 
-def _chosen(
-    mine: NotificationQuerySet, selection: Selection, tallies: Sequence[Tally]
-) -> NotificationQuerySet:
-    rows = mine.unread() if selection.unread else mine.present()
-    if selection.kind is None:
-        return rows
+def _listing(stood: Standing, selection: Selection, tallies: Sequence[Tally]) -> Listing | None:
     # Compared here and not in the database, which refuses some texts.
-    is_known = any(tally.kind == selection.kind for tally in tallies)
-    return rows.filter(kind=selection.kind) if is_known else rows.none()
+    if selection.kind is None or any(tally.kind == selection.kind for tally in tallies):
+        return Listing(stood, unread=selection.unread, kind=selection.kind)
+    return None
 
 
-def _piece(rows: NotificationQuerySet, selection: Selection, anchor: Notification | None) -> _Piece:
+def _piece(listing: Listing | None, selection: Selection, anchor: Notification | None) -> _Piece:
+    if listing is None:
+        return _Piece([], has_newer=False, has_older=False)
     piece = None
     if anchor and selection.before:
-        piece = _older(rows, anchor)
+        piece = _older(listing, anchor)
     elif anchor:
-        piece = _newer(rows, anchor)
-    return piece or _newest(rows)
+        piece = _newer(listing, anchor)
+    return piece or _newest(listing)
 
 
-def _newest(rows: NotificationQuerySet) -> _Piece:
-    found = list(rows.newest_first()[: PAGE_ITEMS + 1])
+def _newest(listing: Listing) -> _Piece:
+    found = listing.newest(PAGE_ITEMS + 1)
     return _Piece(found[:PAGE_ITEMS], has_newer=False, has_older=len(found) > PAGE_ITEMS)
 
 
-def _older(rows: NotificationQuerySet, anchor: Notification) -> _Piece | None:
-    found = list(rows.before(anchor).newest_first()[: PAGE_ITEMS + 1])
+def _older(listing: Listing, anchor: Notification) -> _Piece | None:
+    found = listing.before(anchor, PAGE_ITEMS + 1)
     if not found:
         return None
-    has_newer = rows.newer_than(found[0]).exists()
+    has_newer = bool(listing.after(found[0], 1))
     return _Piece(found[:PAGE_ITEMS], has_newer, has_older=len(found) > PAGE_ITEMS)
 
 
-def _newer(rows: NotificationQuerySet, anchor: Notification) -> _Piece | None:
-    found = list(rows.newer_than(anchor).newest_first().reverse()[: PAGE_ITEMS + 1])
+def _newer(listing: Listing, anchor: Notification) -> _Piece | None:
+    found = listing.after(anchor, PAGE_ITEMS + 1)
     if len(found) <= PAGE_ITEMS:  # the newest page says these and fills up
         return None
-    shown = found[:PAGE_ITEMS][::-1]
-    return _Piece(shown, has_newer=True, has_older=rows.before(shown[-1]).exists())
+    shown = found[1:]
+    return _Piece(shown, has_newer=True, has_older=bool(listing.before(shown[-1], 1)))
 
 
 def _days(rows: Sequence[Notification]) -> list[Day]:

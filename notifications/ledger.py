@@ -6,24 +6,42 @@ Nothing here checks input or sends. What comes back tells services.py which hint
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F, OuterRef, Subquery, Value
-from django.db.models.functions import Least
+from django.db.models import F, OuterRef, Q, Subquery, Value
+from django.db.models.functions import Coalesce, Greatest, Least
 from django.utils import timezone
 
-from .models import Inbox, Notification, NotificationQuerySet
+from . import standing
+from .models import BroadcastLog, Inbox, Notification, NotificationQuerySet
+from .standing import Standing
 from .transactions import in_one_transaction
+
+# Older ones that became read with all others are told by the count alone.
+READ_ALL_TOLD = 100
 
 
 @dataclass(frozen=True)
+class Chosen:
+    """What a verb is about: some of the notifications, and some of the broadcasts."""
+
+    rows: NotificationQuerySet
+    broadcasts: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Change:
-    """One inbox after a change, and the rows that took its last numbers, in their order."""
+    """One inbox after a change, and the rows that took numbers after `after`, in their order.
+
+    `standing` is None where nothing about broadcasts was looked at.
+    """
 
     inbox: Inbox
+    after: int
     rows: Sequence[Notification]
+    standing: Standing | None = None
 
 
 @in_one_transaction
@@ -51,7 +69,7 @@ def add(
     )
     if rewrite:
         rows += _rewrite(existing.values(), inboxes, fields)
-    return [Change(inboxes[row.recipient_id], [row]) for row in rows]
+    return [Change(inbox=inboxes[row.recipient_id], after=row.seq - 1, rows=[row]) for row in rows]
 
 
 def _with_key(user_pks: Collection[Any], dedupe_key: str | None) -> dict[Any, Notification]:
@@ -84,42 +102,61 @@ def _rewrite(
 
 
 @in_one_transaction
-def set_read(user_pk: Any, rows: NotificationQuerySet, *, read: bool) -> Change:
-    """Mark those of `rows` that are this user's, present and not yet so."""
+def set_read(user_pk: Any, chosen: Chosen, *, read: bool) -> Change:
+    """Mark those chosen that are this user's, present and not yet so."""
     inbox = Inbox.objects.lock([user_pk])[user_pk]
-    changing = list(rows.of(user_pk).present().filter(read_at__isnull=read).order_by("seq"))
-    step = -len(changing) if read else len(changing)
-    return _renumber(inbox, changing, unread=step, read_at=timezone.now() if read else None)
+    present = (row for row in _rows(inbox, chosen) if row.removed_at is None)
+    changing = [row for row in present if (row.read_at is None) == read]
+    step = -1 if read else 1
+    read_at = timezone.now() if read else None
+    return _renumber(inbox, changing, unread=step * _personal(changing), read_at=read_at)
 
 
 @in_one_transaction
-def remove(user_pk: Any, rows: NotificationQuerySet, *, limit: int | None = None) -> Change:
-    """Take those of `rows` that are this user's out of the inbox; a tombstone stays in the log."""
+def set_all_read(user_pk: Any) -> Change:
+    """Mark everything as read. For broadcasts without a mark, only the watermark moves."""
     inbox = Inbox.objects.lock([user_pk])[user_pk]
-    changing = list(rows.of(user_pk).present().order_by("seq")[:limit])
-    unread = sum(row.is_unread for row in changing)
+    stood = standing.of(user_pk)
+    rows = list(Notification.objects.of(user_pk).personal().unread().order_by("seq"))
+    marks = [mark for mark in stood.chosen(stood.marks) if mark.is_unread]
+    change = _renumber(inbox, rows + marks, unread=-len(rows), read_at=timezone.now())
+    news = {each.pk for each in stood.unmarked()}
+    if not news:
+        return change
+    Inbox.objects.move_watermark(inbox, after=stood.told_after(READ_ALL_TOLD), to=stood.board.head)
+    moved = standing.of(user_pk)
+    told = [mark for mark in moved.read_all(after=0) if mark.broadcast_id in news]
+    return replace(change, inbox=inbox, rows=[*change.rows, *told], standing=moved)
+
+
+@in_one_transaction
+def remove(user_pk: Any, chosen: Chosen, *, limit: int | None = None) -> Change:
+    """Take those chosen that are this user's out of the inbox; a tombstone stays in the log."""
+    inbox = Inbox.objects.lock([user_pk])[user_pk]
+    changing = [row for row in _rows(inbox, chosen, limit) if row.removed_at is None]
+    unread = _personal(row for row in changing if row.is_unread)
     return _renumber(inbox, changing, unread=-unread, removed_at=timezone.now())
 
 
 @in_one_transaction
-def restore(user_pk: Any, rows: NotificationQuerySet) -> Change:
-    """Bring those of `rows` back that this user's inbox lost, as read or unread as they went."""
+def restore(user_pk: Any, chosen: Chosen) -> Change:
+    """Bring those chosen back that this user's inbox lost, as read or unread as they went."""
     inbox = Inbox.objects.lock([user_pk])[user_pk]
-    changing = list(rows.of(user_pk).restorable(timezone.now()).order_by("seq"))
-    unread = sum(row.read_at is None for row in changing)
+    now = timezone.now()
+    changing = [row for row in _rows(inbox, chosen) if row.is_restorable(now)]
+    unread = _personal(row for row in changing if row.read_at is None)
     return _renumber(inbox, changing, unread=unread, removed_at=None)
 
 
 @in_one_transaction
 def prune(user_pk: Any, rows: NotificationQuerySet, *, limit: int) -> int:
-    """Delete the oldest tombstones among this user's `rows`; return how many.
+    """Delete the oldest of this user's `rows`, which are no longer shown; return how many.
 
     A reader that stands before one of them may still hold what it took away, and nothing in the
     log would say so. `pruned_seq` sends such readers back to the start; all others know already.
     """
     inbox = Inbox.objects.lock([user_pk])[user_pk]
-    tombstones = rows.of(user_pk).removed().order_by("seq")
-    seqs = list(tombstones.values_list("seq", flat=True)[:limit])
+    seqs = list(rows.of(user_pk).order_by("seq").values_list("seq", flat=True)[:limit])
     if seqs:
         Inbox.objects.filter(pk=user_pk).update(pruned_seq=max(inbox.pruned_seq, seqs[-1]))
         Notification.objects.of(user_pk).filter(seq__in=seqs).delete()
@@ -127,15 +164,30 @@ def prune(user_pk: Any, rows: NotificationQuerySet, *, limit: int) -> int:
 
 
 @in_one_transaction
-def set_seen(user_pk: Any, seq: int) -> None:
-    """Move the seen position forward, never back and never past the log."""
-    Inbox.objects.filter(pk=user_pk, seen_seq__lt=seq).update(
-        seen_seq=Least(Value(seq), F("last_seq"))
+def set_seen(user_pk: Any, seq: int, broadcast_seq: int) -> None:
+    """Move the seen position forward, never back and never past the logs."""
+    behind = Q(seen_seq__lt=seq) | Q(broadcast_seen_seq__lt=broadcast_seq)
+    head = Coalesce(Subquery(BroadcastLog.objects.values("last_seq")), 0)
+    Inbox.objects.filter(behind, pk=user_pk).update(
+        seen_seq=Greatest(F("seen_seq"), Least(Value(seq), F("last_seq"))),
+        broadcast_seen_seq=Greatest(F("broadcast_seen_seq"), Least(Value(broadcast_seq), head)),
     )
 
 
+def _rows(inbox: Inbox, chosen: Chosen, limit: int | None = None) -> list[Notification]:
+    rows = list(chosen.rows.of(inbox.pk).personal().order_by("seq")[:limit])
+    if chosen.broadcasts:
+        rows += standing.of(inbox.pk).chosen(chosen.broadcasts)
+    return rows
+
+
+def _personal(rows: Iterable[Notification]) -> int:
+    return sum(row.broadcast_id is None for row in rows)
+
+
 def _renumber(inbox: Inbox, rows: list[Notification], *, unread: int, **changes: Any) -> Change:
+    after = inbox.last_seq
     if rows:
         Inbox.objects.advance([inbox], by=len(rows), unread=unread)
         Notification.objects.renumber(rows, inbox, **changes)
-    return Change(inbox, rows)
+    return Change(inbox=inbox, after=after, rows=rows, standing=standing.of(inbox.pk))

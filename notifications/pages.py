@@ -16,15 +16,15 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from . import inbox, services
-from .selection import SELECTED_MAX, Selection, read_pks
+from . import inbox, services, standing
+from .selection import SELECTED_MAX, Selection, read_ids
 
 LAYOUTS = ["notifications/layout.html", "base.html", "notifications/standalone.html"]
 READ_ALL = "read_all"
 # A button's value: an item id, several with dots between them, or what was ticked in the list.
 SELECTED = "selected"
 
-_VERBS: dict[str, Callable[[Any, Iterable[int]], int]] = {
+_VERBS: dict[str, Callable[[Any, Iterable[str]], int]] = {
     "read": services.mark_read,
     "unread": services.mark_unread,
     "remove": services.remove,
@@ -40,8 +40,9 @@ def inbox_page(request: HttpRequest) -> HttpResponse:
     selection = Selection.from_query(request.GET.dict())
     if request.method == "POST":
         return _change(request, selection)
-    page = inbox.read(request.user.pk, selection)
-    context = {"inbox": page, "layout": select_template(LAYOUTS)}
+    stood = standing.of_visitor(request)
+    assert stood is not None  # noqa: S101  @login_required lets nobody else in
+    context = {"inbox": inbox.read(stood, selection), "layout": select_template(LAYOUTS)}
     return render(request, "notifications/inbox.html", context)
 
 
@@ -53,19 +54,19 @@ def _change(request: HttpRequest, selection: Selection) -> HttpResponse:
     verb = next((name for name in _VERBS if name in request.POST), None)
     if verb is None:
         return _refuse(f"Send one of {', '.join([*_VERBS, READ_ALL])}.")
-    pks = _posted_pks(request, verb)
-    if len(pks) > SELECTED_MAX:
+    ids = _posted_ids(request, verb)
+    if len(ids) > SELECTED_MAX:
         return _refuse(f"Send at most {SELECTED_MAX} notifications at once.")
-    if not pks:
+    if not ids:
         messages.warning(request, _("Select notifications first."), fail_silently=True)
         return _redirect(selection)
-    _VERBS[verb](request.user, pks)
-    return _redirect(replace(done, removed=tuple(pks)) if verb == "remove" else done)
+    _VERBS[verb](request.user, ids)
+    return _redirect(replace(done, removed=tuple(ids)) if verb == "remove" else done)
 
 
-def _posted_pks(request: HttpRequest, verb: str) -> list[int]:
+def _posted_ids(request: HttpRequest, verb: str) -> list[str]:
     value = request.POST[verb]
-    return read_pks(request.POST.getlist("ids") if value == SELECTED else value.split("."))
+    return read_ids(request.POST.getlist("ids") if value == SELECTED else value.split("."))
 
 
 def _redirect(selection: Selection) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""What runs once in a process that serves sockets: a hub and its sweeper, for each event loop."""
+"""What runs once for each event loop that serves sockets: a hub, a sweeper and a publisher."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 from weakref import WeakKeyDictionary
 
 from .hub import Hub
+from .publisher import Publisher
 from .sweep import Sweeper
 
 
@@ -16,6 +17,7 @@ def current_hub() -> Hub:
     if hub is None:
         hub = _hubs[loop] = Hub()
         hub.start(Sweeper(hub).run())
+        hub.start(Publisher(hub).run())
     return hub
 
 

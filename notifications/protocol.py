@@ -55,9 +55,21 @@ class Cursor:
         """Return it as it goes over the wire."""
         return {"u": self.u, "b": self.b}
 
-    def at(self, u: int) -> Self:
-        """Return the same position with another place in the personal stream."""
-        return replace(self, u=u)
+    def at(self, *, u: int | None = None, b: int | None = None) -> Self:
+        """Return the same position with another place in one of the streams."""
+        return replace(self, u=self.u if u is None else u, b=self.b if b is None else b)
+
+    def is_behind(self, other: Cursor) -> bool:
+        """Tell whether the holder lacks something that is known at another position."""
+        return self.u < other.u or self.b < other.b
+
+    def latest(self, other: Cursor) -> Self:
+        """Return how far either position has come, in each stream."""
+        return replace(self, u=max(self.u, other.u), b=max(self.b, other.b))
+
+    def earliest(self, other: Cursor) -> Self:
+        """Return how far both positions have come, in each stream."""
+        return replace(self, u=min(self.u, other.u), b=min(self.b, other.b))
 
 
 @dataclass(frozen=True)
@@ -90,37 +102,60 @@ def _position(query: Mapping[str, str], name: str) -> int | None:
     return int(text)
 
 
+class Content(Protocol):
+    """What is said: the text of a notification or of a broadcast."""
+
+    kind: Any
+    level: Any
+    title: Any
+    body: Any
+    url: Any
+    data: Any
+    expires: Any
+
+
 class Stored(Protocol):
     """What an item is built from: a `Notification` or anything shaped like it."""
 
-    id: Any
-    seq: int
-    kind: str
-    level: str
-    title: str
-    body: str
-    url: str
-    data: Any
-    created: datetime
-    expires: datetime | None
-    read_at: datetime | None
-    removed_at: datetime | None
+    seq: Any
+    created: Any
+    read_at: Any
+    removed_at: Any
+
+    @property
+    def item_id(self) -> str: ...
+    @property
+    def content(self) -> Content: ...
 
 
 def personal_item(row: Stored) -> dict[str, Any]:
-    """Return a personal notification as an item, or as a tombstone when it is removed."""
-    item: dict[str, Any] = {"stream": "u", "seq": row.seq, "id": f"n{row.id}"}
+    """Return a number of the user's own log as an item, or as a tombstone if it is removed."""
     if row.removed_at is not None:
-        return item | {"removed": True}
-    return item | {
-        "kind": row.kind,
-        "level": row.level,
-        "title": row.title,
-        "body": row.body,
-        "url": row.url,
-        "data": row.data,
+        return tombstone("u", row.seq, row.item_id)
+    return {"stream": "u", "seq": row.seq, "id": row.item_id, **_state(row)}
+
+
+def broadcast_item(seq: int, row: Stored) -> dict[str, Any]:
+    """Return a number of the broadcast log as an item, as one user sees it."""
+    return {"stream": "b", "seq": seq, "id": row.item_id, **_state(row)}
+
+
+def tombstone(stream: str, seq: int, item_id: str) -> dict[str, Any]:
+    """Return what takes an item away."""
+    return {"stream": stream, "seq": seq, "id": item_id, "removed": True}
+
+
+def _state(row: Stored) -> dict[str, Any]:
+    content = row.content
+    return {
+        "kind": content.kind,
+        "level": content.level,
+        "title": content.title,
+        "body": content.body,
+        "url": content.url,
+        "data": content.data,
         "created": _timestamp(row.created),
-        "expires": _timestamp(row.expires) if row.expires else None,
+        "expires": _timestamp(content.expires) if content.expires else None,
         "read": row.read_at is not None,
         "removed": False,
     }

@@ -1,13 +1,19 @@
-"""For whom: turns users, iterables of users and QuerySets into checked batches of primary keys."""
+"""For whom: audiences as users, and users as checked batches of primary keys."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from itertools import islice
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.core.exceptions import FieldDoesNotExist, FieldError
 from django.db.models import QuerySet
+
+from .audience import Audience
+
+ASKED_AT_ONCE = 2000
 
 
 def recipient_pk(user: object) -> Any:
@@ -23,6 +29,48 @@ def recipient_pk(user: object) -> Any:
         raise ValueError(f"The user {user!r} is not saved yet; save it before you notify it.")
     # Just created with the key as text, a user keeps it as text.
     return model._meta.pk.to_python(user.pk)
+
+
+def users_of(audience: str, group_pks: Iterable[Any] = ()) -> QuerySet[Any]:
+    """Return the active users of an audience; `group_pks` name the groups of that audience.
+
+    Raises `ValueError` for an audience that the user model cannot tell.
+    """
+    model = get_user_model()
+    filters: dict[str, Any] = {"is_active": True} if has_field("is_active") else {}
+    if audience == Audience.STAFF:
+        filters["is_staff"] = True
+    elif audience == Audience.GROUPS:
+        filters["pk__in"] = _members(group_pks)
+    elif audience != Audience.EVERYONE:
+        raise ValueError(f"Unknown audience {audience!r}; they are {', '.join(Audience.values)}.")
+    try:
+        return model._default_manager.filter(**filters)
+    except FieldError as exc:
+        raise ValueError(f"{model.__name__} cannot tell who is of the {audience}: {exc}.") from exc
+
+
+def members_among(user_pks: Sequence[Any], audience: str, group_pks: Iterable[Any]) -> set[Any]:
+    """Return those of these users who are in an audience."""
+    members = users_of(audience, group_pks).order_by().values_list("pk", flat=True)
+    parts = (user_pks[at : at + ASKED_AT_ONCE] for at in range(0, len(user_pks), ASKED_AT_ONCE))
+    return {pk for part in parts for pk in members.filter(pk__in=part)}
+
+
+@cache
+def has_field(name: str) -> bool:
+    """Tell whether the user model has a field of this name, as one on `AbstractUser` has."""
+    try:
+        get_user_model()._meta.get_field(name)
+    except FieldDoesNotExist:
+        return False
+    return True
+
+
+def _members(group_pks: Iterable[Any]) -> QuerySet[Any]:
+    # A query of its own, so that whoever is in two of the groups counts once.
+    users = get_user_model()._default_manager.order_by()
+    return users.filter(groups__in=list(group_pks)).values("pk")
 
 
 def batches(users: Iterable[Any], size: int) -> Iterator[list[Any]]:

@@ -11,7 +11,8 @@ from typing import Any
 from django.db import OperationalError
 from django.utils import timezone
 
-from . import delivery, ledger
+from . import broadcast_ledger, delivery, ledger
+from .ledger import Chosen
 from .metrics import count
 from .models import Notification, NotificationQuerySet
 
@@ -42,22 +43,27 @@ def prune(*, read: timedelta, unread: timedelta, removed: timedelta) -> Pruned:
     """Keep the logs short: remove what is old, and delete what was removed long ago.
 
     Removed is what was read longer than `read` ago, or was written longer than `unread` ago and
-    never read; open tabs see it go. Deleted is what was removed longer than `removed` ago; a tab
-    that was away since before that is told to reload its list, and a `dedupe` in it is forgotten.
+    never read, and a broadcast that went out longer than `unread` ago; open tabs see it go. Deleted
+    is what was removed longer than `removed` ago; a tab that was away since before that is told to
+    reload its list, and a `dedupe` in it is forgotten.
     Each transaction is short: one user, at most 1,000 rows.
     """
     now = timezone.now()
     outdated = Notification.objects.outdated(read_before=now - read, unread_before=now - unread)
-    forgotten = Notification.objects.filter(removed_at__lte=now - removed)
+    forgotten = Notification.objects.forgotten(now - removed)
+    ended = broadcast_ledger.end_outdated(now - unread)
+    delivery.announce_broadcasts(ended)
     return Pruned(
-        removed=sum(_remove_all(user_pk, outdated) for user_pk in _recipients(outdated)),
-        deleted=sum(_delete_all(user_pk, forgotten) for user_pk in _recipients(forgotten)),
+        removed=len(ended.rows)
+        + sum(_remove_all(user_pk, outdated) for user_pk in _recipients(outdated)),
+        deleted=sum(_delete_all(user_pk, forgotten) for user_pk in _recipients(forgotten))
+        + broadcast_ledger.prune(ended_before=now - removed),
     )
 
 
 def _remove_due(user_pk: Any, due: NotificationQuerySet) -> bool:
     try:
-        delivery.announce([ledger.remove(user_pk, due)])
+        delivery.announce([ledger.remove(user_pk, Chosen(due))])
     except OperationalError as exc:  # one inbox that stays locked must not keep the others back
         count("retention.failed")
         logger.warning("What has expired for user %s is removed later: %s", user_pk, exc)
@@ -76,7 +82,7 @@ def _recipients(rows: NotificationQuerySet) -> Iterator[Any]:
 
 def _remove_all(user_pk: Any, rows: NotificationQuerySet) -> int:
     total = 0
-    while (change := ledger.remove(user_pk, rows, limit=PRUNED_ROWS)).rows:
+    while (change := ledger.remove(user_pk, Chosen(rows), limit=PRUNED_ROWS)).rows:
         delivery.announce([change])
         total += len(change.rows)
     return total

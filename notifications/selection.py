@@ -13,7 +13,7 @@ from .protocol import NUMBER_MAX_DIGITS
 # As many ids as an address carries with ease; a page has fewer to select.
 SELECTED_MAX = 100
 
-_ITEM_ID = re.compile(rf"n([0-9]{{1,{NUMBER_MAX_DIGITS}}})")
+_ITEM_ID = re.compile(rf"[nb][0-9]{{1,{NUMBER_MAX_DIGITS}}}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,9 +27,9 @@ class Selection:
 
     unread: bool = False
     kind: str | None = None
-    before: int | None = None
-    after: int | None = None
-    removed: tuple[int, ...] = ()
+    before: str | None = None
+    after: str | None = None
+    removed: tuple[str, ...] = ()
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> Self:
@@ -37,9 +37,9 @@ class Selection:
         return cls(
             unread=query.get("unread") == "1",
             kind=query.get("kind"),
-            before=next(iter(read_pks([query.get("before", "")])), None),
-            after=next(iter(read_pks([query.get("after", "")])), None),
-            removed=tuple(read_pks(query.get("removed", "").split("."))[:SELECTED_MAX]),
+            before=next(iter(read_ids([query.get("before", "")])), None),
+            after=next(iter(read_ids([query.get("after", "")])), None),
+            removed=tuple(read_ids(query.get("removed", "").split("."))[:SELECTED_MAX]),
         )
 
     @property
@@ -48,9 +48,9 @@ class Selection:
         said = {
             "unread": "1" if self.unread else None,
             "kind": self.kind,
-            "before": self.before and f"n{self.before}",
-            "after": self.after and f"n{self.after}",
-            "removed": joined(self.removed) or None,
+            "before": self.before,
+            "after": self.after,
+            "removed": ".".join(self.removed) or None,
         }
         query = urlencode({name: value for name, value in said.items() if value is not None})
         return query and f"?{query}"
@@ -66,12 +66,6 @@ class Selection:
         return replace(self, before=None, after=None, removed=())
 
 
-def read_pks(texts: Iterable[str]) -> list[int]:
-    """Return the numbers of the personal item ids among these texts, each once."""
-    found = (_ITEM_ID.fullmatch(text) for text in texts)
-    return list(dict.fromkeys(int(match[1]) for match in found if match))
-
-
-def joined(pks: Iterable[int]) -> str:
-    """Return item ids as one value of an address or a form, such as `n12.n15`."""
-    return ".".join(f"n{pk}" for pk in pks)
+def read_ids(texts: Iterable[str]) -> list[str]:
+    """Return the item ids among these texts, each once."""
+    return list(dict.fromkeys(text for text in texts if _ITEM_ID.fullmatch(text)))

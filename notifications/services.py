@@ -6,7 +6,7 @@ synchronous ones raise `SynchronousOnlyOperation`, as Django's ORM does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -15,15 +15,15 @@ from django.utils.asyncio import async_unsafe
 
 from . import delivery, hints, ledger, protocol, topics
 from .conf import conf
-from .ledger import Change
+from .ledger import Change, Chosen
 from .message import Message, Sayable
-from .models import Notification, NotificationQuerySet
+from .models import Broadcast, Notification
 from .payload import Payload
 from .recipients import batches, recipient_pk
 from .transactions import is_outermost
 
-Item = Notification | int | str
-"""How a notification is named: itself, its primary key, or its item id such as `n5120`."""
+Item = Notification | Broadcast | int | str
+"""How a notification is named: itself, its primary key, or its item id such as `n5120` or `b12`."""
 
 
 class PartiallyNotified(RuntimeError):  # noqa: N818  says what is the case
@@ -73,13 +73,15 @@ def notify_many(
     dedupe: str | None = None,
     transient: bool = False,
     expires_in: timedelta | float | None = None,
+    progress: Callable[[int], object] | None = None,
 ) -> int:
     """Tell many users the same; return how many were told.
 
     `users` is a QuerySet or an iterable of users of any size, written in batches of
     `NOTIFICATIONS_BATCH_SIZE`, each in a transaction of its own (inside a caller's transaction all
     are part of that). The options are those of `notify()`; users who already have a notification
-    with this `dedupe` are left out, so an interrupted call can simply be made again.
+    with this `dedupe` are left out, so an interrupted call can simply be made again. `progress` is
+    called after each batch with the number of users told so far.
 
     Raises `PartiallyNotified` when a batch fails after others were written.
     """
@@ -92,6 +94,8 @@ def notify_many(
             writing = batch
             told += message.send_to_batch(batch)
             writing = ()
+            if progress is not None:
+                progress(told)
     except Exception as exc:
         if owns_transactions and told:
             raise PartiallyNotified(told, writing) from exc
@@ -118,7 +122,7 @@ def mark_unread(user: object, items: Iterable[Item]) -> int:
 @async_unsafe("You cannot call mark_all_read() in async code; use `await amark_all_read(…)`.")
 def mark_all_read(user: object) -> int:
     """Mark everything up to now as read; return the unread count."""
-    return _announced(ledger.set_read(recipient_pk(user), Notification.objects.all(), read=True))
+    return _announced(ledger.set_all_read(recipient_pk(user)))
 
 
 @async_unsafe("You cannot call remove() in async code; use `await aremove(…)`.")
@@ -137,9 +141,9 @@ def restore(user: object, items: Iterable[Item]) -> int:
 
 
 @async_unsafe("You cannot call mark_seen() in async code; use `await amark_seen(…)`.")
-def mark_seen(user: object, seq: int) -> None:
-    """Remember that everything up to `seq` was on screen; the next page starts after it."""
-    ledger.set_seen(recipient_pk(user), seq)
+def mark_seen(user: object, seq: int, broadcast_seq: int = 0) -> None:
+    """Remember that both logs were on screen up to these numbers; the next page starts there."""
+    ledger.set_seen(recipient_pk(user), seq, broadcast_seq)
 
 
 @async_unsafe("You cannot call publish() in async code; use `await apublish(…)`.")
@@ -156,22 +160,29 @@ def publish(topic: str, data: Any) -> None:
 
 def _announced(change: Change) -> int:
     delivery.announce([change])
-    return change.inbox.unread
+    return change.standing.unread if change.standing else change.inbox.unread
 
 
-def _chosen(items: Iterable[Item]) -> NotificationQuerySet:
-    if isinstance(items, (str, Notification)):
+def _chosen(items: Iterable[Item]) -> Chosen:
+    if isinstance(items, (str, Notification, Broadcast)):
         items = [items]
-    return Notification.objects.filter(pk__in=[_item_pk(item) for item in items])
+    named = [_named(item) for item in items]
+    return Chosen(
+        Notification.objects.filter(pk__in=[pk for letter, pk in named if letter == "n"]),
+        frozenset(pk for letter, pk in named if letter == "b"),
+    )
 
 
-def _item_pk(item: Item) -> int:
+def _named(item: Item) -> tuple[str, int]:
+    text = item
     if isinstance(item, Notification):
-        return item.pk
-    if isinstance(item, str) and item[:1] == "n" and item[1:].isdigit():
-        return int(item[1:])
-    if isinstance(item, int) and not isinstance(item, bool):
-        return item
+        text = item.item_id
+    elif isinstance(item, Broadcast):
+        text = f"b{item.pk}"
+    elif isinstance(item, int) and not isinstance(item, bool):
+        text = f"n{item}"
+    if isinstance(text, str) and text[:1] in ("n", "b") and text[1:].isdigit():
+        return text[0], int(text[1:])
     raise TypeError(f"{item!r} names no notification; pass the notification, its pk or its id.")
 
 
@@ -210,10 +221,17 @@ async def anotify_many(
     dedupe: str | None = None,
     transient: bool = False,
     expires_in: timedelta | float | None = None,
+    progress: Callable[[int], object] | None = None,
 ) -> int:
     """Asynchronous `notify_many()`."""
     return await sync_to_async(notify_many)(
-        users, payload, key=key, dedupe=dedupe, transient=transient, expires_in=expires_in
+        users,
+        payload,
+        key=key,
+        dedupe=dedupe,
+        transient=transient,
+        expires_in=expires_in,
+        progress=progress,
     )
 
 
@@ -242,9 +260,9 @@ async def arestore(user: object, items: Iterable[Item]) -> int:
     return await sync_to_async(restore)(user, items)
 
 
-async def amark_seen(user: object, seq: int) -> None:
+async def amark_seen(user: object, seq: int, broadcast_seq: int = 0) -> None:
     """Asynchronous `mark_seen()`."""
-    await sync_to_async(mark_seen)(user, seq)
+    await sync_to_async(mark_seen)(user, seq, broadcast_seq)
 
 
 async def apublish(topic: str, data: Any) -> None:

@@ -48,7 +48,7 @@ class Socket:
         self.closed_with: int | None = None
         self._send = send
         self._outbox: deque[str] = deque()
-        self._unacked: deque[tuple[int, int]] = deque()
+        self._unacked: deque[tuple[Cursor, int]] = deque()
         self._unacked_chars = 0
         self._is_asked = False
         self._full_since: float | None = None
@@ -84,7 +84,7 @@ class Socket:
             self._give_up()
             return
         self.position = cursor
-        self._unacked.append((cursor.u, len(frame)))
+        self._unacked.append((cursor, len(frame)))
         self._unacked_chars += len(frame)
         self.write(frame)
         self._ask_for_acknowledgement()
@@ -92,7 +92,7 @@ class Socket:
     def acknowledge(self, cursor: Cursor) -> bool:
         """Take note that the client has everything up to `cursor`; return whether that was news."""
         before = len(self._unacked)
-        while self._unacked and self._unacked[0][0] <= cursor.u:
+        while self._unacked and not cursor.is_behind(self._unacked[0][0]):
             self._unacked_chars -= self._unacked.popleft()[1]
             self._is_asked, self._full_since = False, None
         return len(self._unacked) < before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from asyncio import TimerHandle
 from collections.abc import Iterator, Sequence
+from functools import reduce
 from typing import Any
 
 from . import protocol
@@ -13,12 +14,17 @@ from .sockets import Socket
 
 
 class Subscriber:
-    """The open sockets of one user in one process; decides what is written to each."""
+    """The open sockets of one user in one process; decides what is written to each.
+
+    A frame of one stream is written to sockets that lack nothing of the other; whoever is behind in
+    either gets pages of the feed until it is not.
+    """
 
     def __init__(self, user_pk: Any) -> None:
         self.user_pk = user_pk
         self.epoch: str | None = None
         self.newest = Cursor()
+        self.unread_broadcasts = 0
         self.is_catching_up = False
         self.recheck: TimerHandle | None = None
         """When it is looked up next whether the sessions have ended."""
@@ -37,38 +43,58 @@ class Subscriber:
             )
         )
         self.epoch = page.epoch
-        self.newest = max(self.newest, page.head, key=_u)
-        if page.items:
+        self._learn(page)
+        if page.start.is_behind(page.cursor):
             self._deliver_page(socket, page)
 
     def take_items(self, message: dict[str, Any]) -> None:
         """Write a hint's items to the sockets that stand just before them."""
         if not self._is_of(message["epoch"]):
             return
-        after, head = message["after"], self.newest.at(message["seq"])
-        self.newest = max(self.newest, head, key=_u)
-        if not message["items"]:
+        before, head = self.newest.at(u=message["after"]), self.newest.at(u=message["seq"])
+        is_known = self._count_broadcasts(message)
+        self.newest = self.newest.latest(head)
+        if not message["items"] or not is_known:
             return
-        frame = protocol.items_frame(message["items"], head, message["unread"])
+        unread = message["unread"] + self.unread_broadcasts
+        frame = protocol.items_frame(message["items"], head, unread)
         for socket in self._welcomed():
-            if socket.position.u == after:
+            if socket.position == before:
+                socket.deliver(frame, head)
+
+    def take_broadcast(self, seq: int, item: str, *, is_for_them: bool) -> None:
+        """Write a new broadcast to the sockets that stand just before it."""
+        if seq <= self.newest.b:
+            return
+        before, head = self.newest.at(b=seq - 1), self.newest.at(b=seq)
+        if before == self.newest:
+            self.unread_broadcasts += is_for_them
+        self.newest = head
+        frame = protocol.items_frame(f"[{item}]" if is_for_them else "[]", head, None)
+        for socket in self._welcomed():
+            if socket.position == before:
                 socket.deliver(frame, head)
 
     def take_page(self, page: Page) -> None:
         """Write a page of the feed to the sockets that stand within it."""
         if not self._is_of(page.epoch):
             return
+        self._learn(page)
         for socket in self._welcomed():
-            if page.reset and socket.position.u < page.cursor.u:
+            if page.reset and socket.position.is_behind(page.cursor):
                 socket.close(CloseCode.RESTART)
-            elif page.start.u <= socket.position.u < page.cursor.u:
+            elif _is_within(socket.position, page):
                 self._deliver_page(socket, page)
 
     def take_head(self, head: Head) -> bool:
-        """Compare with the log's head; return whether a socket here lacks something."""
-        if self._is_of(head.epoch) and head.u > self.newest.u:
-            self.newest = self.newest.at(head.u)
+        """Compare with the heads of the logs; return whether a socket here lacks something."""
+        if self._is_of(head.epoch):
+            self.newest = self.newest.latest(head.cursor)
         return self.furthest_behind() is not None
+
+    def take_broadcast_head(self, seq: int) -> None:
+        """Take note that the broadcast log has come to here."""
+        self.newest = self.newest.latest(Cursor(b=seq))
 
     def take_toast(self, frame: str) -> None:
         """Write a frame that is in no log to every socket."""
@@ -76,16 +102,28 @@ class Subscriber:
             socket.deliver(frame, socket.position)
 
     def beat(self) -> None:
-        """Tell every socket how far the log has come."""
+        """Tell every socket how far the logs have come."""
         heartbeat = protocol.heartbeat(self.newest)
         for socket in self._welcomed():
             socket.beat(heartbeat)
 
     def furthest_behind(self) -> Cursor | None:
-        """Return the lowest position of a socket here that lacks something and has room for it."""
+        """Return up to where all sockets here are that lack something and have room for it."""
         positions = (socket.position for socket in self._welcomed() if socket.room_chars)
-        behind = (each for each in positions if each.u < self.newest.u)
-        return min(behind, key=_u, default=None)
+        behind = [each for each in positions if each.is_behind(self.newest)]
+        return reduce(Cursor.earliest, behind) if behind else None
+
+    def _learn(self, page: Page) -> None:
+        if not page.head.is_behind(self.newest):
+            self.newest, self.unread_broadcasts = page.head, page.unread_broadcasts
+
+    def _count_broadcasts(self, message: dict[str, Any]) -> bool:
+        if "unread_broadcasts" not in message:
+            return True
+        if message["head"] != self.newest.b:
+            return False  # counted at another place of that log: the feed says it
+        self.unread_broadcasts = message["unread_broadcasts"]
+        return True
 
     def _is_of(self, epoch: str) -> bool:
         # The sockets of another epoch come back and are told to reset. Before the first welcome
@@ -99,15 +137,28 @@ class Subscriber:
     def _deliver_page(self, socket: Socket, page: Page) -> None:
         if not socket.room_chars:
             return  # the next page is read when it has acknowledged
-        items = [item for item in page.items if item["seq"] > socket.position.u]
+        items = [
+            item for item in page.items if item["seq"] > getattr(socket.position, item["stream"])
+        ]
         fitting = _fitting(items, socket.room_chars)
         is_whole = len(fitting) == len(items)
-        cursor = page.cursor if is_whole else page.cursor.at(items[len(fitting) - 1]["seq"])
+        cursor = page.cursor if is_whole else _after(socket.position, items[: len(fitting)])
         unread = page.unread if is_whole and not page.more else None
         socket.deliver(protocol.items_frame(f"[{','.join(fitting)}]", cursor, unread), cursor)
 
     def _welcomed(self) -> Iterator[Socket]:
         return (socket for socket in tuple(self.sockets) if socket.is_live)
+
+
+def _is_within(position: Cursor, page: Page) -> bool:
+    is_past_start = not position.is_behind(page.start)
+    return is_past_start and position != page.cursor and not page.cursor.is_behind(position)
+
+
+def _after(position: Cursor, items: Sequence[dict[str, Any]]) -> Cursor:
+    for item in items:
+        position = position.at(**{item["stream"]: item["seq"]})
+    return position
 
 
 def _fitting(items: Sequence[dict[str, Any]], room_chars: int) -> list[str]:
@@ -120,7 +171,3 @@ def _fitting(items: Sequence[dict[str, Any]], room_chars: int) -> list[str]:
             break
         fitting.append(encoded)
     return fitting
-
-
-def _u(cursor: Cursor) -> int:
-    return cursor.u

@@ -27,6 +27,10 @@ LOCK_NOT_AVAILABLE = "55P03"
 CONFLICTS = (SERIALIZATION_FAILURE, DEADLOCK_DETECTED)
 
 
+class Refused(ValueError):  # noqa: N818  says what is the case
+    """A change was not possible, and nothing was written: a caller's transaction can go on."""
+
+
 def database() -> str:
     """Return the alias of the database that the inboxes are written to."""
     return router.db_for_write(Inbox)
@@ -86,7 +90,11 @@ def _do_as_part(change: Callable[[], R]) -> R:
     try:
         # Without a savepoint: an error here breaks the caller's transaction off.
         with transaction.atomic(using=database(), savepoint=False):
-            return change()
+            try:
+                return change()
+            except Refused as exc:
+                refusal = exc
+        raise refusal
     except OperationalError as exc:
         if _sqlstate(exc) in CONFLICTS:
             exc.add_note(

@@ -12,10 +12,10 @@ from django.middleware.csrf import get_token
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from . import feed, services
-from .commands import parse_ids, personal_pks
-from .models import Inbox, Notification
-from .protocol import Cursor, ProtocolError, Resume, personal_item
+from . import feed, services, standing
+from .commands import parse_ids
+from .listing import Listing
+from .protocol import ProtocolError, Resume
 
 LIST_LIMIT_MAX = 100
 
@@ -61,15 +61,16 @@ def feed_page(request: HttpRequest) -> HttpResponse:
 def items(request: HttpRequest) -> HttpResponse:
     """Answer with the newest notifications, or those before an id in that order."""
     limit = _limit(request.GET.get("limit", "20"))
-    mine = Notification.objects.of(request.user.pk)
-    rows = mine.unread() if _flag(request.GET.get("unread", "")) else mine.present()
+    stood = standing.of(request.user.pk)
+    listing = Listing(stood, unread=_flag(request.GET.get("unread", "")))
     before = request.GET.get("before")
     if before:
-        anchor = mine.filter(pk__in=personal_pks(parse_ids([before]))).first()
-        rows = rows.before(anchor) if anchor else rows.none()
-    found = list(rows.newest_first()[: limit + 1])
-    following = f"n{found[limit - 1].pk}" if len(found) > limit else None
-    shown = [personal_item(row) for row in found[:limit]]
+        anchor = listing.find(*parse_ids([before]))
+        found = listing.before(anchor, limit + 1) if anchor else []
+    else:
+        found = listing.newest(limit + 1)
+    following = found[limit - 1].item_id if len(found) > limit else None
+    shown = [stood.item(row) for row in found[:limit]]
     return _answer(request, {"items": shown, "next": following})
 
 
@@ -77,7 +78,7 @@ def items(request: HttpRequest) -> HttpResponse:
 @api
 def read(request: HttpRequest) -> HttpResponse:
     """Mark as read."""
-    services.mark_read(request.user, _posted_pks(request))
+    services.mark_read(request.user, _posted_ids(request))
     return _standing(request)
 
 
@@ -85,7 +86,7 @@ def read(request: HttpRequest) -> HttpResponse:
 @api
 def unread(request: HttpRequest) -> HttpResponse:
     """Mark as unread."""
-    services.mark_unread(request.user, _posted_pks(request))
+    services.mark_unread(request.user, _posted_ids(request))
     return _standing(request)
 
 
@@ -93,7 +94,7 @@ def unread(request: HttpRequest) -> HttpResponse:
 @api
 def remove(request: HttpRequest) -> HttpResponse:
     """Remove from the inbox."""
-    services.remove(request.user, _posted_pks(request))
+    services.remove(request.user, _posted_ids(request))
     return _standing(request)
 
 
@@ -101,7 +102,7 @@ def remove(request: HttpRequest) -> HttpResponse:
 @api
 def restore(request: HttpRequest) -> HttpResponse:
     """Undo a removal."""
-    services.restore(request.user, _posted_pks(request))
+    services.restore(request.user, _posted_ids(request))
     return _standing(request)
 
 
@@ -119,18 +120,18 @@ def _answer(request: HttpRequest, content: dict[str, Any]) -> HttpResponse:
 
 
 def _standing(request: HttpRequest) -> HttpResponse:
-    inbox = Inbox.objects.of(request.user.pk)
-    return JsonResponse({"unread": inbox.unread, "cursor": Cursor(inbox.last_seq).as_json()})
+    stood = standing.of(request.user.pk)
+    return JsonResponse({"unread": stood.unread, "cursor": stood.head.as_json()})
 
 
-def _posted_pks(request: HttpRequest) -> list[int]:
+def _posted_ids(request: HttpRequest) -> tuple[str, ...]:
     try:
         body: Any = json.loads(request.body)
     except (ValueError, RecursionError, RawPostDataException) as exc:
         raise ProtocolError(f'The body is no JSON: {exc}. Send {{"ids": ["n5120"]}}.') from exc
     if not isinstance(body, dict):
         raise ProtocolError('The body must be an object such as {"ids": ["n5120"]}.')
-    return personal_pks(parse_ids(body.get("ids")))
+    return parse_ids(body.get("ids"))
 
 
 def _limit(text: str) -> int:

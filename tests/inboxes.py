@@ -24,7 +24,7 @@ def state_of(user: User) -> tuple[int, int]:
     """Return the inbox's last number and unread count, which the rows must bear out."""
     inbox = Inbox.objects.of(user.pk)
     rows = Notification.objects.of(user.pk)
-    assert inbox.unread == rows.unread().count()
+    assert inbox.unread == rows.personal().unread().count()
     assert inbox.last_seq >= max(rows.values_list("seq", flat=True), default=0)
     return inbox.last_seq, inbox.unread
 

@@ -18,6 +18,7 @@ from notifications import (
     notify,
     notify_many,
     remove,
+    standing,
 )
 from notifications.feed import Head, StartingPoint
 from notifications.models import Inbox, Notification
@@ -93,7 +94,7 @@ def test_readers_at_the_present_cost_one_query(
     with django_assert_num_queries(1):
         pages = feed.read_many([(user.pk, Resume(u=1)) for user in users])
 
-    assert all(page.items == () for page in pages)
+    assert not any(page.items for page in pages)
 
 
 def test_a_reader_without_an_inbox_gets_one(alice: User) -> None:
@@ -140,18 +141,22 @@ def test_a_page_starts_after_what_was_seen(alice: User) -> None:
     tell(alice, 3)
     mark_seen(alice, 2)
 
-    assert feed.starting_point(alice) == StartingPoint(Inbox.objects.get().epoch, 2, 0, 3)
+    assert feed.starting_point(standing.of(alice.pk)) == StartingPoint(
+        Inbox.objects.get().epoch, 2, 0, 3
+    )
 
 
 def test_a_page_never_starts_before_what_is_kept(alice: User) -> None:
     tell(alice, 3)
     Inbox.objects.update(pruned_seq=2)
 
-    assert feed.starting_point(alice).u == 2
+    assert feed.starting_point(standing.of(alice.pk)).u == 2
 
 
 def test_a_page_of_a_new_user_starts_at_nothing(alice: User) -> None:
-    assert feed.starting_point(alice) == StartingPoint(Inbox.objects.get().epoch, 0, 0, 0)
+    assert feed.starting_point(standing.of(alice.pk)) == StartingPoint(
+        Inbox.objects.get().epoch, 0, 0, 0
+    )
 
 
 def test_the_heads_of_many_logs_cost_one_query(
@@ -166,8 +171,8 @@ def test_the_heads_of_many_logs_cost_one_query(
         heads = feed.heads([user.pk for user in users])
 
     assert heads == {
-        users[0].pk: Head(epochs[users[0].pk], 2),
-        users[1].pk: Head(epochs[users[1].pk], 1),
+        users[0].pk: Head(epochs[users[0].pk], Cursor(2)),
+        users[1].pk: Head(epochs[users[1].pk], Cursor(1)),
     }
 
 

@@ -419,7 +419,9 @@ def test_every_accepted_payload_survives_storing_sending_and_reading(
     Notification.objects.filter(recipient=alice_pk).delete()
     Notification.objects.create(recipient_id=alice_pk, seq=1, **payload.as_fields())
     stored = Notification.objects.get(recipient=alice_pk)
-    hint = hints.changed(alice_pk, epoch="e", seq=1, unread=1, items=[personal_item(stored)])
+    hint = hints.changed(
+        alice_pk, epoch="e", after=0, seq=1, unread=1, items=[personal_item(stored)]
+    )
     received = msgpack.unpackb(msgpack.packb(hint[1]))
     [item] = strictly(received["items"].encode().decode())
 

@@ -10,7 +10,9 @@ from uuid import uuid4
 
 import pytest
 from channels.layers import get_channel_layer
+from django.contrib.auth.models import Group
 from django.db import transaction
+from django.utils import timezone
 from hypothesis import HealthCheck
 from hypothesis import settings as budget
 from hypothesis import strategies as st
@@ -19,19 +21,26 @@ from pytest_django import Settings
 
 from accounts.models import User
 from notifications import (
+    broadcast,
+    change_broadcast,
     feed,
     mark_all_read,
     mark_read,
     mark_unread,
     notify,
     notify_many,
+    publish_due,
+    recall_broadcast,
     remove,
     restore,
     retention,
+    standing,
 )
-from notifications.audience import user_group
-from notifications.models import Inbox, Notification
-from notifications.protocol import Cursor, Resume, personal_item
+from notifications.audience import HUBS_GROUP, user_group
+from notifications.listing import Listing
+from notifications.models import Broadcast, BroadcastLog, Inbox, Notification
+from notifications.protocol import Cursor, Resume
+from notifications.recipients import users_of
 
 REMEMBERED_MAX = 6
 AT_ONCE = timedelta(0)
@@ -68,29 +77,41 @@ class Reader:
     def position(self) -> tuple[Any, Resume]:
         return self.user.pk, Resume(self.epoch, self.cursor.u, self.cursor.b)
 
+    @property
+    def unread(self) -> int:
+        return sum(not item["read"] for item in self.items.values())
+
     def take(self, items: Iterable[dict[str, Any]], cursor: Cursor) -> None:
         for item in items:
-            assert item["seq"] > self.cursor.u
+            place = self.cursor.b if item["stream"] == "b" else self.cursor.u
+            assert item["seq"] > place
             self.items.pop(item["id"], None)
             if not item["removed"]:
-                self.items[item["id"]] = item
+                self.items[item["id"]] = without_place(item)
         self.cursor = cursor
 
     def take_page(self, page: feed.Page) -> None:
         if page.reset:
             self.items = present_items(self.user)
         self.take(page.items, page.cursor)
+        assert page.more or page.unread == self.unread
+
+
+def without_place(item: dict[str, Any]) -> dict[str, Any]:
+    """Return what an item says, whichever stream it came on."""
+    return {name: value for name, value in item.items() if name not in ("stream", "seq")}
 
 
 def present_items(user: User) -> Items:
     """Return what a client loads over HTTP when it starts anew."""
-    rows = Notification.objects.of(user.pk).present()
-    return {f"n{row.pk}": personal_item(row) for row in rows}
+    stood = standing.of(user.pk)
+    rows = Listing(stood).newest(1000)
+    return {row.item_id: without_place(stood.item(row)) for row in rows}
 
 
 def reader_at_present(user: User) -> Reader:
-    inbox = Inbox.objects.of(user.pk)
-    return Reader(user, inbox.epoch, Cursor(inbox.last_seq), present_items(user))
+    stood = standing.of(user.pk)
+    return Reader(user, stood.inbox.epoch, stood.head, present_items(user))
 
 
 def catch_up(readers: list[Reader]) -> None:
@@ -103,19 +124,29 @@ def catch_up(readers: list[Reader]) -> None:
 
 
 class Inboxes(RuleBasedStateMachine):
-    """Two users, everything that can be done to their inboxes, and readers who stand anywhere."""
+    """Two users, everything that can be done to their inboxes, and readers who stand anywhere.
+
+    The first user is of the staff, the second is in a group.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         layer: Any = get_channel_layer()
         self.layer = layer
-        self.users = [User.objects.create(username=f"{uuid4()}") for _ in range(2)]
+        self.users = [
+            User.objects.create(username=f"{uuid4()}", is_staff=number == 0) for number in range(2)
+        ]
+        self.group = Group.objects.create(name=f"{uuid4()}")
+        self.group.user_set.add(self.users[1])
         self.live = [reader_at_present(user) for user in self.users]
         self.remembered = [deepcopy(reader) for reader in self.live]
 
     def teardown(self) -> None:
         for user in self.users:
             user.delete()
+        self.group.delete()
+        Broadcast.objects.all().delete()
+        BroadcastLog.objects.all().delete()
 
     # What callers do
 
@@ -149,6 +180,36 @@ class Inboxes(RuleBasedStateMachine):
     def prune(self, read: timedelta, unread: timedelta, removed: timedelta) -> None:
         retention.prune(read=read, unread=unread, removed=removed)
 
+    @rule(title=titles, audience=st.sampled_from(["everyone", "staff", "group"]))
+    def broadcast(self, title: str, audience: str) -> None:
+        broadcast(title, self.group if audience == "group" else audience)
+
+    @rule(title=titles, commits=st.booleans())
+    def broadcast_in_a_transaction(self, title: str, commits: bool) -> None:
+        with transaction.atomic():
+            broadcast(title)
+            feed.read(*self.live[0].position())
+            transaction.set_rollback(not commits)
+
+    @rule(title=titles)
+    def broadcast_for_a_moment(self, title: str) -> None:
+        row = broadcast(title)
+        Broadcast.objects.filter(pk=row.pk).update(expires=timezone.now())  # type: ignore[union-attr]
+        publish_due()
+
+    @rule(title=titles, number=st.integers(0, 5))
+    def change_a_broadcast(self, title: str, number: int) -> None:
+        for row in self.live_broadcasts()[number : number + 1]:
+            change_broadcast(row, title)
+
+    @rule(number=st.integers(0, 5))
+    def recall_a_broadcast(self, number: int) -> None:
+        for row in self.live_broadcasts()[number : number + 1]:
+            recall_broadcast(row)
+
+    def live_broadcasts(self) -> list[Broadcast]:
+        return list(Broadcast.objects.live().order_by("-published_seq"))
+
     # What users do, with notifications of theirs and of the other
 
     @rule(who=whose, chosen=numbers)
@@ -171,9 +232,9 @@ class Inboxes(RuleBasedStateMachine):
     def restore(self, who: int, chosen: list[int]) -> None:
         restore(self.users[who], self.some(chosen))
 
-    def some(self, chosen: list[int]) -> list[Notification]:
-        newest = Notification.objects.filter(recipient__in=self.users).order_by("-pk")[:12]
-        rows = list(newest)
+    def some(self, chosen: list[int]) -> list[Notification | Broadcast]:
+        mine = Notification.objects.filter(recipient__in=self.users).order_by("-pk")[:9]
+        rows = [*self.live_broadcasts()[:3], *mine]
         return [rows[number] for number in chosen if number < len(rows)]
 
     # What clients do
@@ -194,19 +255,22 @@ class Inboxes(RuleBasedStateMachine):
     def hints_name_every_number_once_and_bring_the_present(self) -> None:
         readers = {user_group(reader.user.pk): reader for reader in self.live}
         for group, hint in self.layer.take():
-            if group in readers:
+            if group == HUBS_GROUP:
+                for reader in self.live:
+                    take_broadcast(reader, hint, self.group)
+            elif group in readers:
                 take_hint(readers[group], hint)
         for reader in self.live:
-            inbox = Inbox.objects.of(reader.user.pk)
-            assert (reader.epoch, reader.cursor.u) == (inbox.epoch, inbox.last_seq)
-            assert reader.items == present_items(reader.user)
+            stood = standing.of(reader.user.pk)
+            assert (reader.epoch, reader.cursor) == (stood.inbox.epoch, stood.head)
+            assert (reader.items, reader.unread) == (present_items(reader.user), stood.unread)
 
     @invariant()
     def old_state_and_feed_are_fresh_state(self) -> None:
         returned = deepcopy(self.remembered)
         catch_up(returned)
         for reader in returned:
-            assert reader.cursor.u == Inbox.objects.of(reader.user.pk).last_seq
+            assert reader.cursor == standing.of(reader.user.pk).head
             assert reader.items == present_items(reader.user)
 
     @invariant()
@@ -214,21 +278,36 @@ class Inboxes(RuleBasedStateMachine):
         for user in self.users:
             inbox, rows = Inbox.objects.of(user.pk), Notification.objects.of(user.pk)
             seqs = list(rows.values_list("seq", flat=True))
-            assert inbox.unread == rows.unread().count()
+            assert inbox.unread == rows.personal().unread().count()
             assert len(set(seqs)) == len(seqs)
             assert max([inbox.pruned_seq, inbox.seen_seq, *seqs]) <= inbox.last_seq
 
 
 def take_hint(reader: Reader, hint: Any) -> None:
     """Apply a hint as a hub and a client do: the items in it, or the feed where it has none."""
-    assert hint["after"] == reader.cursor.u
-    if not hint["items"]:
+    if not hint["items"] or hint.get("head", reader.cursor.b) != reader.cursor.b:
         catch_up([reader])
         return
+    if hint["seq"] <= reader.cursor.u:
+        return  # the feed was faster
+    assert hint["after"] == reader.cursor.u
+    broadcasts = sum(not item["read"] for id_, item in reader.items.items() if id_[0] == "b")
     items = json.loads(hint["items"])
-    assert [item["seq"] for item in items] == list(range(hint["after"] + 1, hint["seq"] + 1))
-    reader.take(items, Cursor(hint["seq"]))
-    assert hint["unread"] == sum(not item["read"] for item in reader.items.values())
+    reader.take(items, reader.cursor.at(u=hint["seq"]))
+    assert hint["unread"] + hint.get("unread_broadcasts", broadcasts) == reader.unread
+
+
+def take_broadcast(reader: Reader, hint: Any, group: Group) -> None:
+    """Apply a hint about the log of broadcasts as a hub and a client do."""
+    if hint["seq"] <= reader.cursor.b:
+        return
+    assert hint["seq"] == reader.cursor.b + 1
+    members = users_of(hint["audience"], hint["groups"])
+    if not hint["item"]:
+        catch_up([reader])
+        return
+    items = [json.loads(hint["item"])] if reader.user in members else []
+    reader.take(items, reader.cursor.at(b=hint["seq"]))
 
 
 @pytest.fixture

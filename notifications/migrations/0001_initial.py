@@ -5,7 +5,7 @@ import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
-import notifications.models
+import notifications.models.inbox
 
 
 class Migration(migrations.Migration):
@@ -32,7 +32,7 @@ class Migration(migrations.Migration):
                 (
                     "epoch",
                     models.CharField(
-                        default=notifications.models.new_epoch, editable=False, max_length=32
+                        default=notifications.models.inbox.new_epoch, editable=False, max_length=32
                     ),
                 ),
                 ("last_seq", models.PositiveBigIntegerField(default=0)),

@@ -18,6 +18,7 @@ from django.utils.html import strip_tags
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
+from .. import standing
 from ..feed import StartingPoint, starting_point
 from ..payload import Level
 from ..protocol import SOCKET_PATH
@@ -59,13 +60,8 @@ def notifications_bell(context: Context) -> dict[str, Any]:
 
 
 def _start(request: HttpRequest) -> StartingPoint | None:
-    user = getattr(request, "user", None)
-    if user is None or not user.is_authenticated:
-        return None
-    starts: dict[Any, StartingPoint] = vars(request).setdefault("_notifications_starts", {})
-    if user.pk not in starts:
-        starts[user.pk] = starting_point(user)
-    return starts[user.pk]
+    stood = standing.of_visitor(request)
+    return starting_point(stood) if stood else None
 
 
 def bell_context(start: StartingPoint | None) -> dict[str, Any]:

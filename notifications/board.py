@@ -1,0 +1,123 @@
+"""The broadcasts as one value: what is live, and what has changed. Read once for each state.
+
+A process keeps the board of the newest state that it has seen, so that most readers need no query
+for it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import accumulate
+from typing import Any
+
+from .audience import Audience
+from .models import Broadcast, BroadcastLog
+
+
+@dataclass(frozen=True, kw_only=True)
+class Viewer:
+    """What of a user decides which broadcasts are theirs. `joined` is None for ever."""
+
+    joined: datetime | None = None
+    is_staff: bool = False
+    groups: frozenset[Any] = frozenset()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One number of the log: the broadcast that took it last, None where that has ended."""
+
+    seq: int
+    pk: int
+    broadcast: Broadcast | None
+
+
+class Board:
+    """Every broadcast that is live at one state of the log, and the tombstones of the others."""
+
+    def __init__(
+        self,
+        log: BroadcastLog,
+        live: Sequence[Broadcast] = (),
+        groups: dict[int, frozenset[Any]] | None = None,
+        ended: Sequence[tuple[int, int]] = (),
+    ) -> None:
+        self.stamp, self.head, self.pruned_seq = log.stamp, log.last_seq, log.pruned_seq
+        self.groups = frozenset(pk for pks in (groups or {}).values() for pk in pks)
+        self._live = live
+        self._groups = groups or {}
+        self._by_pk = {each.pk: each for each in live}
+        self._published_seqs = [each.published_seq for each in live]
+        # In their order even where a clock was set back.
+        self._dates = list(accumulate((each.dated for each in live), max))
+        entries = [Entry(each.seq, each.pk, each) for each in live]
+        entries += [Entry(seq, pk, None) for pk, seq in ended]
+        self._log = sorted(entries, key=lambda entry: entry.seq)
+        self._seqs = [entry.seq for entry in self._log]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is live."""
+        return not self._live
+
+    def get(self, pk: int | None) -> Broadcast | None:
+        """Return a live broadcast."""
+        return self._by_pk.get(pk or 0)
+
+    def of(self, viewer: Viewer, *, after: int = 0) -> Iterator[Broadcast]:
+        """Iterate over a user's live broadcasts, the oldest first, from after a number."""
+        start = max(bisect_right(self._published_seqs, after), self._start(viewer))
+        return (each for each in self._live[start:] if self._is_for(viewer, each))
+
+    def is_for(self, viewer: Viewer, broadcast: Broadcast) -> bool:
+        """Tell whether a live broadcast is a user's."""
+        place = bisect_left(self._published_seqs, broadcast.published_seq)
+        return place >= self._start(viewer) and self._is_for(viewer, broadcast)
+
+    def changes(self, *, after: int) -> Iterator[Entry]:
+        """Iterate over the log after a number, in its order."""
+        return iter(self._log[bisect_right(self._seqs, after) :])
+
+    def _start(self, viewer: Viewer) -> int:
+        return bisect_left(self._dates, viewer.joined) if viewer.joined else 0
+
+    def _is_for(self, viewer: Viewer, broadcast: Broadcast) -> bool:
+        if broadcast.audience == Audience.EVERYONE:
+            return True
+        if broadcast.audience == Audience.STAFF:
+            return viewer.is_staff
+        return not viewer.groups.isdisjoint(self._groups.get(broadcast.pk, ()))
+
+
+def board_at(log: BroadcastLog) -> Board:
+    """Return the board of a state of the log, or of a later one if it has gone on since."""
+    global _newest
+    if _newest is None or _newest.stamp != log.stamp:
+        _newest = _read(log) if log.last_seq else Board(log)
+    return _newest
+
+
+def _read(log: BroadcastLog) -> Board:
+    live = list(Broadcast.objects.live().order_by("published_seq").with_log())
+    if live:
+        # It may have gone on since, and what is live belongs to this state of it.
+        log = BroadcastLog.beside(live[0])
+    ended = Broadcast.objects.ended().filter(seq__lte=log.last_seq).values_list("pk", "seq")
+    return Board(log, live, _groups_of(live), list(ended))
+
+
+def _groups_of(live: Sequence[Broadcast]) -> dict[int, frozenset[Any]]:
+    if all(each.audience != Audience.GROUPS for each in live):
+        return {}
+    through = Broadcast.groups.through._default_manager
+    pairs = through.filter(broadcast__in=Broadcast.objects.live()).values_list("broadcast", "group")
+    groups: dict[int, set[Any]] = {}
+    for broadcast_pk, group_pk in pairs:
+        groups.setdefault(broadcast_pk, set()).add(group_pk)
+    return {pk: frozenset(pks) for pk, pks in groups.items()}
+
+
+_newest: Board | None = None

@@ -1,0 +1,104 @@
+"""A user's counters, and the lock that puts everything in their log into one order."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F
+from django.utils.translation import gettext_lazy as _
+
+
+def new_epoch() -> str:
+    """Return a fresh opaque name for a log, so that cursors of an earlier one are known as such."""
+    return secrets.token_hex(6)
+
+
+class InboxQuerySet(models.QuerySet["Inbox"]):
+    def ensure(self, user_pks: Iterable[Any]) -> None:
+        """Create the inboxes that are missing; in one order, against deadlocks."""
+        self.bulk_create((Inbox(pk=pk) for pk in sorted(user_pks)), ignore_conflicts=True)
+
+    def of(self, user_pk: Any) -> Inbox:
+        """Return the user's inbox, made now if this is the first contact."""
+        inbox = self.filter(pk=user_pk).first()
+        if inbox is None:
+            self.ensure([user_pk])
+            inbox = self.get(pk=user_pk)
+        return inbox
+
+    def lock(self, user_pks: Collection[Any]) -> dict[Any, Inbox]:
+        """Lock these users' inboxes until commit and return them by user pk.
+
+        Rows are locked in the order of the key, so that two callers cannot deadlock. SQLite has no
+        row locks: there the transaction itself must be immediate (see checks.py).
+        """
+        locked = self._locked(user_pks)
+        if len(locked) < len(user_pks):
+            self.ensure(pk for pk in user_pks if pk not in locked)
+            locked = self._locked(user_pks)
+        return locked
+
+    def _locked(self, user_pks: Collection[Any]) -> dict[Any, Inbox]:
+        rows = self.select_for_update().filter(pk__in=user_pks).order_by("pk")
+        return {inbox.pk: inbox for inbox in rows}
+
+    def advance(self, inboxes: Sequence[Inbox], *, by: int = 1, unread: int = 0) -> None:
+        """Take the next `by` numbers of each locked inbox and change its unread count."""
+        if not inboxes:
+            return
+        self.filter(pk__in=[inbox.pk for inbox in inboxes]).update(
+            last_seq=F("last_seq") + by, unread=F("unread") + unread
+        )
+        for inbox in inboxes:
+            inbox.last_seq += by
+            inbox.unread += unread
+
+    def move_watermark(self, inbox: Inbox, *, after: int, to: int) -> None:
+        """Mark the broadcasts up to `to` as read; those past `after` take a number each."""
+        values = {
+            "broadcast_read_seq": to,
+            "read_all_after_seq": inbox.last_seq,
+            "read_all_from_seq": after,
+            "last_seq": inbox.last_seq + to - after,
+        }
+        self.filter(pk=inbox.pk).update(**values)
+        for name, value in values.items():
+            setattr(inbox, name, value)
+
+
+class Inbox(models.Model):
+    """A user's counters. The row lock taken to advance `last_seq` orders everything in the log.
+
+    `unread` counts personal notifications. Broadcasts are read up to `broadcast_read_seq`; when
+    that moved last, those past `read_all_from_seq` took as many numbers of this log, in their
+    order, after `read_all_after_seq`.
+    """
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL,
+        models.CASCADE,
+        primary_key=True,
+        related_name="notification_inbox",
+    )
+    epoch = models.CharField(max_length=32, default=new_epoch, editable=False)
+    last_seq = models.PositiveBigIntegerField(default=0)
+    unread = models.PositiveIntegerField(default=0)
+    seen_seq = models.PositiveBigIntegerField(default=0)
+    pruned_seq = models.PositiveBigIntegerField(default=0)
+    broadcast_seen_seq = models.PositiveBigIntegerField(default=0)
+    broadcast_read_seq = models.PositiveBigIntegerField(default=0)
+    read_all_after_seq = models.PositiveBigIntegerField(default=0)
+    read_all_from_seq = models.PositiveBigIntegerField(default=0)
+
+    objects = InboxQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("inbox")
+        verbose_name_plural = _("inboxes")
+
+    def __str__(self) -> str:
+        return f"inbox of {self.pk} at {self.last_seq}"

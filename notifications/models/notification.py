@@ -1,0 +1,184 @@
+"""What a user was told, in its newest state, and what they did with a broadcast.
+
+Numbers are allocated by inbox.py; nothing in this package sends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from .broadcast import Broadcast
+from .content import Content
+
+if TYPE_CHECKING:
+    from .inbox import Inbox
+
+DEDUPE_KEY_MAX_CHARS = 200
+
+
+class NotificationQuerySet(models.QuerySet["Notification"]):
+    def of(self, user_pk: Any) -> Self:
+        """Only this user's own."""
+        return self.filter(recipient=user_pk)
+
+    def personal(self) -> Self:
+        """Those that stand for themselves."""
+        return self.filter(broadcast=None)
+
+    def marks(self) -> Self:
+        """Those that say what a reader did with a broadcast."""
+        return self.filter(broadcast__isnull=False)
+
+    def after(self, seq: int) -> Self:
+        """What changed after a cursor, in the order of the log, tombstones included."""
+        return self.filter(seq__gt=seq).order_by("seq")
+
+    def present(self) -> Self:
+        """Those that are not removed."""
+        return self.filter(removed_at=None)
+
+    def removed(self) -> Self:
+        """The tombstones."""
+        return self.filter(removed_at__isnull=False)
+
+    def unread(self) -> Self:
+        """Those that count in the badge."""
+        return self.present().filter(read_at=None)
+
+    def restorable(self, now: datetime) -> Self:
+        """The tombstones that may come back; the sweep would remove the expired at once."""
+        return self.removed().filter(Q(expires=None) | Q(expires__gt=now))
+
+    def expired(self, now: datetime) -> Self:
+        """Those whose time is over and that are not removed yet."""
+        return self.present().filter(expires__lte=now)
+
+    def outdated(self, *, read_before: datetime, unread_before: datetime) -> Self:
+        """Those that were read before a moment, or written before another and never read."""
+        left_alone = Q(read_at=None, created__lte=unread_before)
+        return self.personal().present().filter(Q(read_at__lte=read_before) | left_alone)
+
+    def forgotten(self, before: datetime) -> Self:
+        """Those that were removed, or whose broadcast has ended, before a moment."""
+        ended = Q(broadcast__expired_at__lte=before) | Q(broadcast__recalled_at__lte=before)
+        return self.filter(Q(broadcast=None, removed_at__lte=before) | ended)
+
+    def newest_first(self) -> Self:
+        """The order of the list: by the time the text was written."""
+        return self.order_by("-created", "-pk")
+
+    def before(self, row: Notification) -> Self:
+        """What comes after this row in the list that has the newest first."""
+        same_time = Q(created=row.created)
+        if row.broadcast_id is None:
+            same_time &= Q(pk__lt=row.pk)
+        return self.filter(Q(created__lt=row.created) | same_time)
+
+    def newer_than(self, row: Notification) -> Self:
+        """What comes ahead of this row in that list; a broadcast is ahead of its moment."""
+        later = Q(created__gt=row.created)
+        if row.broadcast_id is None:
+            later |= Q(created=row.created, pk__gt=row.pk)
+        return self.filter(later)
+
+    def renumber(self, rows: Sequence[Notification], inbox: Inbox, **changes: Any) -> None:
+        """Give changed rows the last numbers of their inbox, which was advanced for them."""
+        for seq, row in enumerate(rows, start=inbox.last_seq - len(rows) + 1):
+            row.seq = seq
+            for name, value in changes.items():
+                setattr(row, name, value)
+        stored = [row for row in rows if not row._state.adding]
+        self.bulk_create([row for row in rows if row._state.adding])
+        self.bulk_update(stored, ["seq", *changes], batch_size=200)
+
+
+class Notification(Content):
+    """One payload for one recipient, in its newest state.
+
+    With `broadcast` it is a mark: what this recipient did with that broadcast, whose text is there
+    and not here.
+    """
+
+    id: int
+    recipient_id: Any
+    broadcast_id: int | None
+    recipient = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="notifications", db_index=False
+    )
+    seq = models.PositiveBigIntegerField()
+    broadcast = models.ForeignKey(
+        Broadcast, models.CASCADE, null=True, blank=True, related_name="marks", db_index=False
+    )
+    dedupe_key = models.CharField(max_length=DEDUPE_KEY_MAX_CHARS, null=True, blank=True)  # noqa: DJ001  NULL is free of the unique constraint
+    created = models.DateTimeField(default=timezone.now)
+    read_at = models.DateTimeField(null=True, blank=True)
+    removed_at = models.DateTimeField(null=True, blank=True)
+
+    objects = NotificationQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("notification")
+        verbose_name_plural = _("notifications")
+        constraints = [
+            models.UniqueConstraint(fields=["recipient", "seq"], name="notification_seq"),
+            models.UniqueConstraint(
+                fields=["recipient", "dedupe_key"], name="notification_dedupe_key"
+            ),
+            models.UniqueConstraint(
+                fields=["recipient", "broadcast"],
+                condition=Q(broadcast__isnull=False),
+                name="notification_broadcast",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["recipient", "-created", "-id"],
+                condition=Q(removed_at=None, broadcast=None),
+                name="notification_list",
+            ),
+            models.Index(
+                fields=["recipient"],
+                condition=Q(removed_at=None, read_at=None, broadcast=None),
+                name="notification_unread",
+            ),
+            models.Index(
+                fields=["broadcast"],
+                condition=Q(broadcast__isnull=False),
+                name="notification_marks",
+            ),
+            models.Index(
+                fields=["expires"],
+                condition=Q(removed_at=None, expires__isnull=False),
+                name="notification_expiry",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.content.title
+
+    @property
+    def content(self) -> Content:
+        """Where its text is: here, or in the broadcast."""
+        return self.broadcast or self
+
+    @property
+    def item_id(self) -> str:
+        """Its id in the protocol."""
+        return f"b{self.broadcast_id}" if self.broadcast_id else f"n{self.pk}"
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether it counts in the badge."""
+        return self.read_at is None and self.removed_at is None
+
+    def is_restorable(self, now: datetime) -> bool:
+        """Tell whether it is removed and may come back."""
+        return self.removed_at is not None and (self.expires is None or self.expires > now)
