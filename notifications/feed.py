@@ -183,9 +183,10 @@ def _personal_items(
 
 def _personal_item(stood: Standing, row: Notification) -> dict[str, Any]:
     if row.broadcast_id is not None:
-        row.broadcast = stood.board.get(row.broadcast_id)
-        if row.broadcast is None:
+        broadcast = stood.board.get(row.broadcast_id)
+        if broadcast is None:
             return tombstone("u", row.seq, row.item_id)
+        row.broadcast = broadcast
     return personal_item(row)
 
 

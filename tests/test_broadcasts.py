@@ -274,6 +274,16 @@ def test_a_recalled_one_is_gone_for_all(alice: User, bob: User) -> None:
     assert item == {"stream": "b", "seq": 2, "id": f"b{row.pk}", "removed": True}
 
 
+def test_a_mark_of_an_ended_one_is_a_tombstone_of_the_broadcast(alice: User) -> None:
+    row = sent("Oops")
+    mark_read(alice, [row])
+
+    recall_broadcast(row)
+
+    [item] = feed.read(alice.pk, Resume(u=0)).items
+    assert item == {"stream": "u", "seq": 1, "id": f"b{row.pk}", "removed": True}
+
+
 @pytest.mark.parametrize("verb", [recall_broadcast, lambda row: change_broadcast(row, "Again")])
 def test_what_has_ended_stays_as_it_was(alice: User, verb: Callable[[Broadcast], Any]) -> None:
     row = sent("Oops")
@@ -477,7 +487,7 @@ def past_broadcasts(alice: User) -> None:
     """Make as many past broadcasts as a site has after years."""
     now = timezone.now()
     Broadcast.objects.bulk_create(
-        Broadcast(title=f"{n}", seq=n, published_seq=n, sent_at=now, published_at=now)
+        Broadcast(pk=n, title=f"{n}", seq=n, published_seq=n, sent_at=now, published_at=now)
         for n in range(1, PAST + 1)
     )
     BroadcastLog.objects.create(pk=1, last_seq=PAST)

@@ -17,8 +17,9 @@ SILENCE_SECONDS = 60.0
 BEHIND_SECONDS = 4.0
 RETRY_SECONDS = 2.0
 
-State = dict[str, tuple[int, bool, bool]]
-"""By item id: the number, whether it is read, whether it is removed."""
+State = dict[str, tuple[object, bool, bool]]
+"""By item id: whether it is read, whether it is removed, and before that the number, which tells
+one state from another; for a broadcast its text, for it is on two streams."""
 
 
 class Client:
@@ -32,7 +33,8 @@ class Client:
         self.epoch = ""
         self.cursor = {"u": 0, "b": 0}
         self.state: State = {}
-        self.shown: Counter[tuple[str, int]] = Counter()
+        self.unread = 0
+        self.shown: Counter[tuple[str, str, int]] = Counter()
         self.titles: Counter[str] = Counter()
         self.delays: list[float] = []
         self.connects = 0
@@ -42,7 +44,7 @@ class Client:
         """Stay connected until cancelled."""
         while True:
             server = random.choice(self.servers)
-            position = {"epoch": self.epoch, **self.cursor} if self.epoch else {"u": 0, "b": 0}
+            position = {"epoch": self.epoch, **self.cursor} if self.epoch else self.cursor
             try:
                 async with open_socket(server.socket_url, self.cookie, v=1, **position) as wire:
                     self.connects += 1
@@ -63,35 +65,51 @@ class Client:
                 self.titles[frame["item"]["title"]] += 1
             elif frame["type"] == "heartbeat":
                 await wire.send({"type": "ack", "cursor": self.cursor})
-                if frame["cursor"]["u"] > self.cursor["u"]:
+                if any(frame["cursor"][stream] > self.cursor[stream] for stream in "ub"):
                     deadline = BEHIND_SECONDS
                     continue
             deadline = SILENCE_SECONDS
 
     async def _welcome(self, frame: dict[str, Any], server: ServerProcess) -> None:
         self.epoch = frame["epoch"]
+        self.unread = frame["unread"]
         if frame["reset"]:
             self.cursor = frame["cursor"]
             self.state.clear()
-            url = f"{server.url}/notifications/feed/?u=0"
+            url = f"{server.url}/notifications/feed/?u=0&b=0"
             async with httpx.AsyncClient(cookies={"sessionid": self.cookie}) as http:
                 for item in json.loads((await http.get(url)).text)["items"]:
                     self._hold(item)
 
     def _apply(self, frame: dict[str, Any]) -> None:
         for item in frame["items"]:
-            if item["seq"] <= self.cursor["u"]:
+            stream, seq = item["stream"], item["seq"]
+            if seq <= self.cursor[stream]:
                 self.received_again += 1
                 continue
-            self.cursor["u"] = item["seq"]
+            self.cursor[stream] = seq
             is_news = item["id"] not in self.state
-            self._hold(item)
-            self.shown[item["id"], item["seq"]] += 1
+            self.unread += self._hold(item)
+            self.shown[item["id"], stream, seq] += 1
             if not item["removed"]:
                 self.titles[item["title"]] += 1
             if is_news and not item["removed"] and "at" in item["data"]:
                 self.delays.append(time.time() - item["data"]["at"])
-        self.cursor["u"] = max(self.cursor["u"], frame["cursor"]["u"])
+        for stream in "ub":
+            self.cursor[stream] = max(self.cursor[stream], frame["cursor"][stream])
+        self.unread = frame.get("unread", self.unread)
 
-    def _hold(self, item: dict[str, Any]) -> None:
-        self.state[item["id"]] = (item["seq"], item.get("read", False), item["removed"])
+    def _hold(self, item: dict[str, Any]) -> int:
+        key, is_read = item["id"], item.get("read", False)
+        before = self._is_unread(key)
+        if key[0] == "n":
+            self.state[key] = (item["seq"], is_read, item["removed"])
+        elif item["removed"]:
+            self.state.pop(key, None)
+        else:
+            self.state[key] = (item["title"], is_read, False)
+        return self._is_unread(key) - before
+
+    def _is_unread(self, key: str) -> bool:
+        _, is_read, is_removed = self.state.get(key, ("", True, True))
+        return not is_read and not is_removed

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from asgiref.sync import sync_to_async
+from django.contrib.auth.models import Group
 from django.core.management import call_command
 from django.db import connections
 
 from accounts.models import User
-from notifications.models import Inbox, Notification
+from notifications import standing
+from notifications.models import Broadcast, Inbox, Notification
 from tests.chaos.client import Client, State
 from tests.chaos.faults import Faults
 from tests.factories import make_user, session_cookie_for
@@ -71,11 +73,13 @@ class Run:
         doubled = sum(n - 1 for client in self.clients for n in client.shown.values())
         rolled_back = sum(client.titles["ROLLED BACK"] for client in self.clients)
         unread = await _look_up(wrong_unread_counts)
+        miscounting = await self._miscounting()
         for name, value in [*(await self._table()), ("doubled", doubled), ("lost", lost)]:
             print(f"{name:34} {value}")
         print(f"{'shown of a rolled-back transaction':34} {rolled_back}")
         print(f"{'unread counts that are wrong':34} {unread}")
-        return 1 if lost or doubled or rolled_back or unread else 0
+        print(f"{'clients that count otherwise':34} {miscounting}")
+        return 1 if lost or doubled or rolled_back or unread or miscounting else 0
 
     async def _run(self) -> None:
         cookies = await sync_to_async(self._prepare)()
@@ -98,6 +102,7 @@ class Run:
         self.broker.start()
         call_command("migrate", verbosity=0)
         users = [make_user(f"user-{number}") for number in range(USERS)]
+        Group.objects.create(name="some").user_set.add(*users[::2])
         for process in [*self.servers, *self.writers]:
             process.start()
         return {user.pk: session_cookie_for(user) for user in users}
@@ -119,6 +124,12 @@ class Run:
         ids = truth.keys() | client.state.keys()
         return sum(truth.get(each) != client.state.get(each) for each in ids)
 
+    async def _miscounting(self) -> int:
+        unread = await _look_up(
+            lambda: {client.user_pk: standing.of(client.user_pk).unread for client in self.clients}
+        )
+        return sum(client.unread != unread[client.user_pk] for client in self.clients)
+
     async def _table(self) -> list[tuple[str, object]]:
         delays = sorted(delay for client in self.clients for delay in client.delays)
         logs = "".join(server.log_text() for server in self.servers)
@@ -126,6 +137,7 @@ class Run:
             *((f"fault: {name}", n) for name, n in sorted(self.faults.injected.items())),
             ("faults injected", self.faults.injected.total()),
             ("notifications written", await _look_up(Notification.objects.count)),
+            ("broadcasts published", await _look_up(broadcasts_published)),
             ("changes written", await _look_up(changes_written)),
             ("clients", len(self.clients)),
             ("connects", sum(client.connects for client in self.clients)),
@@ -150,15 +162,24 @@ async def _look_up(function: Callable[[], T]) -> T:
 
 def stored_state(user_pk: int) -> State:
     """Return what the database says of a user's notifications."""
-    rows = Notification.objects.of(user_pk)
-    return {
-        f"n{row.pk}": (
+    rows = Notification.objects.of(user_pk).personal()
+    state: State = {
+        row.item_id: (
             row.seq,
             row.read_at is not None and not row.removed_at,
             bool(row.removed_at),
         )
         for row in rows
     }
+    broadcasts = standing.of(user_pk).broadcasts()
+    return state | {
+        row.item_id: (row.content.title, row.read_at is not None, False) for row in broadcasts
+    }
+
+
+def broadcasts_published() -> int:
+    """Return how many went out."""
+    return Broadcast.objects.filter(published_seq__gt=0).count()
 
 
 def changes_written() -> int:
@@ -169,6 +190,6 @@ def changes_written() -> int:
 def wrong_unread_counts() -> int:
     """Return for how many users the counter is not the number of unread rows."""
     return sum(
-        inbox.unread != Notification.objects.of(inbox.pk).unread().count()
+        inbox.unread != Notification.objects.of(inbox.pk).personal().unread().count()
         for inbox in Inbox.objects.all()
     ) + (User.objects.count() != USERS)

@@ -1,11 +1,8 @@
-"""A process that notifies, reads and removes at random until it is told to end, or killed."""
+"""A process that notifies, broadcasts, reads and removes at random until it is told to end."""
 
 import os
-import random
 import signal
 import time
-from collections.abc import Callable
-from typing import Any
 
 import django
 
@@ -15,44 +12,15 @@ PAUSE_SECONDS = 0.02
 def main() -> None:
     """Write until SIGTERM. A failing database is no reason to end: that is somebody's request."""
     django.setup()
-    from django.db import DatabaseError, transaction
+    from django.db import DatabaseError
 
-    from accounts.models import User
-    from notifications import services
-    from notifications.models import Notification
+    from tests.chaos.actions import one_action
 
-    users = list(User.objects.order_by("pk"))
-
-    def payload(title: str) -> dict[str, Any]:
-        return {"title": title, "data": {"at": time.time()}}
-
-    def anything(user: User) -> list[int]:
-        rows = Notification.objects.of(user.pk).newest_first()[:30].values_list("pk", flat=True)
-        return random.sample(list(rows), k=min(3, len(rows)))
-
-    def rolled_back(user: User) -> None:
-        with transaction.atomic():
-            services.notify(user, payload("ROLLED BACK"))
-            transaction.set_rollback(True)
-
-    choices: list[tuple[int, Callable[[User], object]]] = [
-        (40, lambda user: services.notify(user, payload("one"))),
-        (15, lambda user: services.notify(user, payload("key"), key=f"k{random.randrange(3)}")),
-        (4, lambda user: services.notify_many(users, payload("many"))),
-        (3, lambda user: services.notify(user, payload("soon over"), expires_in=2)),
-        (3, lambda user: services.notify(user, payload("transient"), transient=True)),
-        (3, rolled_back),
-        (12, lambda user: services.mark_read(user, anything(user))),
-        (6, lambda user: services.mark_unread(user, anything(user))),
-        (2, lambda user: services.mark_all_read(user)),
-        (12, lambda user: services.remove(user, anything(user))),
-    ]
-    weights, actions = zip(*choices, strict=True)
     is_wanted = [True]
     signal.signal(signal.SIGTERM, lambda *_: is_wanted.clear())
     while is_wanted:
         try:
-            random.choices(actions, weights)[0](random.choice(users))
+            one_action()
         except DatabaseError as exc:
             print("the database refused:", repr(exc)[:120], flush=True)
         time.sleep(PAUSE_SECONDS)
