@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test lint unit postgresql browser chaos screenshots messages lock clean
+.PHONY: help run test lint unit postgresql browser chaos bench-broadcasts screenshots messages lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -44,9 +44,9 @@ unit: $(VENV)/.installed-dev ## run the tests without a browser, on SQLite
 	@echo "== tests on SQLite"
 	@$(PYTEST)
 
-postgresql: $(VENV)/.installed-dev ## run the same tests on a PostgreSQL of their own
+postgresql: $(VENV)/.installed-dev ## run those that use the database on a PostgreSQL of their own
 	@echo "== tests on PostgreSQL"
-	@$(BIN)/python -m tests.postgres $(PYTEST)
+	@$(BIN)/python -m tests.postgres $(PYTEST) -m 'not own_database'
 
 SECONDS_OF_CHAOS ?= 30
 
@@ -55,6 +55,11 @@ chaos: $(VENV)/.installed-dev ## break everything at random (SECONDS_OF_CHAOS=60
 		echo "== chaos on $$database"; \
 		$(BIN)/python -m tests.chaos --seconds $(SECONDS_OF_CHAOS) --database $$database; \
 	done
+
+BENCH ?= --users 1000000 --sockets 10000
+
+bench-broadcasts: $(VENV)/.installed-dev ## measure broadcasts (BENCH="--database postgresql")
+	@$(BIN)/python -m bench.broadcasts $(BENCH)
 
 screenshots: $(VENV)/.installed-dev ## make the pictures of the docs again
 	@CHROMIUM=$$(bin/browser) $(BIN)/python -m tests.browser.screenshots

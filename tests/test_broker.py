@@ -20,6 +20,8 @@ from notifier.broker.membership import Membership, answers, has_keeper
 from tests.servers import ROOT
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.own_database
+
 MEMBER = """
 import sys
 from pathlib import Path

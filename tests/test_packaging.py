@@ -6,7 +6,11 @@ import tomllib
 import zipfile
 from pathlib import Path
 
+import pytest
+
 from tests.servers import ROOT
+
+pytestmark = pytest.mark.own_database
 
 
 def test_the_app_needs_a_part_of_what_the_project_needs() -> None:
@@ -38,7 +42,11 @@ def test_the_wheel_ships_the_app_alone_and_all_of_it(tmp_path: Path) -> None:
     assert {
         "notifications/py.typed",
         "notifications/static/js/notifications/index.js",
+        "notifications/static/js/notifications-admin/index.js",
+        "notifications/static/css/notifications/admin.css",
         "notifications/templates/notifications/widget.html",
+        "notifications/templates/notifications/admin/broadcast_form.html",
+        "notifications/admin/__init__.py",
         "notifications/migrations/0001_initial.py",
         "notifications/locale/de/LC_MESSAGES/django.mo",
     } <= names

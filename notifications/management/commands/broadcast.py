@@ -1,0 +1,63 @@
+"""`manage.py broadcast "Title"`: tells everyone, or some, at once or at a given time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from ...broadcasts import broadcast
+from ...models import Broadcast
+from ...payload import Payload
+from ..audiences import LEGAL as LEGAL_AUDIENCES
+from ..audiences import USER, WHOLE, chosen_audience
+from ..interrupts import HeldInterrupts
+from ..moments import LEGAL, future_moment
+from ..names import find_users
+from ..sending import SendingCommand
+from ..wording import counted, described
+
+
+class Command(SendingCommand):
+    """Broadcast to an audience; chosen users get a notification each."""
+
+    help = "Tells everyone, the staff, groups or chosen users the same."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("--audience", action="append", metavar="WHO", help=LEGAL_AUDIENCES)
+        parser.add_argument("--at", metavar="WHEN", help=f"when it goes out: {LEGAL}")
+        parser.add_argument("--expires", metavar="WHEN", help="when it goes again, written alike")
+        parser.add_argument("--sender", metavar="USER", help="whom the admin shows as its sender")
+
+    def send(self, payload: Payload, options: dict[str, Any]) -> None:
+        kind, audience = chosen_audience(options["audience"] or WHOLE[:1])
+        if kind == USER:
+            self._send_to_users(payload, audience, options)
+        else:
+            self._send_to_audience(payload, audience, options)
+
+    def _send_to_users(self, payload: Payload, users: list[Any], options: dict[str, Any]) -> None:
+        for name in ("at", "sender"):
+            if options[name] is not None:
+                raise ValueError(
+                    f"--{name} is for everyone, the staff and groups. Chosen users are told at "
+                    "once, each in a notification of their own."
+                )
+        expires = future_moment("--expires", options["expires"])
+        with self.in_batches(len(users), options) as progress:
+            broadcast(payload, users, expires=expires, progress=progress)
+        self.say(f"Told {counted(len(users))}.", options)
+
+    def _send_to_audience(self, payload: Payload, audience: Any, options: dict[str, Any]) -> None:
+        starts = future_moment("--at", options["at"])
+        expires = future_moment("--expires", options["expires"])
+        sender = _sender(options["sender"])
+        with HeldInterrupts():
+            row = broadcast(payload, audience, starts=starts, expires=expires, sender=sender)
+            if isinstance(row, Broadcast):
+                self.say(described(row), options)
+
+
+def _sender(name: str | None) -> Any:
+    return None if name is None else find_users([name])[0]

@@ -1,0 +1,70 @@
+"""`manage.py notify USER… "Title"`: tells users something from a shell, a script or cron."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.core.management.base import CommandParser
+from django.utils import timezone
+
+from ...payload import Payload
+from ...services import notify_many
+from ..moments import LEGAL, future_moment
+from ..names import find_users
+from ..sending import SendingCommand
+from ..wording import counted
+
+FROM_STDIN = "-"
+
+
+class Command(SendingCommand):
+    """Notify each of the users, or nobody if one of them is unknown."""
+
+    help = "Tells users something: it shows in their open tabs and stays in their inbox."
+    way_on = "With the same --dedupe from the start, the command can simply be run again."
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        parser = super().create_parser(prog_name, subcommand, **kwargs)
+        # Otherwise the last USER before an option would be taken for the title.
+        parser.parse_args = parser.parse_intermixed_args  # type: ignore[method-assign]
+        return parser
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        named = "a user's log-in name, their key as in pk:12, or - to read such lines from stdin"
+        parser.add_argument("users", nargs="+", metavar="USER", help=named)
+        super().add_arguments(parser)
+        parser.add_argument("--expires", metavar="WHEN", help=f"when it goes again: {LEGAL}")
+        parser.add_argument(
+            "--transient", action="store_true", help="show it in open tabs and store nothing"
+        )
+        once = parser.add_mutually_exclusive_group()
+        once.add_argument("--key", help="rewrite the notification that has the same key")
+        once.add_argument("--dedupe", metavar="KEY", help="leave out whoever has this key already")
+
+    def send(self, payload: Payload, options: dict[str, Any]) -> None:
+        users = find_users(_names(options["users"]))
+        if not users:
+            raise ValueError("Standard input names no user.")
+        expires = future_moment("--expires", options["expires"])
+        with self.in_batches(len(users), options) as progress:
+            told = notify_many(
+                users,
+                payload,
+                key=options["key"],
+                dedupe=options["dedupe"],
+                transient=options["transient"],
+                expires_in=expires - timezone.now() if expires else None,
+                progress=progress,
+            )
+        had_it = f"; {counted(len(users) - told)} had it" if told < len(users) else ""
+        self.say(f"Told {counted(told)}{had_it}.", options)
+
+
+def _names(users: Iterable[str]) -> Iterator[str]:
+    for user in users:
+        if user == FROM_STDIN:
+            yield from filter(None, map(str.strip, sys.stdin))
+        else:
+            yield user

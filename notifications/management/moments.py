@@ -1,0 +1,51 @@
+"""Moments as they are typed: ISO 8601, or how long from now."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from django.core.exceptions import ValidationError
+from django.forms.utils import from_current_timezone
+from django.utils import timezone
+
+from .wording import dated
+
+LEGAL = "2026-12-01T08:00, or +30m, +2h, +3d from now"
+
+_FROM_NOW = re.compile(r"\+(\d+)([mhd])")
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+
+
+def future_moment(option: str, text: str | None) -> datetime | None:
+    """Return the moment that was given to an option; a naive one is in the current time zone.
+
+    Raises `ValueError` with what would be right.
+    """
+    if text is None:
+        return None
+    now = timezone.now()
+    moment = _read(option, text, now)
+    if moment <= now:
+        raise ValueError(f"{option} is {text!r}, which is past; it is {dated(now)} now.")
+    return moment
+
+
+def _read(option: str, text: str, now: datetime) -> datetime:
+    zone = timezone.get_current_timezone_name()
+    try:
+        moment = _from_now(text, now) or datetime.fromisoformat(text)
+        # An hour around the year 1 or 9999 may be none in UTC, which is what is stored.
+        return from_current_timezone(moment).astimezone(UTC)
+    except ValidationError as exc:
+        raise ValueError(
+            f"{option} is {text!r}, when the clocks of {zone} are changed; say which hour with "
+            "an offset, as in 2026-10-25T02:30+01:00."
+        ) from exc
+    except (ValueError, OverflowError) as exc:
+        raise ValueError(f"{option} is {text!r}; it must be like {LEGAL} ({zone}).") from exc
+
+
+def _from_now(text: str, now: datetime) -> datetime | None:
+    found = _FROM_NOW.fullmatch(text)
+    return now + timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else None

@@ -1,0 +1,34 @@
+"""How commands put what they did into words."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.utils import timezone
+
+from ..models import Broadcast, State
+from ..recipients import users_of
+
+
+def counted(users: int) -> str:
+    """Say how many users."""
+    return f"{users:,} user{'' if users == 1 else 's'}"
+
+
+def dated(moment: datetime) -> str:
+    """Say when, in the current time zone."""
+    return timezone.localtime(moment).isoformat(" ", "seconds")
+
+
+def described(broadcast: Broadcast) -> str:
+    """Say what has become of a broadcast that was sent, and how many it is for."""
+    groups = broadcast.groups.values_list("pk", flat=True)
+    reach = counted(users_of(broadcast.audience, groups).count())
+    end = f" It expires at {dated(broadcast.expires)}." if broadcast.expires else ""
+    return f"Broadcast {broadcast.pk} is {_state(broadcast)}: reaches {reach}.{end}"
+
+
+def _state(broadcast: Broadcast) -> str:
+    if broadcast.state == State.SCHEDULED and broadcast.starts:
+        return f"scheduled for {dated(broadcast.starts)}"
+    return broadcast.state.value
