@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models import QuerySet
@@ -66,7 +67,7 @@ def broadcast(
     number told so far, and that number is returned.
 
     `starts` and `expires` are aware datetimes: when it goes out, if not at once, and when it
-    disappears again. `sender` is the user who sent it.
+    disappears again. `sender` is the user who sent it, kept with the row.
 
     Raises `TypeError` or `ValueError` with the legal values for what is wrong.
     """
@@ -150,8 +151,10 @@ def _check_moment(name: str, moment: object, now: datetime) -> None:
         return
     if not isinstance(moment, datetime):
         raise TypeError(f"{name} is {moment!r}; it must be a datetime or None.")
-    if timezone.is_naive(moment):
+    if settings.USE_TZ and timezone.is_naive(moment):
         raise ValueError(f"{name} is {moment}, which has no time zone; see timezone.make_aware().")
+    if not settings.USE_TZ and timezone.is_aware(moment):
+        raise ValueError(f"{name} is {moment}; without USE_TZ it must have no time zone.")
     if moment <= now:
         raise ValueError(f"{name} is {moment}, which is past; it is {now} now.")
 
