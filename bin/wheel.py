@@ -1,4 +1,4 @@
-"""The build hook of the wheel: the widget's modules are shipped without comments and indents."""
+"""The build hook of the wheel: the modules are shipped without comments and indents."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -7,8 +7,8 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 from rjsmin import jsmin
 
-SOURCE = "static/js/notifications"
-TARGET = "notifications/static/js/notifications"
+FOLDERS = ("static/js/notifications", "static/js/notifications-admin")
+TARGET = "notifications"
 
 
 class Minify(BuildHookInterface):  # type: ignore[type-arg]
@@ -17,10 +17,13 @@ class Minify(BuildHookInterface):  # type: ignore[type-arg]
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Write the copies."""
         self.copies = TemporaryDirectory()
-        for path in Path(self.root, SOURCE).glob("*.js"):
-            copy = Path(self.copies.name, path.name)
-            copy.write_text(jsmin(path.read_text()))
-            build_data["force_include"][str(copy)] = f"{TARGET}/{path.name}"
+        for folder in FOLDERS:
+            target = Path(self.copies.name, folder)
+            target.mkdir(parents=True)
+            for path in Path(self.root, folder).glob("*.js"):
+                copy = target / path.name
+                copy.write_text(jsmin(path.read_text()))
+                build_data["force_include"][str(copy)] = f"{TARGET}/{folder}/{path.name}"
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
         """Remove the copies."""

@@ -109,6 +109,7 @@ def change_broadcast(
     fields = Payload.of(payload).as_fields()
     if expires is not UNCHANGED:
         check_dates(None, expires)
+        _check_order(None if broadcast.published_at else broadcast.starts, expires)
         fields["expires"] = expires
     _announce(broadcast_ledger.change(broadcast, fields))
     return broadcast
@@ -142,6 +143,10 @@ def check_dates(starts: datetime | None, expires: datetime | None) -> None:
     now = timezone.now()
     _check_moment("starts", starts, now)
     _check_moment("expires", expires, now)
+    _check_order(starts, expires)
+
+
+def _check_order(starts: datetime | None, expires: datetime | None) -> None:
     if starts and expires and expires <= starts:
         raise ValueError(f"expires is {expires}; it must be after starts, {starts}.")
 

@@ -11,7 +11,7 @@ from django.core.files.storage import Storage
 from rjsmin import jsmin
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
-OUR_MODULES = "js/notifications/"
+OUR_MODULES = ("js/notifications/", "js/notifications-admin/")
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class HashedStaticFiles(CompressedManifestStaticFilesStorage):  # type: ignore[m
     def post_process(
         self, paths: dict[str, tuple[Any, str]], **options: Any
     ) -> Iterator[tuple[str, str | None, Any]]:
-        """Minify the widget's modules, which are written to be read."""
+        """Minify the app's modules, which are written to be read."""
         ours = {
             name: (Minified(source), path)
             for name, (source, path) in paths.items()

@@ -339,6 +339,16 @@ def test_a_scheduled_one_can_be_changed_before(alice: User) -> None:
     assert titles(alice) == ["Something else"]
 
 
+def test_a_scheduled_one_cannot_be_made_to_expire_before_it_starts(alice: User) -> None:
+    row = scheduled()
+
+    with pytest.raises(ValueError, match="must be after starts"):
+        change_broadcast(row, "Something else", expires=timezone.now() + HOUR / 2)
+
+    row.refresh_from_db()
+    assert (row.title, row.expires) == ("Maintenance", None)
+
+
 def test_an_expired_one_goes_by_itself(alice: User) -> None:
     row = sent(expires=timezone.now() + HOUR)
 

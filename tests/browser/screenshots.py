@@ -1,7 +1,7 @@
 """Makes the pictures of the docs again, from the real pages: `python -m tests.browser.screenshots`.
 
 It does what the README says: `manage.py run`, a log-in as alice, the one-liner in another terminal.
-Then alice gets a few days' notifications.
+Then alice gets a few days' notifications, and the admin sends broadcasts to a few hundred users.
 """
 
 from __future__ import annotations
@@ -64,6 +64,32 @@ for message in [
     notify(alice, message)
 """
 
+BROADCASTS = """
+from datetime import timedelta
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.utils import timezone
+from notifications import broadcast, recall_broadcast
+from notifications.models import Broadcast, Inbox
+
+User = get_user_model()
+admin = User.objects.get(username="admin")
+now = timezone.now()
+before = now - timedelta(days=30)
+User.objects.bulk_create(User(username=f"user-{n}", date_joined=before) for n in range(12430))
+editors = Group.objects.create(name="Editors")
+editors.user_set.set(User.objects.filter(pk__lt=40))
+Broadcast.objects.create(title="The new search", body="Try it out.", sender=admin)
+recall_broadcast(broadcast("The canteen is closed today", "staff", sender=admin))
+broadcast({"title": "The deadline is Friday", "level": "success"}, editors, sender=admin)
+broadcast("The office is closed", starts=now + timedelta(days=33), sender=admin)
+broadcast({"title": "Backups are slow", "level": "warning"}, sender=admin)
+pks = list(User.objects.values_list("pk", flat=True))
+Inbox.objects.bulk_create([Inbox(pk=pk) for pk in pks], ignore_conflicts=True)
+Inbox.objects.filter(pk__in=pks[:8204]).update(broadcast_seen_seq=9)
+Inbox.objects.filter(pk__in=pks[:3117]).update(broadcast_read_seq=9)
+"""
+
 
 class Site(Process):
     """`manage.py run` in a directory of its own."""
@@ -113,6 +139,29 @@ def take_all(page: Page, env: dict[str, str]) -> None:
     expect(toasts).to_have_count(4)
     take(page, "toasts")
     take(page, "toasts-380", NARROW)
+    run_code(BROADCASTS, env)
+    take_admin(page)
+
+
+def take_admin(page: Page) -> None:
+    """Write a broadcast in the admin, look at it once more, and at the list."""
+    page.context.clear_cookies()
+    page.goto("/admin/notifications/broadcast/add/")
+    page.get_by_label("Username").fill("admin")
+    page.get_by_label("Password").fill("demo")
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("textbox", name="Title").fill("Maintenance tonight")
+    page.get_by_role("textbox", name="Text").fill("From 22:00 to 23:00.\nSave your work.")
+    page.get_by_role("radio", name="Warning").check()
+    take(page, "broadcast-compose")
+    take(page, "broadcast-compose-380", NARROW)
+    page.get_by_role("button", name="Review and send…").click()
+    page.get_by_role("button", name="Send now").wait_for()
+    take(page, "broadcast-send")
+    take(page, "broadcast-send-380", NARROW)
+    page.goto("/admin/notifications/broadcast/")
+    take(page, "broadcasts")
+    take(page, "broadcasts-380", NARROW)
 
 
 def take(page: Page, name: str, window: ViewportSize = WIDE) -> None:

@@ -1,0 +1,132 @@
+"""“Send a notification…” on users and on groups."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin import helpers
+from django.contrib.admin.options import IS_POPUP_VAR
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from ..audience import Audience
+from ..services import PartiallyNotified, notify_many
+from .forms import MessageForm
+from .history import count_of_users, log_notified
+from .live import number
+from .permission import check_may_send, may_send
+
+if TYPE_CHECKING:
+    AnyModelAdmin = admin.ModelAdmin[Any]
+else:
+    AnyModelAdmin = admin.ModelAdmin
+
+NAME = "send_notification"
+FIELDS = [(None, {"fields": ["title", "body", "level", "url"]})]
+
+
+class NoticeForm(MessageForm):
+    """What is said to chosen users. `token` keeps a form that is sent twice from telling twice."""
+
+    token = forms.CharField(max_length=64, widget=forms.HiddenInput)
+
+
+class SendsNotifications(AnyModelAdmin):
+    """Gives an admin of users or of groups the action “Send a notification…”."""
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        actions = dict(super().get_actions(request))
+        # As Django has it: an admin may have no actions at all, and a popup has none.
+        if may_send(request) and self.actions is not None and IS_POPUP_VAR not in request.GET:
+            actions[NAME] = self.get_action(NAME)
+        return actions
+
+    @admin.action(description=gettext_lazy("Send a notification…"))
+    def send_notification(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse:
+        """Ask what to say to the chosen users; for groups, write a broadcast to them."""
+        check_may_send(request)
+        if issubclass(queryset.model, Group):
+            return self._compose(queryset)
+        if "token" not in request.POST:
+            return self._ask(request, queryset, NoticeForm(initial={"token": new_token()}))
+        form = NoticeForm(request.POST)
+        if not form.is_valid():
+            return self._ask(request, queryset, form)
+        return self._tell(request, queryset, form)
+
+    def _compose(self, groups: QuerySet[Any]) -> HttpResponse:
+        pks = ",".join(str(pk) for pk in groups.values_list("pk", flat=True))
+        address = reverse("admin:notifications_broadcast_add", current_app=self.admin_site.name)
+        return redirect(f"{address}?{urlencode({'audience': Audience.GROUPS, 'groups': pks})}")
+
+    def _ask(self, request: HttpRequest, users: QuerySet[Any], form: NoticeForm) -> HttpResponse:
+        request.current_app = self.admin_site.name
+        count = users.count()
+        selected = ngettext("%(number)s user selected", "%(number)s users selected", count)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Send a notification"),
+            "subtitle": selected % {"number": number(count)},
+            "opts": self.opts,
+            "form": form,
+            "adminform": helpers.AdminForm(form, FIELDS, {}, model_admin=self),
+            "errors": form.errors,
+            "action": NAME,
+            "selection": request.POST.getlist(helpers.ACTION_CHECKBOX_NAME),
+            "is_across": request.POST.get("select_across") == "1",
+        }
+        return TemplateResponse(request, "notifications/admin/notify.html", context)
+
+    def _tell(self, request: HttpRequest, users: QuerySet[Any], form: NoticeForm) -> HttpResponse:
+        title = form.cleaned_data["title"]
+        try:
+            told = notify_many(users, form.payload(), dedupe=f"admin.{form.cleaned_data['token']}")
+        except PartiallyNotified as exc:
+            log_notified(request, users, exc.notified, title)
+            self.message_user(request, partial_text(exc.notified), messages.ERROR)
+            return self._ask(request, users, form)
+        if not told:
+            self.message_user(request, _("They had all been told already."), messages.WARNING)
+        else:
+            log_notified(request, users, told, title)
+            text = _("“%(title)s” was sent to %(users)s.")
+            shown = {"title": title, "users": count_of_users(told)}
+            self.message_user(request, text % shown, messages.SUCCESS)
+        return redirect(request.get_full_path())
+
+
+def attach(site: admin.AdminSite) -> None:
+    """Give the action to the admins of the user model and of groups, where these are registered."""
+    for model in (get_user_model(), Group):
+        if site.is_registered(model):
+            found = type(site.get_model_admin(model))
+            if not issubclass(found, SendsNotifications):
+                site.unregister(model)
+                with_action = type(
+                    found.__name__, (SendsNotifications, found), {"__module__": __name__}
+                )
+                site.register(model, with_action)
+
+
+def new_token() -> str:
+    """Return a fresh name for one thing to say."""
+    return secrets.token_urlsafe(16)
+
+
+def partial_text(told: int) -> str:
+    """Return what to do after only some were told."""
+    return _(
+        "It failed in the middle: %(users)s were told, the others were not. Send it again; nobody "
+        "is told twice."
+    ) % {"users": count_of_users(told)}

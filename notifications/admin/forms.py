@@ -1,0 +1,160 @@
+"""The forms: what a notification says, whom a broadcast is for, and when."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib.admin.widgets import AdminRadioSelect, AdminTextareaWidget, AdminTextInputWidget
+from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+from django.utils.functional import lazy
+from django.utils.text import format_lazy
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from ..audience import Audience
+from ..models import Broadcast
+from ..payload import Payload, is_safe_url
+from . import rules
+
+if TYPE_CHECKING:
+    BroadcastModelForm = forms.ModelForm[Broadcast]
+else:
+    BroadcastModelForm = forms.ModelForm
+
+NOW, LATER = "now", "later"
+
+_zone = lazy(timezone.get_current_timezone_name, str)
+
+
+class LinesField(forms.CharField):
+    """A text whose lines end as they do everywhere but in a posted form."""
+
+    def to_python(self, value: Any) -> str:
+        return str(super().to_python(value)).replace("\r\n", "\n")
+
+
+class MomentField(forms.DateTimeField):
+    """A date and time in the zone that is in force, picked in the browser's own way."""
+
+    def __init__(self, **options: Any) -> None:
+        """Take the options of a `DateTimeField`."""
+        widget = forms.DateTimeInput({"type": "datetime-local"}, "%Y-%m-%dT%H:%M")
+        zone = format_lazy(gettext_lazy("Time zone: {zone}"), zone=_zone())
+        super().__init__(widget=widget, required=False, help_text=zone, **options)
+
+
+class MessageForm(BroadcastModelForm):
+    """What is said; the fields of a payload."""
+
+    class Meta:
+        model = Broadcast
+        fields = ["title", "body", "level", "url"]
+        field_classes = {"body": LinesField}
+        widgets = {
+            "title": AdminTextInputWidget(),
+            "body": AdminTextareaWidget(attrs={"rows": 4}),
+            "level": AdminRadioSelect(attrs={"class": "radiolist inline"}),
+            "url": AdminTextInputWidget(),
+        }
+        help_texts = {
+            "url": gettext_lazy("A path on this site, such as /news/, or an https:// address."),
+        }
+
+    def payload(self) -> Payload:
+        """Return what the form says; what it has no fields for stays as it is stored."""
+        said = {name: self.cleaned_data[name] for name in MessageForm.Meta.fields}
+        return Payload(kind=self.instance.kind, data=self.instance.data, **said)
+
+    def clean_url(self) -> str:
+        url: str = self.cleaned_data["url"]
+        if url and not is_safe_url(url):
+            raise ValidationError(
+                _("Give a path that starts with one “/”, or an http:// or https:// address.")
+            )
+        return url
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if not self.errors:
+            try:
+                self.payload()
+            except ValueError as exc:
+                raise ValidationError(str(exc)) from exc
+        return cleaned
+
+    def add_errors(self, wrong: dict[str, str]) -> None:
+        """Say at each field what is wrong about it."""
+        for name, text in wrong.items():
+            self.add_error(name, text)
+
+
+class ChangeForm(MessageForm):
+    """What can be changed once it was sent."""
+
+    expires = MomentField(label=gettext_lazy("Ends"))
+
+    class Meta(MessageForm.Meta):
+        fields = [*MessageForm.Meta.fields, "expires"]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        wrong = rules.wrong_dates(self.start(cleaned), cleaned.get("expires"))
+        self.add_errors({name: text for name, text in wrong.items() if name in self.fields})
+        return cleaned
+
+    def start(self, cleaned: dict[str, Any]) -> datetime | None:
+        """Return when it goes out, if it has not and shall not at once."""
+        return None if self.instance.published_at else self.instance.starts
+
+
+class ComposeForm(ChangeForm):
+    """A draft, all of it."""
+
+    audience = forms.ChoiceField(
+        label=gettext_lazy("Audience"),
+        choices=Audience.choices,
+        initial=Audience.EVERYONE,
+        widget=AdminRadioSelect(attrs={"class": "radiolist inline"}),
+    )
+    groups = forms.ModelMultipleChoiceField(
+        Group.objects.order_by("name"),
+        label=gettext_lazy("Groups"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )
+    when = forms.ChoiceField(
+        label=gettext_lazy("Goes out"),
+        choices=[(NOW, gettext_lazy("Now")), (LATER, gettext_lazy("Later"))],
+        initial=NOW,
+        widget=AdminRadioSelect(attrs={"class": "radiolist inline"}),
+    )
+    starts = MomentField(label=gettext_lazy("At"))
+
+    class Meta(ChangeForm.Meta):
+        fields = [*ChangeForm.Meta.fields, "audience", "groups", "starts"]
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        """Start with the date of the draft, if it has one."""
+        super().__init__(*args, **options)
+        if self.instance.starts:
+            self.initial["when"] = LATER
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        if cleaned.get("when") == LATER and not self.data.get("starts"):
+            self.add_error("starts", _("Choose when it goes out."))
+        if cleaned.get("audience") != Audience.GROUPS:
+            cleaned["groups"] = Group.objects.none()
+        if "audience" in cleaned and "groups" in cleaned:
+            pks = [group.pk for group in cleaned["groups"]]
+            self.add_errors(rules.wrong_audience(cleaned["audience"], pks))
+        return cleaned
+
+    def start(self, cleaned: dict[str, Any]) -> datetime | None:
+        if cleaned.get("when") == NOW:
+            cleaned["starts"] = None
+        return cleaned.get("starts")

@@ -1,0 +1,58 @@
+"""What has to be right about a broadcast before it may go out, said to who wrote it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from ..audience import Audience
+from ..models import Broadcast, State
+from ..reach import group_pks
+from ..recipients import users_of
+
+
+def wrong_dates(starts: datetime | None, expires: datetime | None) -> dict[str, str]:
+    """Return what is wrong about the dates, by the name of the field."""
+    now = timezone.now()
+    wrong = {}
+    if starts and starts <= now:
+        wrong["starts"] = _("This time has passed. Choose a later one.")
+    if expires and expires <= now:
+        wrong["expires"] = _("This time has passed. Choose a later one.")
+    elif starts and expires and expires <= starts:
+        wrong["expires"] = _("It would end before it goes out. Choose a later time.")
+    return wrong
+
+
+def wrong_audience(audience: str, groups: Iterable[Any]) -> dict[str, str]:
+    """Return what is wrong about an audience, by the name of the field."""
+    pks = list(groups)
+    if audience == Audience.GROUPS and not pks:
+        return {"groups": _("Choose at least one group.")}
+    if users_of(audience, pks).exists():
+        return {}
+    if audience == Audience.GROUPS:
+        return {"groups": _("Nobody is in these groups.")}
+    return {"audience": _("Nobody is in this audience.")}
+
+
+def obstacle(broadcast: Broadcast) -> str:
+    """Return why a stored broadcast cannot be sent now, or nothing."""
+    if broadcast.state != State.DRAFT:
+        return _("It has been sent already. Nothing was sent again.")
+    wrong = wrong_dates(broadcast.starts, broadcast.expires)
+    wrong |= wrong_audience(broadcast.audience, group_pks(broadcast))
+    names = {name: broadcast._meta.get_field(name).verbose_name for name in wrong}  # type: ignore[union-attr]
+    return " ".join(f"{str(names[name]).capitalize()}: {text}" for name, text in wrong.items())
+
+
+def fingerprint(broadcast: Broadcast) -> str:
+    """Return a short name for all that a draft says, so that only what was reviewed is sent."""
+    fields = ("title", "body", "level", "url", "audience", "starts", "expires")
+    said = [str(getattr(broadcast, name)) for name in fields]
+    return hashlib.sha256(repr((said, sorted(group_pks(broadcast)))).encode()).hexdigest()[:16]

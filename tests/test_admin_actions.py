@@ -1,0 +1,251 @@
+"""“Send a notification…” on users and on groups in Django's admin."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Group, Permission
+from django.core.exceptions import PermissionDenied
+from django.db import DatabaseError
+from django.http import HttpResponse
+from django.test import Client, RequestFactory
+from pytest_django import Settings
+
+from accounts.models import User
+from notifications import ledger
+from notifications.admin import SendsNotifications, attach
+from notifications.models import Notification
+from tests.admins import make_sender, text, told
+from tests.factories import make_user
+from tests.inboxes import make_users
+from tests.servers import ROOT
+
+ADD = "/admin/notifications/broadcast/add/"
+USERS = "/admin/accounts/user/"
+GROUPS = "/admin/auth/group/"
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def sender() -> User:
+    return make_sender()
+
+
+@pytest.fixture
+def desk(client: Client, sender: User) -> Client:
+    """Return the sender's browser."""
+    client.force_login(sender)
+    return client
+
+
+@pytest.fixture
+def editors() -> Group:
+    return Group.objects.create(name="Editors")
+
+
+def choose(desk: Client, users: list[User], address: str = USERS, **more: Any) -> Any:
+    """Choose the action for some users and return the page that asks what to say."""
+    chosen = {"action": "send_notification", "_selected_action": [user.pk for user in users]}
+    return desk.post(address, {**chosen, "index": "0", **more})
+
+
+def hidden(response: HttpResponse) -> dict[str, Any]:
+    """Return the hidden fields of a page's form, without the token against forgery."""
+    found = re.findall(
+        r'<input type="hidden" name="(\w+)" value="([^"]*)"', response.content.decode()
+    )
+    values: dict[str, Any] = {}
+    for name, value in found:
+        values.setdefault(name, []).append(value)
+    return {name: value for name, value in values.items() if name != "csrfmiddlewaretoken"}
+
+
+def say(desk: Client, asked: Any, address: str = USERS, **changes: Any) -> Any:
+    """Fill in the page that asks what to say, and send it."""
+    message = {"title": "Hello", "body": "", "level": "info", "url": "", **changes}
+    return desk.post(address, {**hidden(asked), **message})
+
+
+def recipients() -> list[str]:
+    rows = Notification.objects.select_related("recipient").order_by("recipient__username")
+    return [row.recipient.username for row in rows]
+
+
+def test_chosen_users_are_told(desk: Client, sender: User) -> None:
+    ann, ben, _ = (make_user(name) for name in ("ann", "ben", "cat"))
+
+    asked = choose(desk, [ann, ben])
+    response = say(desk, asked, level="success")
+
+    assert "2 users selected" in text(asked)
+    assert recipients() == ["ann", "ben"]
+    assert "“Hello” was sent to 2 users." in told(response)
+    entry = LogEntry.objects.get()
+    assert (entry.user, entry.object_repr) == (sender, "2 users")
+    assert entry.get_change_message() == "Sent the notification “Hello”."
+
+
+def test_all_across_the_pages_are_told_and_a_filter_holds(desk: Client) -> None:
+    users = make_users(120)
+    address = f"{USERS}?is_staff__exact=0"
+
+    asked = choose(desk, users[:1], address, select_across="1")
+    assert Notification.objects.count() == 0
+    response = say(desk, asked, address)
+
+    assert "120 users selected" in text(asked)
+    assert Notification.objects.count() == 120
+    assert "120 users" in told(response)
+    assert response["Location"] == address
+
+
+def test_the_same_form_twice_tells_nobody_twice(desk: Client) -> None:
+    asked = choose(desk, [make_user("ann")])
+
+    say(desk, asked)
+    response = say(desk, asked)
+
+    assert recipients() == ["ann"]
+    assert "told already" in told(response)
+    assert LogEntry.objects.count() == 1
+
+
+def test_two_forms_tell_twice(desk: Client) -> None:
+    ann = make_user("ann")
+
+    say(desk, choose(desk, [ann]))
+    say(desk, choose(desk, [ann]))
+
+    assert recipients() == ["ann", "ann"]
+
+
+def test_a_message_that_is_wrong_is_asked_for_again(desk: Client) -> None:
+    asked = choose(desk, [make_user("ann")])
+
+    again = say(desk, asked, title="", url="javascript:1")
+
+    assert set(again.context["form"].errors) == {"title", "url"}
+    assert recipients() == []
+    assert hidden(again) == hidden(asked)
+
+
+def test_who_lacks_the_permission_cannot_post_the_action(client: Client) -> None:
+    clerk = make_user("clerk", is_staff=True)
+    clerk.user_permissions.set(Permission.objects.filter(codename="view_user"))
+    client.force_login(clerk)
+
+    choose(client, [clerk], token="t", title="Hello", level="info", body="", url="")
+
+    assert recipients() == []
+
+
+def test_a_forged_action_tells_nobody(sender: User) -> None:
+    forger = Client(enforce_csrf_checks=True)
+    forger.force_login(sender)
+
+    response = choose(forger, [sender], token="t", title="Hello", level="info", body="", url="")
+
+    assert response.status_code == 403
+    assert recipients() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_failure_in_the_middle_is_said_and_mended_by_sending_again(
+    desk: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.NOTIFICATIONS_BATCH_SIZE = 2
+    users = [make_user(name) for name in ("ann", "ben", "cat")]
+    asked = choose(desk, users)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(ledger, "add", failing_after(1, ledger.add))
+        again = say(desk, asked)
+    assert "2 users were told, the others were not" in text(again)
+    assert recipients() == ["ann", "ben"]
+
+    response = say(desk, again)
+    assert "“Hello” was sent to 1 user." in told(response)
+    assert recipients() == ["ann", "ben", "cat"]
+
+
+def failing_after(calls: int, act: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the same function, which the database refuses after some calls."""
+    left = [calls]
+
+    def act_or_fail(*args: Any, **options: Any) -> Any:
+        if not left[0]:
+            raise DatabaseError("the disk is full")
+        left[0] -= 1
+        return act(*args, **options)
+
+    return act_or_fail
+
+
+def test_the_action_by_itself_asks_for_the_permission(rf: RequestFactory) -> None:
+    request = rf.post(USERS)
+    request.user = make_user("clerk", is_staff=True)
+    users: Any = admin.site.get_model_admin(User)
+
+    with pytest.raises(PermissionDenied):
+        users.send_notification(request, User.objects.all())
+
+
+def test_chosen_groups_are_the_audience_of_a_new_broadcast(desk: Client, editors: Group) -> None:
+    Group.objects.create(name="Others")
+
+    response = choose(desk, [editors], GROUPS)  # type: ignore[list-item]
+    form = desk.get(response["Location"]).context["adminform"].form
+
+    assert response["Location"].startswith(ADD)
+    assert form["audience"].value() == "groups"
+    assert [str(pk) for pk in form["groups"].value()] == [str(editors.pk)]
+
+
+def test_the_action_joins_the_admins_that_are_registered_once() -> None:
+    class Site(admin.AdminSite):
+        """A site of its own."""
+
+    site = Site()
+    site.register(Group, admin.site.get_model_admin(Group).__class__.__mro__[2])
+    assert not isinstance(site.get_model_admin(Group), SendsNotifications)
+
+    attach(site)
+    joined = type(site.get_model_admin(Group))
+    attach(site)
+
+    assert issubclass(joined, SendsNotifications)
+    assert type(site.get_model_admin(Group)) is joined
+    assert not site.is_registered(User)
+
+
+WHO_SENDS = """
+import django
+from notifier import settings
+
+apps = [app for app in settings.INSTALLED_APPS if app not in ("notifications", "accounts", "demo")]
+settings.INSTALLED_APPS = {order}
+settings.AUTH_USER_MODEL = "auth.User"
+django.setup()
+
+from django.contrib import admin
+from notifications.admin import SendsNotifications
+
+print(*[m.__name__ for m, a in admin.site._registry.items() if isinstance(a, SendsNotifications)])
+"""
+
+
+@pytest.mark.parametrize("order", ["['notifications', *apps]", "[*apps, 'notifications']"])
+def test_the_order_of_the_installed_apps_does_not_matter(order: str) -> None:
+    env = {**os.environ, "DJANGO_SETTINGS_MODULE": "notifier.settings"}
+    command = [sys.executable, "-c", WHO_SENDS.replace("{order}", order)]
+
+    found = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=True)
+
+    assert sorted(found.stdout.split()) == ["Group", "User"]
