@@ -95,9 +95,10 @@ class Board:
 def board_at(log: BroadcastLog) -> Board:
     """Return the board of a state of the log, or of a later one if it has gone on since."""
     global _newest
-    if _newest is None or _newest.stamp != log.stamp:
-        _newest = _read(log) if log.last_seq else Board(log)
-    return _newest
+    board = _newest  # another thread may replace it at any moment
+    if board is None or board.stamp != log.stamp:
+        board = _newest = _read(log) if log.last_seq else Board(log)
+    return board
 
 
 def _read(log: BroadcastLog) -> Board:

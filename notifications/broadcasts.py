@@ -21,9 +21,10 @@ from . import broadcast_ledger, delivery, services
 from .audience import Audience
 from .broadcast_ledger import LogChange, WrongState
 from .message import Sayable
-from .models import Broadcast
+from .models import Broadcast, State
 from .payload import Payload
-from .recipients import users_of
+from .reach import keep_counts
+from .recipients import is_anybody_in
 from .signals import broadcast_published
 from .transactions import database
 
@@ -76,7 +77,7 @@ def broadcast(
     kind, chosen = _addressed(audience)
     if kind is None:
         return _to_users(chosen, said, starts, expires, progress)
-    if not users_of(kind, [group.pk for group in chosen]).exists():
+    if not is_anybody_in(kind, [group.pk for group in chosen]):
         raise ValueError("Nobody is in this audience.")
     row = Broadcast(audience=kind, starts=starts, expires=expires, **said.as_fields())
     row.sender_id = getattr(sender, "pk", None)
@@ -92,7 +93,7 @@ def send_broadcast(broadcast: Broadcast) -> Broadcast:
     """
     check_dates(broadcast.starts, broadcast.expires)
     groups = list(broadcast.groups.values_list("pk", flat=True))
-    if not users_of(broadcast.audience, groups).exists():
+    if not is_anybody_in(broadcast.audience, groups):
         raise ValueError("Nobody is in this audience.")
     _announce(broadcast_ledger.send(broadcast))
     return broadcast
@@ -209,17 +210,14 @@ def _to_users(
 
 
 def _announce(change: LogChange) -> None:
+    def follow_up() -> None:
+        for row in change.rows:
+            if row.is_news:
+                broadcast_published.send_robust(sender=Broadcast, broadcast=row)
+        keep_counts([row for row in change.rows if row.state != State.LIVE])
+
     delivery.announce_broadcasts(change)
-    for row in change.rows:
-        if row.is_news:
-            transaction.on_commit(_saying(row), using=database(), robust=True)
-
-
-def _saying(row: Broadcast) -> Callable[[], None]:
-    def say_published() -> None:
-        broadcast_published.send_robust(sender=Broadcast, broadcast=row)
-
-    return say_published
+    transaction.on_commit(follow_up, using=database(), robust=True)
 
 
 async def abroadcast(

@@ -130,6 +130,11 @@ class Hub:
         """Return the users who have a socket here."""
         return list(self._subscribers.values())
 
+    @property
+    def size(self) -> int:
+        """How many sockets are open here."""
+        return self._sockets
+
     def catch_up(self, subscriber: Subscriber) -> None:
         """Read the feed for a user whose sockets lack something, unless that is under way."""
         if not subscriber.is_catching_up and subscriber.furthest_behind() is not None:

@@ -10,11 +10,14 @@ import asyncio
 import logging
 import random
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Subquery
 from django.utils import timezone
 
 from . import broadcasts
+from .board import board_at
+from .collector import Collector
 from .conf import conf
 from .database import in_database_thread
 from .hub import Hub
@@ -32,10 +35,12 @@ class Publisher:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._is_failing = False
+        self._collector = Collector()
 
     async def run(self) -> None:
         """Publish until cancelled."""
         while True:
+            self._collector.look(self._hub.size)
             pause = await self._round()
             await asyncio.sleep(pause)
 
@@ -61,13 +66,18 @@ class Publisher:
 
 
 def look() -> tuple[int, datetime | None]:
-    """Return the head of the log, and the next moment at which a broadcast starts or expires."""
-    log = BroadcastLog.objects.annotate(
+    """Return the head of the log, and the next moment at which a broadcast starts or expires.
+
+    The board is read along if it is another, so that those who connect find it.
+    """
+    row: Any = BroadcastLog.objects.annotate(
         start=_first(Broadcast.objects.scheduled(), "starts"),
         expiry=_first(Broadcast.objects.live().filter(expires__isnull=False), "expires"),
-    )
-    head, *moments = log.values_list("last_seq", "start", "expiry").first() or (0,)
-    return head, min((moment for moment in moments if moment), default=None)
+    ).first()
+    if row is None:
+        return 0, None
+    board_at(row)
+    return row.last_seq, min((each for each in (row.start, row.expiry) if each), default=None)
 
 
 def _first(rows: BroadcastQuerySet, name: str) -> Subquery:

@@ -1,4 +1,4 @@
-"""How many a broadcast is for, and how many of them have seen and read it. Pure reading."""
+"""How many a broadcast is for, and how many of them have seen and read it."""
 
 from __future__ import annotations
 
@@ -36,18 +36,33 @@ def group_pks(broadcast: Broadcast) -> list[Any]:
 
 
 def counts(broadcasts: Iterable[Broadcast]) -> dict[int, Counts]:
-    """Return the counts of those that are live, by primary key, in at most three queries.
+    """Return the counts of broadcasts, by primary key, in at most three queries.
 
-    Who is in an audience now and joined before it was told counts. For one that has ended nothing
-    can be counted: watermarks go on past it.
+    Who is in an audience now and joined before it was told counts. One that has ended has the
+    counts that `keep_counts()` left, or is missing.
     """
-    live = [each for each in broadcasts if each.state == State.LIVE]
-    if not live:
+    shown = list(broadcasts)
+    kept = {
+        each.pk: Counts(seen=each.seen_count, read=each.read_count)
+        for each in shown
+        if each.seen_count is not None and each.read_count is not None
+    }
+    return kept | _counted([each for each in shown if each.state == State.LIVE])
+
+
+def keep_counts(ended: Sequence[Broadcast]) -> None:
+    """Store the counts of broadcasts that have ended just now."""
+    for pk, found in _counted(ended).items():
+        Broadcast.objects.filter(pk=pk).update(seen_count=found.seen, read_count=found.read)
+
+
+def _counted(broadcasts: Sequence[Broadcast]) -> dict[int, Counts]:
+    if not broadcasts:
         return {}
-    prefetch_related_objects(live, "groups")
-    marked = _by_marks(live)
-    passed = _by_watermarks(live)
-    return {each.pk: _sum(passed, marked.get(each.pk, {}), each.pk) for each in live}
+    prefetch_related_objects(broadcasts, "groups")
+    marked = _by_marks(broadcasts)
+    passed = _by_watermarks(broadcasts)
+    return {each.pk: _sum(passed, marked.get(each.pk, {}), each.pk) for each in broadcasts}
 
 
 def _sum(passed: dict[str, int], marked: dict[str, int], pk: int) -> Counts:

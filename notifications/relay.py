@@ -16,12 +16,12 @@ from .audience import Audience
 from .database import in_database_thread
 from .metrics import count
 from .recipients import members_among
-from .subscriber import Subscriber
+from .subscriber import Subscriber, slices
 
 logger = logging.getLogger(__name__)
 
 # A frame costs up to 70 µs, with the task that writes it: a slice takes some 5 ms.
-SUBSCRIBERS_PER_SLICE = 64
+SOCKETS_PER_SLICE = 64
 
 
 class Relay:
@@ -47,9 +47,8 @@ class Relay:
         async with self._turn:
             self._head = max(self._head or 0, message["seq"])
             members = await self._members(message)
-            subscribers = self._subscribers()
-            for at in range(0, len(subscribers), SUBSCRIBERS_PER_SLICE):
-                for subscriber in subscribers[at : at + SUBSCRIBERS_PER_SLICE]:
+            for part in slices(self._subscribers(), SOCKETS_PER_SLICE):
+                for subscriber in part:
                     self._tell(subscriber, message, members)
                 await asyncio.sleep(0)
 

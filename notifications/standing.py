@@ -136,7 +136,7 @@ def of_visitor(request: HttpRequest) -> Standing | None:
 
 
 def of_many(user_pks: Collection[Any]) -> dict[Any, Standing]:
-    """Return how users stand, by primary key, in at most five queries for all of them."""
+    """Return how users stand, by primary key, in a few queries for all of them."""
     inboxes = _inboxes(set(user_pks))
     if not inboxes:
         return {}

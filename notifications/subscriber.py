@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from asyncio import TimerHandle
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
 from typing import Any
 
@@ -122,7 +122,8 @@ class Subscriber:
             return True
         if message["head"] != self.newest.b:
             return False  # counted at another place of that log: the feed says it
-        self.unread_broadcasts = message["unread_broadcasts"]
+        if message["seq"] > self.newest.u:
+            self.unread_broadcasts = message["unread_broadcasts"]
         return True
 
     def _is_of(self, epoch: str) -> bool:
@@ -148,6 +149,19 @@ class Subscriber:
 
     def _welcomed(self) -> Iterator[Socket]:
         return (socket for socket in tuple(self.sockets) if socket.is_live)
+
+
+def slices(subscribers: Iterable[Subscriber], sockets: int) -> Iterator[list[Subscriber]]:
+    """Cut users into parts of about as many sockets, so that none holds the loop up."""
+    part: list[Subscriber] = []
+    size = 0
+    for subscriber in subscribers:
+        part.append(subscriber)
+        size += len(subscriber.sockets)
+        if size >= sockets:
+            yield part
+            part, size = [], 0
+    yield part
 
 
 def _is_within(position: Cursor, page: Page) -> bool:

@@ -17,7 +17,7 @@ from .conf import conf
 from .database import in_database_thread
 from .hub import Hub
 from .metrics import count
-from .subscriber import Subscriber
+from .subscriber import Subscriber, slices
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ USERS_PER_BATCH = 2000
 JITTER = 0.1
 HURRIED_AGAIN_SECONDS = 1.0
 # A heartbeat for each of 10,000 sockets must not hold up what arrives meanwhile.
-SUBSCRIBERS_PER_SLICE = 100
+SOCKETS_PER_SLICE = 100
 
 
 class Sweeper:
@@ -59,7 +59,7 @@ class Sweeper:
         await in_database_thread(retention.remove_expired)
 
     async def _compare(self, batch: Sequence[Subscriber], heads: dict[Any, feed.Head]) -> None:
-        for part in _slices(batch, SUBSCRIBERS_PER_SLICE):
+        for part in slices(batch, SOCKETS_PER_SLICE):
             for subscriber in part:
                 head = heads.get(subscriber.user_pk)
                 if head is not None and subscriber.take_head(head):

@@ -10,9 +10,10 @@ from typing import Any
 from autobahn.websocket.protocol import WebSocketProtocol as Frames
 from daphne.server import Server
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
+from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
-from notifications.process import drain
+from notifications.process import current_hub, drain
 
 RESERVED_CODES = (1012, 1013)
 GOODBYE_SECONDS = 5.0
@@ -45,6 +46,8 @@ class GoodbyeServer(Server):  # type: ignore[misc]  # untyped base
     def run(self) -> None:
         """Serve until the reactor stops."""
         WebSocketFactory.protocol = ClosingProtocol
+        # Broadcasts go out at their time even while nobody is connected.
+        reactor.callLater(0, current_hub)  # type: ignore[arg-type]  # zope
         super().run()
 
     def kill_all_applications(self) -> "Deferred[None]":

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import uvicorn
 
-from notifications.process import drain
+from notifications.process import current_hub, drain
 
 GOODBYE_SECONDS = 10
 
@@ -22,6 +22,8 @@ class DrainingServer(uvicorn.Server):
         """Start to accept."""
         await super().startup(sockets)
         if self.started:
+            # Broadcasts go out at their time even while nobody is connected.
+            current_hub()
             self._when_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

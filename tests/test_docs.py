@@ -55,7 +55,8 @@ def test_every_variable_of_the_project_is_documented() -> None:
 def test_every_property_and_part_of_the_widget_is_documented() -> None:
     styles = "".join(path.read_text() for path in ROOT.glob("static/css/notifications/*.css"))
     markup = "".join(
-        (ROOT / f"templates/notifications/_{name}.html").read_text() for name in ("bell", "toast", "toasts")
+        (ROOT / f"templates/notifications/_{name}.html").read_text()
+        for name in ("bell", "toast", "toasts")
     )
     names = set(re.findall(r"--notification-([a-z-]+)", styles))
     parts = {part for each in re.findall(r' part="([^"]+)"', markup) for part in each.split()}

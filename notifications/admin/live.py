@@ -17,13 +17,10 @@ UNKNOWN = "–"
 
 
 def figures(broadcasts: Iterable[Broadcast]) -> Mapping[int, Mapping[str, str]]:
-    """Return what a list shows of each broadcast, as text, by primary key.
-
-    Only what is live is counted.
-    """
+    """Return what a list shows of each broadcast, as text, by primary key."""
     shown = list(broadcasts)
     live = [each for each in shown if each.state == State.LIVE]
-    counted = counts(live)
+    counted = counts(shown)
     here = dict(zip((each.pk for each in live), online_texts(live), strict=True))
     rows = {}
     for each in shown:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from ..audience import Audience
 from ..models import Broadcast, State
 from ..reach import group_pks
-from ..recipients import users_of
+from ..recipients import is_anybody_in
 
 
 def wrong_dates(starts: datetime | None, expires: datetime | None) -> dict[str, str]:
@@ -34,7 +34,7 @@ def wrong_audience(audience: str, groups: Iterable[Any]) -> dict[str, str]:
     pks = list(groups)
     if audience == Audience.GROUPS and not pks:
         return {"groups": _("Choose at least one group.")}
-    if users_of(audience, pks).exists():
+    if is_anybody_in(audience, pks):
         return {}
     if audience == Audience.GROUPS:
         return {"groups": _("Nobody is in these groups.")}

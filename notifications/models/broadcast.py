@@ -185,6 +185,9 @@ class Broadcast(Content):
     published_at = models.DateTimeField(_("published"), null=True, editable=False)
     expired_at = models.DateTimeField(_("expired"), null=True, editable=False)
     recalled_at = models.DateTimeField(_("recalled"), null=True, editable=False)
+    # How many had seen and read it when it ended; the watermarks go on past it.
+    seen_count = models.PositiveIntegerField(null=True, editable=False)
+    read_count = models.PositiveIntegerField(null=True, editable=False)
 
     objects = BroadcastQuerySet.as_manager()
 

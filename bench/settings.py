@@ -1,0 +1,5 @@
+"""The project's settings with a view that says how long its loop was blocked."""
+
+from tests.settings import *  # noqa: F403
+
+ROOT_URLCONF = "bench.urls"
