@@ -8,6 +8,8 @@ from __future__ import annotations
 import gc
 
 GROWTH_SOCKETS = 1000
+# Full collections among so many sockets: after some seven million allocations, not 70,000.
+SELDOM = 1000
 
 
 class Collector:
@@ -19,13 +21,16 @@ class Collector:
 
     def __init__(self) -> None:
         self._set_aside = 0
+        self._usual = gc.get_threshold()
 
     def look(self, sockets: int) -> None:
         """Set everything aside if there are a thousand sockets more than at the last time."""
         if sockets >= self._set_aside + GROWTH_SOCKETS:
             self._set_aside = sockets
+            gc.set_threshold(*self._usual[:2], SELDOM)
             gc.collect(1)
             gc.freeze()
         elif sockets < self._set_aside / 2:
             self._set_aside = 0
+            gc.set_threshold(*self._usual)
             gc.unfreeze()

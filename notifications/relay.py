@@ -20,8 +20,8 @@ from .subscriber import Subscriber, slices
 
 logger = logging.getLogger(__name__)
 
-# A frame costs up to 70 µs, with the task that writes it: a slice takes some 5 ms.
-SOCKETS_PER_SLICE = 64
+# A frame and the task that writes it cost up to 150 µs on daphne: a slice takes some 5 ms.
+SOCKETS_PER_SLICE = 32
 
 
 class Relay:

@@ -5,6 +5,8 @@ shutdown fails on the first idle HTTP connection, before it has told any applica
 """
 
 import asyncio
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 from autobahn.websocket.protocol import WebSocketProtocol as Frames
@@ -17,6 +19,8 @@ from notifications.process import current_hub, drain
 
 RESERVED_CODES = (1012, 1013)
 GOODBYE_SECONDS = 5.0
+CHECK_SECONDS = 2
+CHECKED_AT_ONCE = 100
 
 
 class ClosingProtocol(WebSocketProtocol):  # type: ignore[misc]  # untyped base
@@ -47,8 +51,22 @@ class GoodbyeServer(Server):  # type: ignore[misc]  # untyped base
         """Serve until the reactor stops."""
         WebSocketFactory.protocol = ClosingProtocol
         # Broadcasts go out at their time even while nobody is connected.
-        reactor.callLater(0, current_hub)  # type: ignore[arg-type]  # zope
+        _later(0, current_hub)
         super().run()
+
+    def timeout_checker(self) -> None:
+        """Look at all connections every two seconds, some at a time: daphne does in one turn."""
+        self._check_some(iter(list(self.connections)))
+
+    def _check_some(self, left: Iterator[Any]) -> None:
+        some = list(islice(left, CHECKED_AT_ONCE))
+        for protocol in some:
+            if protocol in self.connections:
+                protocol.check_timeouts()
+        if some:
+            _later(0, self._check_some, left)
+        else:
+            _later(CHECK_SECONDS, self.timeout_checker)
 
     def kill_all_applications(self) -> "Deferred[None]":
         """End the sockets, then what still runs, and wait until the last bytes are out."""
@@ -67,3 +85,7 @@ class GoodbyeServer(Server):  # type: ignore[misc]  # untyped base
             await asyncio.wait(running, timeout=GOODBYE_SECONDS)
         # Twisted writes in the turns of the loop that follow.
         await asyncio.sleep(0.05)
+
+
+def _later(seconds: float, call: Callable[..., object], *args: Any) -> None:
+    reactor.callLater(seconds, call, *args)  # type: ignore[arg-type]  # an interface of zope

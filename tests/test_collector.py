@@ -1,0 +1,47 @@
+"""Many open sockets are out of the garbage collector's sight, and come back when they have gone."""
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+
+from notifications.collector import Collector
+
+
+@pytest.fixture(autouse=True)
+def usual_threshold() -> Iterator[tuple[int, int, int]]:
+    """Return what the collector is set to, and leave it so."""
+    threshold = gc.get_threshold()
+    yield threshold
+    gc.unfreeze()
+    gc.set_threshold(*threshold)
+
+
+def test_a_few_sockets_change_nothing(usual_threshold: tuple[int, int, int]) -> None:
+    Collector().look(999)
+
+    assert (gc.get_freeze_count(), gc.get_threshold()) == (0, usual_threshold)
+
+
+def test_many_are_set_aside_once_and_again_when_they_are_more() -> None:
+    collector = Collector()
+
+    collector.look(1000)
+    first = gc.get_freeze_count()
+    newer = [[] for _ in range(500)]  # type: list[list[int]]
+    collector.look(1900)
+    assert gc.get_freeze_count() <= first
+    collector.look(2000)
+
+    assert gc.get_freeze_count() >= first + len(newer)
+
+
+def test_they_come_back_when_half_of_them_have_gone(usual_threshold: tuple[int, int, int]) -> None:
+    collector = Collector()
+    collector.look(2000)
+
+    collector.look(1000)
+    assert gc.get_freeze_count() > 0
+    collector.look(999)
+
+    assert (gc.get_freeze_count(), gc.get_threshold()) == (0, usual_threshold)
