@@ -46,15 +46,22 @@ unit: $(VENV)/.installed-dev ## run the tests without a browser, on SQLite
 
 postgresql: $(VENV)/.installed-dev ## run those that use the database on a PostgreSQL of their own
 	@echo "== tests on PostgreSQL"
-	@$(BIN)/python -m tests.postgres $(PYTEST) -m 'not own_database'
+	@$(BIN)/python -m tests.postgres $(PYTEST) -m 'not one_database'
 
 SECONDS_OF_CHAOS ?= 30
 
 chaos: $(VENV)/.installed-dev ## break everything at random (SECONDS_OF_CHAOS=600 for long)
-	@for database in sqlite postgresql; do \
-		echo "== chaos on $$database"; \
-		$(BIN)/python -m tests.chaos --seconds $(SECONDS_OF_CHAOS) --database $$database; \
-	done
+	@logs=$$(mktemp -d); runs=(); failed=0; \
+	trap 'kill "$${runs[@]}" 2>/dev/null || true; rm -rf "$$logs"' EXIT; \
+	for database in sqlite postgresql; do \
+		$(BIN)/python -m tests.chaos --seconds $(SECONDS_OF_CHAOS) --database $$database \
+			>"$$logs/$$database" 2>&1 & runs+=($$!); \
+	done; \
+	for run in "$${runs[@]}"; do wait $$run || failed=1; done; \
+	for database in sqlite postgresql; do \
+		echo "== chaos on $$database"; cat "$$logs/$$database"; \
+	done; \
+	exit $$failed
 
 BENCH ?= --users 1000000 --sockets 10000
 
@@ -70,7 +77,7 @@ messages: $(VENV)/.installed ## write the catalogs of all languages again (needs
 # A run of its own: Playwright's loop cannot share a process with the asynchronous tests.
 browser: $(VENV)/.installed-dev ## run the tests in a real browser (CHROMIUM names one)
 	@echo "== browser tests"
-	@chromium=$$(bin/browser) && CHROMIUM=$$chromium $(BIN)/python -m pytest -n 2 -p no:asyncio \
+	@chromium=$$(bin/browser) && CHROMIUM=$$chromium $(BIN)/python -m pytest -n 3 -p no:asyncio \
 		-W ignore::pytest.PytestConfigWarning tests/browser
 
 $(BIN)/python:

@@ -35,8 +35,7 @@ class Relay:
         self._subscribers = subscribers
         self._catch_up = catch_up
         self._turn = asyncio.Lock()
-        self._head: int | None = None
-        self._missed = 0
+        self._head = self._missed = 0
 
     async def spread(self, message: dict[str, Any]) -> None:
         """Write a hint's broadcast to whom it is for; all others learn that the log went on.
@@ -45,7 +44,7 @@ class Relay:
         to the feed.
         """
         async with self._turn:
-            self._head = max(self._head or 0, message["seq"])
+            self._head = max(self._head, message["seq"])
             members = await self._members(message)
             for part in slices(self._subscribers(), SOCKETS_PER_SLICE):
                 for subscriber in part:
@@ -58,11 +57,10 @@ class Relay:
         A hint may be under way, so only what was missing the last time as well counts as lost.
         """
         lost, self._missed = self._missed, head
-        if self._head is None:
-            self._head = head
-        elif self._head < lost:
-            count("relay.repaired")
+        if self._head < lost:
             await self.spread({"seq": lost, "item": ""})
+        # A restored backup has a log that is shorter.
+        self._head = min(self._head, head)
 
     def _tell(
         self, subscriber: Subscriber, message: dict[str, Any], members: set[Any] | None

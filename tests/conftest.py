@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.db import connection
+from django.utils import translation
 from pytest_django import DjangoDbBlocker
 
 from notifier import broker
@@ -32,6 +33,13 @@ def embedded_broker() -> Iterator[None]:
     broker.leave()
     if settings.VAR_DIR.name.startswith("notifier-tests-"):
         shutil.rmtree(settings.VAR_DIR, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def usual_language() -> Iterator[None]:
+    """Leave the language as it was: a request to the test client leaves its own behind."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ from notifier.broker.membership import Membership, answers, has_keeper
 from tests.servers import ROOT
 from tests.waiting import wait_for
 
-pytestmark = pytest.mark.own_database
+pytestmark = pytest.mark.one_database
 
 MEMBER = """
 import sys

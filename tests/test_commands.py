@@ -494,6 +494,7 @@ def test_with_verbosity_0_nothing_is_printed(site: Any, settings: Settings) -> N
 # How they end
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
@@ -644,6 +645,7 @@ def test_ctrl_c_waits_for_a_broadcast_and_what_was_done_is_said(start_script: St
     assert said == f"Broadcast {Broadcast.objects.get().pk} is live: reaches 5 users.\n"
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("layer", [OUR_LAYER, CORE_LAYER, PUBSUB_LAYER])
 @pytest.mark.parametrize("outage", [BrokerProcess.kill, BrokerProcess.pause])
 def test_without_a_broker_the_commands_do_their_work_and_end(
@@ -761,6 +763,7 @@ def test_users_with_an_email_for_a_name_and_a_uuid_for_a_key(tmp_path: Path) -> 
 # The documentation
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("line", commands(DOCUMENT, "python manage.py"))
 def test_the_commands_of_the_documentation_work(
     line: str, site: Any, monkeypatch: pytest.MonkeyPatch

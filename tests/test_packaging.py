@@ -10,7 +10,7 @@ import pytest
 
 from tests.servers import ROOT
 
-pytestmark = pytest.mark.own_database
+pytestmark = pytest.mark.one_database
 
 
 def test_the_app_needs_a_part_of_what_the_project_needs() -> None:

@@ -17,7 +17,7 @@ from tests.markdown import blocks, commands
 from tests.servers import HOST, ROOT, BrokerProcess, Process, free_port
 from tests.wire import open_socket
 
-pytestmark = pytest.mark.own_database
+pytestmark = pytest.mark.one_database
 
 QUICKSTART = ROOT / "docs/quickstart.md"
 # The quickstart gives these as they are at the end; it adds to the others.

@@ -15,7 +15,7 @@ from notifier.broker.membership import answers, has_keeper
 from tests.servers import HOST, ROOT, Process, free_port
 from tests.waiting import wait_for
 
-pytestmark = pytest.mark.own_database
+pytestmark = pytest.mark.one_database
 
 SECOND_RUN_MAX = 5
 BARE_START = [sys.executable, "manage.py", "check"]

@@ -24,6 +24,8 @@ from tests.servers import ServerProcess
 from tests.waiting import await_for
 from tests.wire import Wire, open_socket, open_sockets
 
+pytestmark = pytest.mark.one_database
+
 NO_SWEEP = "300"
 DEADLINE_SECONDS = 60.0
 NEVER_READING = 100

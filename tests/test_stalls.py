@@ -22,6 +22,8 @@ from tests.servers import Kind, ServerProcess
 from tests.waiting import await_for
 from tests.wire import Wire, open_socket
 
+pytestmark = pytest.mark.one_database
+
 KINDS: list[Kind] = ["daphne", "uvicorn"]
 SLOW_REQUESTS = 60
 FEW_FILES = 256

@@ -12,6 +12,8 @@ from tests.conftest import StartServer
 from tests.factories import session_cookie_for
 from tests.wire import Wire, open_socket
 
+pytestmark = pytest.mark.one_database
+
 SOCKETS = 1000
 # The core layer drops what is over its capacity of 100; then the sweep delivers.
 DEADLINE_SECONDS = 60.0

@@ -29,6 +29,7 @@ CLIENTS_PER_USER = 3
 WRITERS = 2
 CALM_SECONDS = 3.0
 SETTLE_SECONDS = 60.0
+LOOK_SECONDS = 0.25
 
 
 class WriterProcess(Process):
@@ -112,12 +113,19 @@ class Run:
             process.stop()
 
     async def _settle(self) -> None:
+        await self._until_nothing_is_to_come()
         started = time.monotonic()
         while time.monotonic() - started < SETTLE_SECONDS:
             self.settled_after = time.monotonic() - started
             if not any([await self._missing(client) for client in self.clients]):
                 return
-            await asyncio.sleep(0.25)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _until_nothing_is_to_come(self) -> None:
+        for _ in range(int(SETTLE_SECONDS / LOOK_SECONDS)):
+            if not await _look_up(is_anything_to_come):
+                return
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def _missing(self, client: Client) -> int:
         truth = await _look_up(lambda: stored_state(client.user_pk))
@@ -175,6 +183,12 @@ def stored_state(user_pk: int) -> State:
     return state | {
         row.item_id: (row.content.title, row.read_at is not None, False) for row in broadcasts
     }
+
+
+def is_anything_to_come() -> bool:
+    """Tell whether a broadcast will still start or expire by itself; none is later than 10 s."""
+    timed = Broadcast.objects.live().filter(expires__isnull=False)
+    return Broadcast.objects.scheduled().exists() or timed.exists()
 
 
 def broadcasts_published() -> int:
