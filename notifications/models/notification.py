@@ -45,17 +45,9 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
         """Those that are not removed."""
         return self.filter(removed_at=None)
 
-    def removed(self) -> Self:
-        """The tombstones."""
-        return self.filter(removed_at__isnull=False)
-
     def unread(self) -> Self:
         """Those that count in the badge."""
         return self.present().filter(read_at=None)
-
-    def restorable(self, now: datetime) -> Self:
-        """The tombstones that may come back; the sweep would remove the expired at once."""
-        return self.removed().filter(Q(expires=None) | Q(expires__gt=now))
 
     def expired(self, now: datetime) -> Self:
         """Those whose time is over and that are not removed yet."""
