@@ -37,8 +37,8 @@ lint: $(VENV)/.installed-dev ## check style, types, layers, migrations and produ
 	@export STATIC_ROOT=$$(mktemp -d) && trap "rm -rf $$STATIC_ROOT" EXIT && \
 		$(PRODUCTION) $(BIN)/python manage.py collectstatic --noinput
 
-# Four processes: most of a test is waiting for a server to start.
-PYTEST = $(BIN)/python -m pytest -n 4
+# Six processes: most of a test is waiting for a server to start.
+PYTEST = $(BIN)/python -m pytest -n 6
 
 unit: $(VENV)/.installed-dev ## run the tests without a browser, on SQLite
 	@echo "== tests on SQLite"

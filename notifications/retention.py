@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.db import OperationalError
@@ -14,7 +15,7 @@ from django.utils import timezone
 from . import broadcast_ledger, delivery, ledger
 from .ledger import Chosen
 from .metrics import count
-from .models import Notification, NotificationQuerySet
+from .models import Broadcast, Notification, NotificationQuerySet
 
 logger = logging.getLogger(__name__)
 
@@ -25,10 +26,16 @@ PRUNED_ROWS = 1000
 
 @dataclass(frozen=True, kw_only=True)
 class Pruned:
-    """How many notifications `prune()` removed, and how many it deleted."""
+    """How many notifications and broadcasts were removed, and how many were deleted."""
 
-    removed: int
-    deleted: int
+    removed: int = 0
+    deleted: int = 0
+
+    def __add__(self, other: Pruned) -> Pruned:
+        return Pruned(
+            removed=self.removed + other.removed,
+            deleted=self.deleted + other.deleted,
+        )
 
 
 def remove_expired() -> int:
@@ -39,36 +46,75 @@ def remove_expired() -> int:
     return sum(_remove_due(user_pk, due) for user_pk in users)
 
 
-def prune(*, read: timedelta, unread: timedelta, removed: timedelta) -> Pruned:
+def prune(
+    *,
+    read: timedelta,
+    unread: timedelta,
+    removed: timedelta,
+    progress: Callable[[Pruned], object] | None = None,
+) -> Pruned:
     """Keep the logs short: remove what is old, and delete what was removed long ago.
 
     Removed is what was read longer than `read` ago, or was written longer than `unread` ago and
     never read, and a broadcast that went out longer than `unread` ago; open tabs see it go. Deleted
     is what was removed longer than `removed` ago; a tab that was away since before that is told to
     reload its list, and a `dedupe` in it is forgotten.
-    Each transaction is short: one user, at most 1,000 rows.
+    Each transaction is short: one user, at most 1,000 rows. `progress` is called after each with
+    what was done so far; what it raises ends the pruning there, and the next one goes on.
     """
-    now = timezone.now()
-    outdated = Notification.objects.outdated(read_before=now - read, unread_before=now - unread)
-    forgotten = Notification.objects.forgotten(now - removed)
-    ended = broadcast_ledger.end_outdated(now - unread)
-    delivery.announce_broadcasts(ended)
+    done = Pruned()
+    for step in _steps(_Old.now(read, unread, removed)):
+        done += step
+        if progress is not None:
+            progress(done)
+    return done
+
+
+def prunable(*, read: timedelta, unread: timedelta, removed: timedelta) -> Pruned:
+    """Return what `prune()` would do now; write nothing."""
+    old = _Old.now(read, unread, removed)
+    live = Broadcast.objects.live().filter(published_at__lte=old.unread_before)
+    ended = Broadcast.objects.ended().ended_before(old.removed_before)
     return Pruned(
-        removed=len(ended.rows)
-        + sum(_remove_all(user_pk, outdated) for user_pk in _recipients(outdated)),
-        deleted=sum(_delete_all(user_pk, forgotten) for user_pk in _recipients(forgotten))
-        + broadcast_ledger.prune(ended_before=now - removed),
+        removed=old.outdated.count() + live.count(),
+        deleted=old.forgotten.count() + ended.count(),
     )
 
 
-def _remove_due(user_pk: Any, due: NotificationQuerySet) -> bool:
-    try:
-        delivery.announce([ledger.remove(user_pk, Chosen(due))])
-    except OperationalError as exc:  # one inbox that stays locked must not keep the others back
-        count("retention.failed")
-        logger.warning("What has expired for user %s is removed later: %s", user_pk, exc)
-        return False
-    return True
+@dataclass(frozen=True, kw_only=True)
+class _Old:
+    """What was there for longer than it is kept, as of one moment."""
+
+    unread_before: datetime
+    removed_before: datetime
+    outdated: NotificationQuerySet
+    forgotten: NotificationQuerySet
+
+    @classmethod
+    def now(cls, read: timedelta, unread: timedelta, removed: timedelta) -> _Old:
+        now = timezone.now()
+        rows = Notification.objects.all()
+        return cls(
+            unread_before=now - unread,
+            removed_before=now - removed,
+            outdated=rows.outdated(read_before=now - read, unread_before=now - unread),
+            forgotten=rows.forgotten(now - removed),
+        )
+
+
+def _steps(old: _Old) -> Iterator[Pruned]:
+    ended = broadcast_ledger.end_outdated(old.unread_before)
+    delivery.announce_broadcasts(ended)
+    yield Pruned(removed=len(ended.rows))
+    for user_pk in _recipients(old.outdated):
+        for rows in _until_done(partial(_remove, user_pk, old.outdated)):
+            yield Pruned(removed=rows)
+    for user_pk in _recipients(old.forgotten):
+        delete = partial(ledger.prune, user_pk, old.forgotten, limit=PRUNED_ROWS)
+        for rows in _until_done(delete):
+            yield Pruned(deleted=rows)
+    # Last, for a broadcast stays as long as anybody has a mark on it.
+    yield Pruned(deleted=broadcast_ledger.prune(ended_before=old.removed_before))
 
 
 def _recipients(rows: NotificationQuerySet) -> Iterator[Any]:
@@ -80,16 +126,24 @@ def _recipients(rows: NotificationQuerySet) -> Iterator[Any]:
         batch = list(users.filter(recipient__gt=batch[-1])[:PRUNED_USERS])
 
 
-def _remove_all(user_pk: Any, rows: NotificationQuerySet) -> int:
-    total = 0
-    while (change := ledger.remove(user_pk, Chosen(rows), limit=PRUNED_ROWS)).rows:
-        delivery.announce([change])
-        total += len(change.rows)
-    return total
+def _until_done(step: Callable[[], int]) -> Iterator[int]:
+    rows = PRUNED_ROWS
+    while rows == PRUNED_ROWS:
+        rows = step()
+        yield rows
 
 
-def _delete_all(user_pk: Any, rows: NotificationQuerySet) -> int:
-    total = 0
-    while deleted := ledger.prune(user_pk, rows, limit=PRUNED_ROWS):
-        total += deleted
-    return total
+def _remove(user_pk: Any, rows: NotificationQuerySet) -> int:
+    change = ledger.remove(user_pk, Chosen(rows), limit=PRUNED_ROWS)
+    delivery.announce([change])
+    return len(change.rows)
+
+
+def _remove_due(user_pk: Any, due: NotificationQuerySet) -> bool:
+    try:
+        delivery.announce([ledger.remove(user_pk, Chosen(due))])
+    except OperationalError as exc:  # one inbox that stays locked must not keep the others back
+        count("retention.failed")
+        logger.warning("What has expired for user %s is removed later: %s", user_pk, exc)
+        return False
+    return True
