@@ -15,6 +15,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 PREFIX = "NOTIFICATIONS_"
+DAYS_MAX = 99_999  # so that every such moment is in the calendar
 
 T = TypeVar("T")
 
@@ -56,12 +57,12 @@ class Setting(Generic[T]):
             ) from exc
 
 
-def _number(kind: Callable[[Any], T], least: float) -> Callable[[Any], T]:
+def _number(kind: Callable[[Any], T], least: float, below: float = inf) -> Callable[[Any], T]:
     def parse(raw: Any) -> T:
         if isinstance(raw, bool):
             raise TypeError(raw)
         value = kind(raw)
-        if not least <= value < inf:  # type: ignore[operator]  # refuses NaN as well
+        if not least <= value < below:  # type: ignore[operator]  # refuses NaN as well
             raise ValueError(raw)
         return value
 
@@ -70,6 +71,11 @@ def _number(kind: Callable[[Any], T], least: float) -> Callable[[Any], T]:
 
 def _whole(default: int, *, least: int = 1) -> Setting[int]:
     return Setting(default, _number(_exact_int, least), f"a whole number of at least {least}")
+
+
+def _days(default: int) -> Setting[int]:
+    legal = f"a whole number of days from 1 to {DAYS_MAX}"
+    return Setting(default, _number(_exact_int, 1, DAYS_MAX + 1), legal)
 
 
 def _seconds(default: float) -> Setting[float]:
@@ -95,6 +101,9 @@ class Conf:
     MAX_SOCKETS = _whole(10_000)
     MAX_SOCKETS_PER_USER = _whole(20)
     MAX_TOPICS_PER_SOCKET = _whole(32)
+    KEEP_READ_DAYS = _days(90)
+    KEEP_UNREAD_DAYS = _days(365)
+    KEEP_REMOVED_DAYS = _days(30)
 
     @classmethod
     def all(cls) -> list[Setting[Any]]:

@@ -13,6 +13,7 @@ from . import delivery, hints, ledger, protocol
 from .ledger import Change
 from .models import DEDUPE_KEY_MAX_CHARS
 from .payload import Payload, refuse_unstorable
+from .signals import notification_created, send_on_commit
 
 Sayable = Payload | Mapping[str, Any] | str | Promise
 """What can be said: a title, a mapping of payload fields, or a checked payload."""
@@ -60,6 +61,7 @@ class Message:
             rewrite=self.rewrite,
         )
         delivery.announce(changes)
+        send_on_commit(notification_created, [row for change in changes for row in change.rows])
         return changes
 
 

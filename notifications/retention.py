@@ -16,6 +16,7 @@ from . import broadcast_ledger, delivery, ledger
 from .ledger import Chosen
 from .metrics import count
 from .models import Broadcast, Notification, NotificationQuerySet
+from .signals import notification_removed, send_on_commit
 
 logger = logging.getLogger(__name__)
 
@@ -32,10 +33,7 @@ class Pruned:
     deleted: int = 0
 
     def __add__(self, other: Pruned) -> Pruned:
-        return Pruned(
-            removed=self.removed + other.removed,
-            deleted=self.deleted + other.deleted,
-        )
+        return Pruned(removed=self.removed + other.removed, deleted=self.deleted + other.deleted)
 
 
 def remove_expired() -> int:
@@ -93,12 +91,13 @@ class _Old:
     @classmethod
     def now(cls, read: timedelta, unread: timedelta, removed: timedelta) -> _Old:
         now = timezone.now()
-        rows = Notification.objects.all()
         return cls(
             unread_before=now - unread,
             removed_before=now - removed,
-            outdated=rows.outdated(read_before=now - read, unread_before=now - unread),
-            forgotten=rows.forgotten(now - removed),
+            outdated=Notification.objects.outdated(
+                read_before=now - read, unread_before=now - unread
+            ),
+            forgotten=Notification.objects.forgotten(now - removed),
         )
 
 
@@ -107,7 +106,8 @@ def _steps(old: _Old) -> Iterator[Pruned]:
     delivery.announce_broadcasts(ended)
     yield Pruned(removed=len(ended.rows))
     for user_pk in _recipients(old.outdated):
-        for rows in _until_done(partial(_remove, user_pk, old.outdated)):
+        remove = partial(_remove, user_pk, old.outdated, limit=PRUNED_ROWS)
+        for rows in _until_done(remove):
             yield Pruned(removed=rows)
     for user_pk in _recipients(old.forgotten):
         delete = partial(ledger.prune, user_pk, old.forgotten, limit=PRUNED_ROWS)
@@ -133,17 +133,18 @@ def _until_done(step: Callable[[], int]) -> Iterator[int]:
         yield rows
 
 
-def _remove(user_pk: Any, rows: NotificationQuerySet) -> int:
-    change = ledger.remove(user_pk, Chosen(rows), limit=PRUNED_ROWS)
-    delivery.announce([change])
-    return len(change.rows)
-
-
 def _remove_due(user_pk: Any, due: NotificationQuerySet) -> bool:
     try:
-        delivery.announce([ledger.remove(user_pk, Chosen(due))])
+        _remove(user_pk, due)
     except OperationalError as exc:  # one inbox that stays locked must not keep the others back
         count("retention.failed")
         logger.warning("What has expired for user %s is removed later: %s", user_pk, exc)
         return False
     return True
+
+
+def _remove(user_pk: Any, rows: NotificationQuerySet, limit: int | None = None) -> int:
+    change = ledger.remove(user_pk, Chosen(rows), limit=limit)
+    delivery.announce([change])
+    send_on_commit(notification_removed, change.rows)
+    return len(change.rows)

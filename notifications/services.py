@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.dispatch import Signal
 from django.utils.asyncio import async_unsafe
 
 from . import delivery, hints, ledger, protocol, topics
@@ -20,6 +21,7 @@ from .message import Message, Sayable
 from .models import Broadcast, Notification
 from .payload import Payload
 from .recipients import batches, recipient_pk
+from .signals import notification_read, notification_removed, send_on_commit
 from .transactions import is_outermost
 
 Item = Notification | Broadcast | int | str
@@ -110,7 +112,8 @@ def notify_many(
 @async_unsafe("You cannot call mark_read() in async code; use `await amark_read(…)`.")
 def mark_read(user: object, items: Iterable[Item]) -> int:
     """Mark the user's own among these notifications as read; return the unread count."""
-    return _announced(ledger.set_read(recipient_pk(user), _chosen(items), read=True))
+    change = ledger.set_read(recipient_pk(user), _chosen(items), read=True)
+    return _announced(change, notification_read)
 
 
 @async_unsafe("You cannot call mark_unread() in async code; use `await amark_unread(…)`.")
@@ -122,13 +125,13 @@ def mark_unread(user: object, items: Iterable[Item]) -> int:
 @async_unsafe("You cannot call mark_all_read() in async code; use `await amark_all_read(…)`.")
 def mark_all_read(user: object) -> int:
     """Mark everything up to now as read; return the unread count."""
-    return _announced(ledger.set_all_read(recipient_pk(user)))
+    return _announced(ledger.set_all_read(recipient_pk(user)), notification_read)
 
 
 @async_unsafe("You cannot call remove() in async code; use `await aremove(…)`.")
 def remove(user: object, items: Iterable[Item]) -> int:
     """Take the user's own among these notifications out of the inbox; return the unread count."""
-    return _announced(ledger.remove(recipient_pk(user), _chosen(items)))
+    return _announced(ledger.remove(recipient_pk(user), _chosen(items)), notification_removed)
 
 
 @async_unsafe("You cannot call restore() in async code; use `await arestore(…)`.")
@@ -158,8 +161,10 @@ def publish(topic: str, data: Any) -> None:
     delivery.send_on_commit([hints.message(topic, protocol.message(topic, plain))])
 
 
-def _announced(change: Change) -> int:
+def _announced(change: Change, signal: Signal | None = None) -> int:
     delivery.announce([change])
+    if signal is not None:
+        send_on_commit(signal, change.rows)
     return change.standing.unread if change.standing else change.inbox.unread
 
 

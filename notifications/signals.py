@@ -1,9 +1,42 @@
-"""What other code can listen to; each is sent after the commit."""
+"""What other code can listen to. All are sent after the commit, and to nobody if nobody listens.
+
+A receiver that raises is logged by Django and keeps no other from running.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from django.db import transaction
 from django.dispatch import Signal
+
+from .models import Notification
+from .transactions import database
+
+notification_created = Signal()
+"""A notification was stored, or rewritten in place by its key. `sender` is the model `Notification`
+and `notification` the row. For each of the users of `notify_many()`; not for transient ones."""
+
+notification_read = Signal()
+"""A user has read a notification. `sender` as above; `notification` is the row, and with
+`notification.broadcast` set what that user did with a broadcast."""
+
+notification_removed = Signal()
+"""A notification was removed from an inbox, by its user or because it expired. Arguments as of
+`notification_read`. Not sent for a broadcast that ended for all."""
 
 broadcast_published = Signal()
 """A broadcast has gone out. Sent by the process that published it, with `sender` the model
 `Broadcast` and `broadcast` the row."""
+
+
+def send_on_commit(signal: Signal, rows: Iterable[Notification]) -> None:
+    """Send one of the three signals about notifications for each row, when the change commits."""
+    if not signal.has_listeners(Notification):
+        return
+
+    def send_signal() -> None:
+        for row in rows:
+            signal.send_robust(sender=Notification, notification=row)
+
+    transaction.on_commit(send_signal, using=database(), robust=True)

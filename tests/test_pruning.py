@@ -10,8 +10,17 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
-from notifications import feed, mark_all_read, mark_read, notify, remove, retention
-from notifications.models import Inbox, Notification
+from notifications import (
+    broadcast,
+    feed,
+    mark_all_read,
+    mark_read,
+    notify,
+    recall_broadcast,
+    remove,
+    retention,
+)
+from notifications.models import Broadcast, Inbox, Notification
 from notifications.protocol import Resume
 from notifications.retention import Pruned
 from tests.factories import make_user
@@ -20,7 +29,7 @@ from tests.inboxes import make_users, state_of, told
 pytestmark = pytest.mark.django_db
 
 DAY = timedelta(days=1)
-AGES = {"read": 30 * DAY, "unread": 90 * DAY, "removed": 60 * DAY}
+AGES: dict[str, Any] = {"read": 30 * DAY, "unread": 90 * DAY, "removed": 60 * DAY}
 
 
 @pytest.fixture
@@ -125,6 +134,92 @@ def test_many_inboxes_are_pruned_in_short_steps(small_steps: None) -> None:
     assert (removed, deleted) == (Pruned(removed=40, deleted=0), Pruned(removed=0, deleted=40))
     assert not Notification.objects.exists()
     assert set(Inbox.objects.values_list("last_seq", "unread", "pruned_seq")) == {(15, 0, 15)}
+
+
+def two_with_old_ones() -> tuple[User, User]:
+    """Store two users with three old read ones each, and one that was removed long ago."""
+    first, second = make_users(2)
+    for user in (first, second):
+        rows = [told(user, f"{number}") for number in range(4)]
+        mark_read(user, rows)
+        remove(user, rows[:1])
+        age(user, 365)
+    return first, second
+
+
+def test_after_each_step_it_is_told_how_much_was_done(small_steps: None) -> None:
+    two_with_old_ones()
+    steps: list[tuple[int, int]] = []
+
+    retention.prune(**AGES, progress=lambda done: steps.append((done.removed, done.deleted)))
+
+    assert list(dict.fromkeys(steps)) == [(0, 0), (2, 0), (3, 0), (5, 0), (6, 0), (6, 1), (6, 2)]
+
+
+def test_who_stops_it_leaves_whole_steps_and_the_next_one_goes_on(small_steps: None) -> None:
+    first, second = two_with_old_ones()
+
+    def stop(done: Pruned) -> None:
+        if done.removed == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        retention.prune(**AGES, progress=stop)
+
+    assert [len(titles(user)) for user in (first, second)] == [0, 1]
+    assert [state_of(user) for user in (first, second)] == [(12, 0), (11, 0)]
+    assert retention.prune(**AGES) == Pruned(removed=1, deleted=2)
+
+
+def broadcast_aged(title: str, days: int) -> Broadcast:
+    """Send a broadcast to everyone, some time ago."""
+    row = broadcast(title)
+    assert isinstance(row, Broadcast)
+    row.published_at = timezone.now() - days * DAY
+    row.save()
+    return row
+
+
+def test_what_would_be_pruned_is_counted_as_it_is_pruned() -> None:
+    first, _ = two_with_old_ones()
+    told(first, "new")
+    broadcast_aged("old", 91)
+    broadcast_aged("new", 89)
+    ended = broadcast_aged("ended", 0)
+    mark_read(first, [ended])
+    recall_broadcast(ended)
+    Broadcast.objects.filter(pk=ended.pk).update(recalled_at=timezone.now() - 61 * DAY)
+
+    would = retention.prunable(**AGES)
+
+    # Deleted are two tombstones, and the one broadcast that ended with the mark on it.
+    assert would == Pruned(removed=7, deleted=4)
+    assert retention.prune(**AGES) == would
+    assert retention.prunable(**AGES) == Pruned()
+
+
+def test_counting_writes_nothing(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    two_with_old_ones()
+    broadcast_aged("old", 91)
+    models = (Inbox, Notification, Broadcast)
+    before = [list(model.objects.order_by("pk").values()) for model in models]
+
+    with django_assert_num_queries(4) as queries:
+        retention.prunable(**AGES)
+
+    assert all(query["sql"].startswith("SELECT") for query in queries)
+    assert [list(model.objects.order_by("pk").values()) for model in models] == before
+
+
+def test_one_step_for_each_user_is_enough(alice: User) -> None:
+    mark_read(alice, [told(alice, "old")])
+    age(alice, 31)
+    steps: list[Pruned] = []
+
+    retention.prune(**AGES, progress=steps.append)
+
+    # The broadcasts that are over, alice, and the broadcasts that are forgotten.
+    assert len(steps) == 3
 
 
 def once_before_rows_are_read(act: Callable[[], object]) -> Callable[..., Any]:
