@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         remove,
         restore,
     )
+    from .triggers import trigger, triggers_disabled
 
 __all__ = [
     "PartiallyNotified",
@@ -75,11 +76,15 @@ __all__ = [
     "remove",
     "restore",
     "send_broadcast",
+    "trigger",
+    "triggers_disabled",
 ]
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name.startswith("trigger"):
+        return getattr(import_module(".triggers", __name__), name)
     home = ".broadcasts" if "broadcast" in name or name.endswith("publish_due") else ".services"
     return getattr(import_module(home, __name__), name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.apps import AppConfig, apps
 from django.contrib.admin import apps as admin_apps
+from django.utils.module_loading import autodiscover_modules
 from django.utils.translation import gettext_lazy as _
 
 
@@ -18,6 +19,7 @@ class NotificationsConfig(AppConfig):
         from . import checks, receivers  # noqa: F401  the checks register themselves
 
         receivers.connect()
+        autodiscover_modules("triggers")
         if isinstance(apps.app_configs.get("admin"), admin_apps.AdminConfig):
             _join_admin()
 

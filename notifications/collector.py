@@ -8,8 +8,8 @@ from __future__ import annotations
 import gc
 
 GROWTH_SOCKETS = 1000
-# Full collections among so many sockets: after some seven million allocations, not 70,000.
-SELDOM = 1000
+# The middle generation, which grows in a broadcast, after three young ones; all after 2,000 of it.
+OFTEN, SELDOM = 3, 2000
 
 
 class Collector:
@@ -27,7 +27,7 @@ class Collector:
         """Set everything aside if there are a thousand sockets more than at the last time."""
         if sockets >= self._set_aside + GROWTH_SOCKETS:
             self._set_aside = sockets
-            gc.set_threshold(*self._usual[:2], SELDOM)
+            gc.set_threshold(self._usual[0], OFTEN, SELDOM)
             gc.collect(1)
             gc.freeze()
         elif sockets < self._set_aside / 2:

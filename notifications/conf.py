@@ -89,6 +89,20 @@ def _exact_int(raw: Any) -> int:
     return value
 
 
+def _flag(default: bool) -> Setting[bool]:
+    return Setting(default, _exact_bool, "True or False")
+
+
+def _exact_bool(raw: Any) -> bool:
+    # The environment has words only.
+    words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    if isinstance(raw, bool):
+        return raw
+    if not isinstance(raw, str) or raw.lower() not in words:
+        raise ValueError(raw)
+    return words[raw.lower()]
+
+
 class Conf:
     """Every setting of the app. docs/settings.md lists them."""
 
@@ -104,6 +118,7 @@ class Conf:
     KEEP_READ_DAYS = _days(90)
     KEEP_UNREAD_DAYS = _days(365)
     KEEP_REMOVED_DAYS = _days(30)
+    STRICT_TRIGGERS = _flag(False)
 
     @classmethod
     def all(cls) -> list[Setting[Any]]:

@@ -22,6 +22,8 @@ if os.environ.get("NOTIFIER_TESTS_WORKER", "") != worker:
 from notifier.settings import *  # noqa: E402, F403
 from notifier.settings import DATABASES, VAR_DIR  # noqa: E402
 
+NOTIFICATIONS_STRICT_TRIGGERS = True
+
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 if "sqlite" in DATABASES["default"]["ENGINE"]:

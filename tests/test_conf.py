@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
@@ -18,7 +19,9 @@ from notifications.conf import Conf, Setting, conf
 
 EVERY = [setting.name for setting in Conf.all()]
 SECONDS = [setting.name for setting in Conf.all() if isinstance(setting.default, float)]
-WHOLE = [setting.name for setting in Conf.all() if isinstance(setting.default, int)]
+WHOLE = [setting.name for setting in Conf.all() if type(setting.default) is int]
+FLAGS = [setting.name for setting in Conf.all() if isinstance(setting.default, bool)]
+NUMBERS = [*SECONDS, *WHOLE]
 
 NEITHER: list[Any] = [
     None,
@@ -50,11 +53,12 @@ def value_of(name: str) -> Any:
 def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in EVERY:
         monkeypatch.delenv(name, raising=False)
+        monkeypatch.delattr(settings, name, raising=False)
 
 
 def test_every_setting_has_the_prefix_and_the_name_of_its_property() -> None:
     assert {f"NOTIFICATIONS_{name}" for name in vars(Conf) if name.isupper()} == set(EVERY)
-    assert set(SECONDS) | set(WHOLE) == set(EVERY)
+    assert {*NUMBERS, *FLAGS} == set(EVERY)
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -64,7 +68,7 @@ def test_a_setting_has_a_default_that_is_legal_itself(name: str) -> None:
     assert value_of(name) == setting.default == setting.parse(setting.default)
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", NUMBERS)
 def test_a_setting_is_read_from_the_settings(name: str, settings: Settings) -> None:
     setattr(settings, name, 7)
 
@@ -72,7 +76,7 @@ def test_a_setting_is_read_from_the_settings(name: str, settings: Settings) -> N
     assert type(value_of(name)) is type(setting_named(name).default)
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", NUMBERS)
 def test_a_setting_is_read_from_the_environment(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "7")
 
@@ -80,7 +84,7 @@ def test_a_setting_is_read_from_the_environment(name: str, monkeypatch: pytest.M
     assert type(value_of(name)) is type(setting_named(name).default)
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", NUMBERS)
 def test_the_settings_go_before_the_environment(
     name: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -88,6 +92,29 @@ def test_the_settings_go_before_the_environment(
     setattr(settings, name, 7)
 
     assert value_of(name) == 7
+
+
+@pytest.mark.parametrize("name", FLAGS)
+@pytest.mark.parametrize(("word", "value"), [("True", True), ("1", True), ("no", False)])
+def test_a_flag_is_read_from_a_word_or_a_bool(
+    name: str, word: str, value: bool, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    monkeypatch.delattr(settings, name, raising=False)
+    monkeypatch.setenv(name, word)
+    assert value_of(name) is value
+
+    setattr(settings, name, not value)
+    assert value_of(name) is not value
+
+
+@pytest.mark.parametrize("name", FLAGS)
+@pytest.mark.parametrize("value", ["", "soon", None, 7])
+def test_what_is_no_flag_says_what_would_be_right(
+    name: str, value: object, settings: Settings
+) -> None:
+    setattr(settings, name, value)
+
+    assert_told(name, "the settings", value)
 
 
 @pytest.mark.parametrize("name", SECONDS)
@@ -108,7 +135,7 @@ def assert_told(name: str, where: str, value: object) -> None:
     assert [(each.id, each.msg) for each in check_settings()] == [("notifications.E001", said)]
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", NUMBERS)
 @pytest.mark.parametrize("value", NEITHER, ids=repr)
 def test_a_value_that_cannot_be_read_says_what_would_be_right(
     name: str, value: object, settings: Settings
@@ -126,7 +153,7 @@ def test_a_fraction_is_no_whole_number(name: str, value: object, settings: Setti
     assert_told(name, "the settings", value)
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", NUMBERS)
 @pytest.mark.parametrize("value", ["", "soon", "nan", "inf", "-1", "0"])
 def test_the_environment_is_named_where_it_cannot_be_read(
     name: str, value: str, monkeypatch: pytest.MonkeyPatch
