@@ -78,14 +78,14 @@ def shared_server(
 ) -> Iterator[Callable[[Kind], ServerProcess]]:
     """Return a function for a running server that tests share, for those that leave it as it is.
 
-    Its sweep must not mend what the hints should have done.
+    It neither mends what the hints should have done nor publishes what another test leaves due.
     """
     servers: dict[Kind, ServerProcess] = {}
 
     def running(kind: Kind) -> ServerProcess:
         if kind not in servers:
             log = tmp_path_factory.mktemp("shared") / f"{kind}.log"
-            env = {"NOTIFICATIONS_SWEEP_SECONDS": "300"}
+            env = {"NOTIFICATIONS_SWEEP_SECONDS": "300", "NOTIFICATIONS_PUBLISH_SECONDS": "300"}
             servers[kind] = ServerProcess(log, kind=kind, env=env).start()
         return servers[kind]
 

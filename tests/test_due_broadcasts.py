@@ -176,7 +176,7 @@ from notifications import publish_due
 
 def stop_when_numbered(execute, sql, params, many, context):
     result = execute(sql, params, many, context)
-    if sql.startswith('UPDATE "notifications_broadcast" SET'):
+    if sql.startswith('UPDATE "notifications_broadcast" SET "seq"'):
         say("in the middle")
         wait_for_word()
     return result
