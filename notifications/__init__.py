@@ -21,7 +21,21 @@ if TYPE_CHECKING:
         recall_broadcast,
         send_broadcast,
     )
+    from .kinds import kind
+    from .message import Muted
     from .payload import Payload
+    from .preferences import (
+        aclear_quiet_hours,
+        amute,
+        apreferences_of,
+        aset_quiet_hours,
+        aunmute,
+        clear_quiet_hours,
+        mute,
+        preferences_of,
+        set_quiet_hours,
+        unmute,
+    )
     from .services import (
         PartiallyNotified,
         amark_all_read,
@@ -46,45 +60,68 @@ if TYPE_CHECKING:
     from .triggers import trigger, triggers_disabled
 
 __all__ = [
+    "Muted",
     "PartiallyNotified",
     "Payload",
     "abroadcast",
     "achange_broadcast",
+    "aclear_quiet_hours",
     "amark_all_read",
     "amark_read",
     "amark_seen",
     "amark_unread",
+    "amute",
     "anotify",
     "anotify_many",
+    "apreferences_of",
     "apublish",
     "apublish_due",
     "arecall_broadcast",
     "aremove",
     "arestore",
     "asend_broadcast",
+    "aset_quiet_hours",
+    "aunmute",
     "broadcast",
     "change_broadcast",
+    "clear_quiet_hours",
+    "kind",
     "mark_all_read",
     "mark_read",
     "mark_seen",
     "mark_unread",
+    "mute",
     "notify",
     "notify_many",
+    "preferences_of",
     "publish",
     "publish_due",
     "recall_broadcast",
     "remove",
     "restore",
     "send_broadcast",
+    "set_quiet_hours",
     "trigger",
     "triggers_disabled",
+    "unmute",
 ]
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name.startswith("trigger"):
-        return getattr(import_module(".triggers", __name__), name)
-    home = ".broadcasts" if "broadcast" in name or name.endswith("publish_due") else ".services"
-    return getattr(import_module(home, __name__), name)
+    return getattr(import_module(f".{_home_of(name)}", __name__), name)
+
+
+def _home_of(name: str) -> str:
+    homes = {
+        "trigger": "triggers",
+        "broadcast": "broadcasts",
+        "publish_due": "broadcasts",
+        "kind": "kinds",
+        "Muted": "message",
+        "mute": "preferences",
+        "quiet_hours": "preferences",
+        "preferences": "preferences",
+    }
+    return next((home for part, home in homes.items() if part in name), "services")

@@ -19,7 +19,7 @@ class NotificationsConfig(AppConfig):
         from . import checks, receivers  # noqa: F401  the checks register themselves
 
         receivers.connect()
-        autodiscover_modules("triggers")
+        autodiscover_modules("notification_kinds", "triggers")
         if isinstance(apps.app_configs.get("admin"), admin_apps.AdminConfig):
             _join_admin()
 

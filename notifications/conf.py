@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar, overload
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
 
 PREFIX = "NOTIFICATIONS_"
 DAYS_MAX = 99_999  # so that every such moment is in the calendar
@@ -27,6 +28,7 @@ class Setting(Generic[T]):
     default: T
     parse: Callable[[Any], T]
     legal: str
+    example: str = ""
     name: str = ""
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -53,7 +55,7 @@ class Setting(Generic[T]):
         except (TypeError, ValueError, OverflowError) as exc:
             raise ImproperlyConfigured(
                 f"{self.name} in {where} is {raw!r}; it must be {self.legal}, "
-                f"such as {self.default!r}."
+                f"such as {self.example or repr(self.default)}."
             ) from exc
 
 
@@ -103,6 +105,22 @@ def _exact_bool(raw: Any) -> bool:
     return words[raw.lower()]
 
 
+def _function(legal: str, example: str) -> Setting[Callable[..., Any] | None]:
+    return Setting(None, _exact_function, legal, example)
+
+
+def _exact_function(raw: Any) -> Callable[..., Any] | None:
+    if isinstance(raw, str):
+        try:
+            raw = import_string(raw)
+        except ImportError as exc:
+            raise ValueError(raw) from exc
+    if raw is not None and not callable(raw):
+        raise TypeError(raw)
+    function: Callable[..., Any] | None = raw
+    return function
+
+
 class Conf:
     """Every setting of the app. docs/settings.md lists them."""
 
@@ -119,6 +137,10 @@ class Conf:
     KEEP_UNREAD_DAYS = _days(365)
     KEEP_REMOVED_DAYS = _days(30)
     STRICT_TRIGGERS = _flag(False)
+    USER_LANGUAGE = _function(
+        "a function that takes a user and returns a language code, or its dotted path",
+        "'accounts.languages.language_of'",
+    )
 
     @classmethod
     def all(cls) -> list[Setting[Any]]:

@@ -11,6 +11,7 @@ from django.db.models import Count, Q
 from django.utils.text import capfirst
 from django.utils.translation import pgettext
 
+from .kinds import find
 from .models import Notification
 from .selection import Selection
 from .standing import Standing
@@ -72,7 +73,10 @@ def kinds(here: Selection, tallies: Sequence[Tally]) -> list[Choice]:
 
 
 def kind_label(kind: str) -> str:
-    """Return a kind such as `order.shipped` in words."""
+    """Return a kind in words: as it was registered, or made from a name such as `order.shipped`."""
+    registered = find(kind)
+    if registered is not None:
+        return str(registered.label)
     words = re.sub(r"[._:/-]+", " ", kind).strip()
     return capfirst(words) or kind or pgettext("kind of notification", "Other")
 

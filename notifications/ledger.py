@@ -5,7 +5,7 @@ Nothing here checks input or sends. What comes back tells services.py which hint
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,8 @@ from django.db.models.functions import Coalesce, Greatest, Least
 from django.utils import timezone
 
 from . import standing
-from .models import BroadcastLog, Inbox, Notification, NotificationQuerySet
+from .models import BroadcastLog, Inbox, Mute, Notification, NotificationQuerySet
+from .payload import Fields
 from .standing import Standing
 from .transactions import in_one_transaction
 
@@ -35,70 +36,152 @@ class Chosen:
 class Change:
     """One inbox after a change, and the rows that took numbers after `after`, in their order.
 
-    `standing` is None where nothing about broadcasts was looked at.
+    `standing` is None where nothing about broadcasts was looked at. `muted` says what its user has
+    muted, "kind" or "thread", where nothing was written for that.
     """
 
     inbox: Inbox
     after: int
-    rows: Sequence[Notification]
+    rows: Sequence[Notification] = ()
     standing: Standing | None = None
+    muted: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """How something is told. `kind` and `group_key` are what may be muted, unless `is_critical`.
+
+    Where a user already has one with this `dedupe_key`, it is rewritten in place, present and
+    unread again, or without `rewrite` left alone. Without a key, an unread one of the same
+    `group_key` is rewritten and counts one more.
+    """
+
+    kind: str = ""
+    group_key: str = ""
+    is_critical: bool = False
+    dedupe_key: str | None = None
+    rewrite: bool = False
+    expires: datetime | None = None
+
+    def mutes(self, now: datetime) -> dict[str, Any]:
+        """Return the annotations that tell whether an inbox's user has muted this."""
+        if self.is_critical:
+            return {}
+        return Mute.objects.all().beside(now, kind=self.kind, group_key=self.group_key)
+
+    def muted(self, inbox: Inbox) -> str:
+        """Return what the user of an inbox has muted: "kind", "thread", or nothing."""
+        if getattr(inbox, "is_kind_muted", False):
+            return "kind"
+        return "thread" if getattr(inbox, "is_group_key_muted", False) else ""
+
+    def is_quiet(self, inbox: Inbox, now: datetime) -> bool:
+        """Tell whether it comes in quiet hours."""
+        return not self.is_critical and inbox.is_quiet(now)
 
 
 @in_one_transaction
-def add(
-    user_pks: Collection[Any],
-    fields: dict[str, Any],
-    *,
-    expires: datetime | None = None,
-    dedupe_key: str | None = None,
-    rewrite: bool = False,
-) -> list[Change]:
-    """Write one notification for each user, all with the same text.
+def add(texts: Mapping[Any, Fields], terms: Terms) -> list[Change]:
+    """Write one notification for each user, with the text that is theirs.
 
-    Where a user already has one with this `dedupe_key`, it is rewritten in place, present and
-    unread again, or without `rewrite` left alone; then that user is not in the answer.
+    Users for whom nothing changed are not in the answer; those who have it muted are.
     """
-    fields = {**fields, "created": timezone.now(), "expires": expires}
-    inboxes = Inbox.objects.lock(user_pks)
-    existing = _with_key(user_pks, dedupe_key)
+    now = timezone.now()
+    inboxes = Inbox.objects.lock(texts.keys(), **terms.mutes(now))
+    muted = {pk: inbox for pk, inbox in inboxes.items() if terms.muted(inbox)}
+    for pk in muted:
+        del inboxes[pk]
+    existing = _existing(inboxes, terms)
     fresh = [inbox for pk, inbox in inboxes.items() if pk not in existing]
     Inbox.objects.advance(fresh, unread=1)
     rows = Notification.objects.bulk_create(
-        Notification(recipient_id=inbox.pk, seq=inbox.last_seq, dedupe_key=dedupe_key, **fields)
+        Notification(
+            recipient_id=inbox.pk,
+            seq=inbox.last_seq,
+            dedupe_key=terms.dedupe_key,
+            group_key=terms.group_key,
+            quiet=terms.is_quiet(inbox, now),
+            expires=terms.expires,
+            created=now,
+            **texts[inbox.pk],
+        )
         for inbox in fresh
     )
-    if rewrite:
-        rows += _rewrite(existing.values(), inboxes, fields)
-    return [Change(inbox=inboxes[row.recipient_id], after=row.seq - 1, rows=[row]) for row in rows]
+    if terms.rewrite or terms.dedupe_key is None:
+        rows += _rewrite(list(existing.values()), inboxes, texts, terms, now)
+    told = [Change(inbox=inboxes[row.recipient_id], after=row.seq - 1, rows=[row]) for row in rows]
+    return told + [
+        Change(inbox=inbox, after=inbox.last_seq, muted=terms.muted(inbox))
+        for inbox in muted.values()
+    ]
 
 
-def _with_key(user_pks: Collection[Any], dedupe_key: str | None) -> dict[Any, Notification]:
-    if dedupe_key is None:
+def reachable(user_pks: Collection[Any], terms: Terms) -> dict[Any, str]:
+    """Return why something that is not stored reaches these users not: "" where it does."""
+    if terms.is_critical:
+        return dict.fromkeys(user_pks, "")
+    now = timezone.now()
+    rows = Inbox.objects.filter(pk__in=user_pks).annotate(**terms.mutes(now))
+    found = {
+        inbox.pk: terms.muted(inbox) or ("quiet hours" if inbox.is_quiet(now) else "")
+        for inbox in rows
+    }
+    return dict.fromkeys(user_pks, "") | found
+
+
+def _existing(user_pks: Collection[Any], terms: Terms) -> dict[Any, Notification]:
+    if terms.dedupe_key is not None:
+        rows = Notification.objects.filter(recipient__in=user_pks, dedupe_key=terms.dedupe_key)
+    elif terms.group_key:
+        rows = Notification.objects.threads(user_pks, terms.group_key)
+    else:
         return {}
-    rows = Notification.objects.filter(recipient__in=user_pks, dedupe_key=dedupe_key)
     return {row.recipient_id: row for row in rows}
 
 
 def _rewrite(
-    rows: Iterable[Notification], inboxes: dict[Any, Inbox], fields: dict[str, Any]
+    rows: list[Notification],
+    inboxes: dict[Any, Inbox],
+    texts: Mapping[Any, Fields],
+    terms: Terms,
+    now: datetime,
 ) -> list[Notification]:
-    rows = list(rows)
     if not rows:
         return rows
     counted = [inboxes[row.recipient_id] for row in rows if row.is_unread]
     uncounted = [inboxes[row.recipient_id] for row in rows if not row.is_unread]
     Inbox.objects.advance(counted)
     Inbox.objects.advance(uncounted, unread=1)
-    fields = {**fields, "read_at": None, "removed_at": None}
+    parts: dict[tuple[Any, ...], list[Notification]] = {}
+    for row in rows:
+        row.seq = inboxes[row.recipient_id].last_seq
+        count = row.count + 1 if terms.dedupe_key is None else 1
+        is_quiet = terms.is_quiet(inboxes[row.recipient_id], now)
+        text = texts[row.recipient_id]
+        parts.setdefault((count, is_quiet, id(text)), []).append(row)
+    for (count, is_quiet, _), part in parts.items():
+        _overwrite(
+            part,
+            **texts[part[0].recipient_id],
+            group_key=terms.group_key,
+            count=count,
+            quiet=is_quiet,
+            expires=terms.expires,
+            created=now,
+            read_at=None,
+            removed_at=None,
+        )
+    return rows
+
+
+def _overwrite(rows: list[Notification], **fields: Any) -> None:
     head = Inbox.objects.filter(pk=OuterRef("recipient")).values("last_seq")
     Notification.objects.filter(pk__in=[row.pk for row in rows]).update(
         seq=Subquery(head), **fields
     )
     for row in rows:
-        row.seq = inboxes[row.recipient_id].last_seq
         for name, value in fields.items():
             setattr(row, name, value)
-    return rows
 
 
 @in_one_transaction

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,13 +11,29 @@ from django.utils import timezone
 from django.utils.functional import Promise
 
 from . import delivery, hints, ledger, protocol
-from .ledger import Change
-from .models import DEDUPE_KEY_MAX_CHARS
-from .payload import Payload, refuse_unstorable
+from .hints import Hint
+from .kinds import is_critical
+from .languages import in_groups, texts_for
+from .ledger import Terms
+from .models import DEDUPE_KEY_MAX_CHARS, Notification
+from .payload import Fields, Payload, refuse_unstorable
 from .signals import notification_created, send_on_commit
 
 Sayable = Payload | Mapping[str, Any] | str | Promise
 """What can be said: a title, a mapping of payload fields, or a checked payload."""
+
+
+@dataclass(frozen=True)
+class Muted:
+    """What `notify()` returns when its recipient has muted this, so that nothing was written.
+
+    It is falsy. `reason` is "kind" or "thread", or "quiet hours" for what is not stored.
+    """
+
+    reason: str
+
+    def __bool__(self) -> bool:
+        return False
 
 
 class Message:
@@ -27,42 +44,56 @@ class Message:
         payload: Sayable,
         key: str | None,
         dedupe: str | None,
+        group_key: str | None,
         transient: bool,
         expires_in: timedelta | float | None,
     ) -> None:
-        self.fields = Payload.of(payload).as_fields()
-        self.expires = _moment(expires_in)
-        self.rewrite = key is not None
-        self.dedupe_key = _key("key", key) or _key("dedupe", dedupe)
+        self.payload = Payload.of(payload)
         self.transient = transient
+        self.terms = Terms(
+            kind=self.payload.kind,
+            group_key=_key("group_key", group_key) or "",
+            is_critical=is_critical(self.payload.kind),
+            dedupe_key=_key("key", key) or _key("dedupe", dedupe),
+            rewrite=key is not None,
+            expires=_moment(expires_in),
+        )
         if key is not None and dedupe is not None:
             raise ValueError("key rewrites and dedupe leaves alone; give one of them.")
-        if transient and (self.dedupe_key or self.expires):
+        if transient and (self.terms.dedupe_key or self.terms.expires):
             raise ValueError(
                 "A transient notification is not stored: it takes no key, dedupe or expires_in."
             )
 
     def send_to_batch(self, user_pks: Sequence[Any]) -> int:
         """Send to a batch and return how many users were told."""
-        changes = self.send(user_pks)
-        return len(user_pks) if self.transient else len(changes)
+        return sum(not isinstance(each, Muted) for each in self.send(user_pks).values())
 
-    def send(self, user_pks: Sequence[Any]) -> list[Change]:
-        """Write the rows, if any are to be written, and send the hints on commit."""
+    def send(self, user_pks: Sequence[Any]) -> dict[Any, Notification | Muted | None]:
+        """Write the rows, if any are to be written, and send the hints on commit.
+
+        Return what became of it by user; those who are not in it had it already.
+        """
+        texts = texts_for(self.payload, user_pks)
         if self.transient:
-            frame = protocol.toast(protocol.transient_item(self.fields, timezone.now()))
-            delivery.send_on_commit([hints.toast(pk, frame) for pk in user_pks])
-            return []
-        changes = ledger.add(
-            user_pks,
-            self.fields,
-            expires=self.expires,
-            dedupe_key=self.dedupe_key,
-            rewrite=self.rewrite,
-        )
+            return self._show(texts)
+        changes = ledger.add(texts, self.terms)
         delivery.announce(changes)
         send_on_commit(notification_created, [row for change in changes for row in change.rows])
-        return changes
+        return {
+            change.inbox.pk: Muted(change.muted) if change.muted else change.rows[0]
+            for change in changes
+        }
+
+    def _show(self, texts: dict[Any, Fields]) -> dict[Any, Notification | Muted | None]:
+        reasons = ledger.reachable(texts.keys(), self.terms)
+        now = timezone.now()
+        shown: list[Hint] = []
+        for fields, pks in in_groups(texts):
+            frame = protocol.toast(protocol.transient_item(fields, now))
+            shown += [hints.toast(pk, frame) for pk in pks if not reasons[pk]]
+        delivery.send_on_commit(shown)
+        return {pk: Muted(reason) if reason else None for pk, reason in reasons.items()}
 
 
 def _key(name: str, value: object) -> str | None:

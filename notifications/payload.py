@@ -11,28 +11,23 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db.models import TextChoices
 from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy as _
+
+from . import kinds
+from .kinds import KIND_MAX_CHARS, Kind
+from .level import Level
 
 TITLE_MAX_CHARS = 200
 BODY_MAX_CHARS = 4000
 URL_MAX_CHARS = 2000
-KIND_MAX_CHARS = 100
 DATA_MAX_BYTES = 16 * 1024
 # JSON nested some hundred levels deep is written by one reader and refused by the next.
 DATA_MAX_DEPTH = 32
 
+Fields = dict[str, Any]
+"""A payload as model fields, with its text in one language."""
+
 _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
-
-
-class Level(TextChoices):
-    """How much a notification matters: its colour, its icon, how long its toast stays."""
-
-    INFO = "info", _("Info")
-    SUCCESS = "success", _("Success")
-    WARNING = "warning", _("Warning")
-    ERROR = "error", _("Error")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,29 +36,37 @@ class Payload:
 
     `title` is 1 to 200 characters, `body` at most 4,000, `url` a path on this site or an http(s)
     address, `data` a mapping that JSON can carry in 16 KB; dates, decimals, UUIDs and lazy
-    translations in it become strings. Raises `TypeError` or `ValueError` with the legal values.
+    translations in it become strings. What is not given comes from the registered kind: the level,
+    and title and body by its templates. Raises `TypeError` or `ValueError` with the legal values.
     """
 
-    title: str
-    body: str = ""
-    level: str = Level.INFO.value
+    title: str | Promise = ""
+    body: str | Promise = ""
+    level: str | None = None
     url: str = ""
     kind: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
+    _context: Mapping[str, Any] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         checked = {
-            "title": _text("title", self.title, TITLE_MAX_CHARS),
-            "body": _text("body", self.body, BODY_MAX_CHARS),
-            "level": _level(self.level),
-            "url": _url(self.url),
+            "_context": self.data,
             "kind": _text("kind", self.kind, KIND_MAX_CHARS),
             "data": _json(self.data),
+            "url": _url(self.url),
         }
+        level = self._registered.level if self.level is None else self.level
+        checked["level"] = Level.checked(level)
         for name, value in checked.items():
             object.__setattr__(self, name, value)
-        if not self.title.strip():
-            raise ValueError(f"title is {self.title!r}; say something in 1 to 200 characters.")
+        self.as_fields()
+
+    @property
+    def has_languages(self) -> bool:
+        """Whether the text depends on the language in which it is read."""
+        kind = self._registered
+        is_lazy = isinstance(self.title, Promise) or isinstance(self.body, Promise)
+        return is_lazy or bool(kind.title_template or kind.body_template)
 
     @classmethod
     def of(cls, value: Payload | Mapping[str, Any] | str | Promise) -> Payload:
@@ -80,12 +83,34 @@ class Payload:
         _refuse_unknown_keys(value)
         return cls(**value)
 
-    def as_fields(self) -> dict[str, Any]:
-        """Return the payload as model fields."""
-        return {name: getattr(self, name) for name in PAYLOAD_FIELDS}
+    def as_fields(self) -> Fields:
+        """Return the payload as model fields, with its text in the active language.
+
+        Raises `ValueError` where the text is too long or empty in this language.
+        """
+        kind = self._registered
+        title = _text("title", self.title, TITLE_MAX_CHARS)
+        title = title or _text("title", kind.title(self._context), TITLE_MAX_CHARS)
+        body = _text("body", self.body, BODY_MAX_CHARS)
+        body = body or _text("body", kind.body(self._context), BODY_MAX_CHARS)
+        if not title.strip():
+            raise ValueError(f"title is {title!r}; say something in 1 to 200 characters.")
+        return {
+            "title": title,
+            "body": body,
+            "level": self.level,
+            "url": self.url,
+            "kind": self.kind,
+            "data": self.data,
+        }
+
+    @property
+    def _registered(self) -> Kind:
+        return kinds.find(self.kind) or _UNREGISTERED
 
 
-PAYLOAD_FIELDS = tuple(each.name for each in fields(Payload))
+_UNREGISTERED = Kind(name="", label="")
+PAYLOAD_FIELDS = tuple(each.name for each in fields(Payload) if each.init)
 
 
 def refuse_unstorable(name: str, text: str) -> None:
@@ -120,7 +145,8 @@ def _refuse_unknown_keys(value: Mapping[str, Any]) -> None:
             f"Unknown payload key {unknown[0]!r}; the keys are {', '.join(PAYLOAD_FIELDS)}. "
             "Anything else belongs into data."
         )
-    if "title" not in value:
+    registered = kinds.find(str(value.get("kind", "")))
+    if "title" not in value and not (registered and registered.title_template):
         raise ValueError(f"The payload {dict(value)!r} has no title.")
 
 
@@ -132,12 +158,6 @@ def _text(name: str, value: object, limit: int) -> str:
         raise ValueError(f"{name} has {len(text)} characters, the limit is {limit}: {text[:60]!r}…")
     refuse_unstorable(name, text)
     return text
-
-
-def _level(value: object) -> str:
-    if value not in Level.values:
-        raise ValueError(f"Unknown level {value!r}; the levels are {', '.join(Level.values)}.")
-    return Level(value).value
 
 
 def _url(value: object) -> str:

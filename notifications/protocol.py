@@ -121,6 +121,9 @@ class Stored(Protocol):
     created: Any
     read_at: Any
     removed_at: Any
+    group_key: Any
+    count: Any
+    quiet: Any
 
     @property
     def item_id(self) -> str: ...
@@ -158,7 +161,20 @@ def _state(row: Stored) -> dict[str, Any]:
         "expires": _timestamp(content.expires) if content.expires else None,
         "read": row.read_at is not None,
         "removed": False,
+        **_extras(row),
     }
+
+
+# Most notifications have none of these.
+def _extras(row: Stored) -> dict[str, Any]:
+    extras: dict[str, Any] = {}
+    if row.group_key:
+        extras["group_key"] = row.group_key
+    if row.count > 1:
+        extras["count"] = row.count
+    if row.quiet:
+        extras["quiet"] = True
+    return extras
 
 
 def transient_item(fields: Mapping[str, Any], now: datetime) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from django.utils.asyncio import async_unsafe
 from . import delivery, hints, ledger, protocol, topics
 from .conf import conf
 from .ledger import Change, Chosen
-from .message import Message, Sayable
+from .message import Message, Muted, Sayable
 from .models import Broadcast, Notification
 from .payload import Payload
 from .recipients import batches, recipient_pk
@@ -48,22 +48,29 @@ def notify(
     *,
     key: str | None = None,
     dedupe: str | None = None,
+    group_key: str | None = None,
     transient: bool = False,
     expires_in: timedelta | float | None = None,
-) -> Notification | None:
+) -> Notification | Muted | None:
     """Tell one user something; return the stored notification, or None for a transient one.
+
+    Where the user has muted the payload's kind or this thread, nothing is written, and a `Muted` is
+    returned, which is falsy and has a `reason`. In quiet hours it is stored and shows no toast.
 
     `key`: a later call with the same key rewrites the notification in place, unread again.
     `dedupe`: a later call with the same value changes nothing and returns None.
+    `group_key`: the thread that it belongs to, which the user can mute. As long as it is unread,
+    later ones of the thread go into it: the newest text, and a count. With a `key` or `dedupe` each
+    stands for itself.
     `transient`: show it on the tabs that are open now and store nothing.
     `expires_in`: a timedelta or seconds, after which it is removed.
 
     Everything takes effect when the transaction around the call commits. Raises `TypeError` or
     `ValueError` with the legal values for a payload, a user or an option that is wrong.
     """
-    message = Message(payload, key, dedupe, transient, expires_in)
-    changes = message.send([recipient_pk(user)])
-    return changes[0].rows[0] if changes else None
+    message = Message(payload, key, dedupe, group_key, transient, expires_in)
+    user_pk = recipient_pk(user)
+    return message.send([user_pk]).get(user_pk)
 
 
 @async_unsafe("You cannot call notify_many() in async code; use `await anotify_many(…)`.")
@@ -73,11 +80,12 @@ def notify_many(
     *,
     key: str | None = None,
     dedupe: str | None = None,
+    group_key: str | None = None,
     transient: bool = False,
     expires_in: timedelta | float | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> int:
-    """Tell many users the same; return how many were told.
+    """Tell many users the same; return how many were told, without those who have it muted.
 
     `users` is a QuerySet or an iterable of users of any size, written in batches of
     `NOTIFICATIONS_BATCH_SIZE`, each in a transaction of its own (inside a caller's transaction all
@@ -87,7 +95,7 @@ def notify_many(
 
     Raises `PartiallyNotified` when a batch fails after others were written.
     """
-    message = Message(payload, key, dedupe, transient, expires_in)
+    message = Message(payload, key, dedupe, group_key, transient, expires_in)
     owns_transactions = is_outermost()
     told = 0
     writing: Sequence[Any] = ()
@@ -209,12 +217,19 @@ async def anotify(
     *,
     key: str | None = None,
     dedupe: str | None = None,
+    group_key: str | None = None,
     transient: bool = False,
     expires_in: timedelta | float | None = None,
-) -> Notification | None:
+) -> Notification | Muted | None:
     """Asynchronous `notify()`."""
     return await sync_to_async(notify)(
-        user, payload, key=key, dedupe=dedupe, transient=transient, expires_in=expires_in
+        user,
+        payload,
+        key=key,
+        dedupe=dedupe,
+        group_key=group_key,
+        transient=transient,
+        expires_in=expires_in,
     )
 
 
@@ -224,6 +239,7 @@ async def anotify_many(
     *,
     key: str | None = None,
     dedupe: str | None = None,
+    group_key: str | None = None,
     transient: bool = False,
     expires_in: timedelta | float | None = None,
     progress: Callable[[int], object] | None = None,
@@ -234,6 +250,7 @@ async def anotify_many(
         payload,
         key=key,
         dedupe=dedupe,
+        group_key=group_key,
         transient=transient,
         expires_in=expires_in,
         progress=progress,

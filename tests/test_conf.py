@@ -20,6 +20,7 @@ from notifications.conf import Conf, Setting, conf
 EVERY = [setting.name for setting in Conf.all()]
 SECONDS = [setting.name for setting in Conf.all() if isinstance(setting.default, float)]
 WHOLE = [setting.name for setting in Conf.all() if type(setting.default) is int]
+USER_LANGUAGE = "NOTIFICATIONS_USER_LANGUAGE"
 FLAGS = [setting.name for setting in Conf.all() if isinstance(setting.default, bool)]
 NUMBERS = [*SECONDS, *WHOLE]
 
@@ -58,7 +59,7 @@ def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_setting_has_the_prefix_and_the_name_of_its_property() -> None:
     assert {f"NOTIFICATIONS_{name}" for name in vars(Conf) if name.isupper()} == set(EVERY)
-    assert {*NUMBERS, *FLAGS} == set(EVERY)
+    assert {*NUMBERS, *FLAGS, USER_LANGUAGE} == set(EVERY)
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -230,3 +231,26 @@ def test_sqlite_transactions_that_begin_as_writers_are_fine(
 
 def test_databases_are_checked_only_when_asked_for() -> None:
     assert check_sqlite_transactions() == []
+
+
+def code_of(user: object) -> str:
+    """Return the language of everybody."""
+    return "de"
+
+
+@pytest.mark.parametrize("value", [code_of, "tests.test_conf.code_of"])
+def test_a_function_is_read_by_itself_or_by_its_path(value: object, settings: Settings) -> None:
+    setattr(settings, USER_LANGUAGE, value)
+
+    assert value_of(USER_LANGUAGE)(None) == "de"
+
+
+@pytest.mark.parametrize("value", ["de", "tests.test_conf.nowhere", "nowhere.code_of", 7])
+def test_what_is_no_function_is_told_with_an_example(value: object, settings: Settings) -> None:
+    setattr(settings, USER_LANGUAGE, value)
+
+    with pytest.raises(ImproperlyConfigured) as caught:
+        value_of(USER_LANGUAGE)
+
+    assert repr(value) in str(caught.value)
+    assert "such as 'accounts.languages.language_of'" in str(caught.value)

@@ -204,7 +204,7 @@ def test_a_database_that_fails_between_two_batches_is_told_with_what_is_written(
 # What it costs the database
 
 
-@pytest.mark.parametrize("count", [2, 60])
+@pytest.mark.parametrize("count", [2, 50])
 def test_a_batch_takes_six_queries_however_many_are_in_it(
     db: None, count: int, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:

@@ -17,7 +17,7 @@ from accounts.models import User
 from notifications import anotify
 from notifications.auth import Identity
 from notifications.hub import Hub
-from notifications.ledger import add
+from notifications.ledger import Terms, add
 from notifications.models import Inbox, Notification
 from notifications.payload import Payload
 from notifications.sockets import Socket
@@ -58,7 +58,7 @@ async def test_what_no_hint_told_arrives_with_the_sweep(
 
     async with open_socket(server.socket_url, cookie) as wire:
         await wire.receive_type("welcome")
-        await sync_to_async(add)([alice.pk], Payload(title="Untold").as_fields())
+        await sync_to_async(add)({alice.pk: Payload(title="Untold").as_fields()}, Terms())
         [item] = await wire.receive_items(1)
 
     assert item["title"] == "Untold"
@@ -88,7 +88,9 @@ async def test_one_who_is_not_connected_has_the_expired_removed_as_well(
     bob = await sync_to_async(make_user)("bob")
     server = await sync_to_async(start_server)(env={"NOTIFICATIONS_SWEEP_SECONDS": "1"})
     cookie = (await sync_to_async(session_for)(alice)).session_key
-    await sync_to_async(add)([bob.pk], Payload(title="Over").as_fields(), expires=timezone.now())
+    await sync_to_async(add)(
+        {bob.pk: Payload(title="Over").as_fields()}, Terms(expires=timezone.now())
+    )
 
     async with open_socket(server.socket_url, cookie) as wire:
         for _ in range(2):

@@ -10,7 +10,8 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from ..conf import conf
-from ..payload import Level, Payload
+from ..level import Level
+from ..payload import Payload
 from ..services import PartiallyNotified
 from .base import NotifierCommand
 from .interrupts import HeldInterrupts

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Iterable, Sequence
+from datetime import UTC, datetime, time
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
 from django.db import models
 from django.db.models import F
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+TIME_ZONE_MAX_CHARS = 64
 
 
 def new_epoch() -> str:
@@ -30,20 +35,21 @@ class InboxQuerySet(models.QuerySet["Inbox"]):
             inbox = self.get(pk=user_pk)
         return inbox
 
-    def lock(self, user_pks: Collection[Any]) -> dict[Any, Inbox]:
+    def lock(self, user_pks: Collection[Any], **along: Any) -> dict[Any, Inbox]:
         """Lock these users' inboxes until commit and return them by user pk.
 
+        `along` are annotations, which are read with them.
         Rows are locked in the order of the key, so that two callers cannot deadlock. SQLite has no
         row locks: there the transaction itself must be immediate (see checks.py).
         """
-        locked = self._locked(user_pks)
+        locked = self._locked(user_pks, along)
         if len(locked) < len(user_pks):
             self.ensure(pk for pk in user_pks if pk not in locked)
-            locked = self._locked(user_pks)
+            locked = self._locked(user_pks, along)
         return locked
 
-    def _locked(self, user_pks: Collection[Any]) -> dict[Any, Inbox]:
-        rows = self.select_for_update().filter(pk__in=user_pks).order_by("pk")
+    def _locked(self, user_pks: Collection[Any], along: dict[str, Any]) -> dict[Any, Inbox]:
+        rows = self.select_for_update().filter(pk__in=user_pks).order_by("pk").annotate(**along)
         return {inbox.pk: inbox for inbox in rows}
 
     def advance(self, inboxes: Sequence[Inbox], *, by: int = 1, unread: int = 0) -> None:
@@ -76,6 +82,9 @@ class Inbox(models.Model):
     `unread` counts personal notifications. Broadcasts are read up to `broadcast_read_seq`; when
     that moved last, those past `read_all_from_seq` took as many numbers of this log, in their
     order, after `read_all_after_seq`.
+
+    The quiet hours stand here because whoever writes to the inbox reads it anyway; where one end is
+    None, there are none.
     """
 
     user = models.OneToOneField(
@@ -93,6 +102,9 @@ class Inbox(models.Model):
     broadcast_read_seq = models.PositiveBigIntegerField(default=0)
     read_all_after_seq = models.PositiveBigIntegerField(default=0)
     read_all_from_seq = models.PositiveBigIntegerField(default=0)
+    quiet_from = models.TimeField(null=True, blank=True)
+    quiet_until = models.TimeField(null=True, blank=True)
+    time_zone = models.CharField(max_length=TIME_ZONE_MAX_CHARS, blank=True)
 
     objects = InboxQuerySet.as_manager()
 
@@ -102,3 +114,23 @@ class Inbox(models.Model):
 
     def __str__(self) -> str:
         return f"inbox of {self.pk} at {self.last_seq}"
+
+    def is_quiet(self, now: datetime) -> bool:
+        """Tell whether these are its user's quiet hours."""
+        if self.quiet_from is None or self.quiet_until is None:
+            return False
+        return _is_between(self.quiet_from, _time_in(self.time_zone, now), self.quiet_until)
+
+
+def _time_in(zone: str, now: datetime) -> time:
+    moment = timezone.make_aware(now, UTC) if timezone.is_naive(now) else now
+    try:
+        return moment.astimezone(ZoneInfo(zone)).time()
+    except (ValueError, ZoneInfoNotFoundError):  # the zone was renamed since it was chosen
+        return moment.astimezone(timezone.get_default_timezone()).time()
+
+
+def _is_between(start: time, now: time, end: time) -> bool:
+    if start <= end:
+        return start <= now < end
+    return now >= start or now < end  # over midnight

@@ -5,7 +5,7 @@ Numbers are allocated by inbox.py; nothing in this package sends.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from .broadcast import Broadcast
 from .content import Content
+from .mute import GROUP_KEY_MAX_CHARS
 
 if TYPE_CHECKING:
     from .inbox import Inbox
@@ -48,6 +49,12 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
     def unread(self) -> Self:
         """Those that count in the badge."""
         return self.present().filter(read_at=None)
+
+    def threads(self, user_pks: Collection[Any], group_key: str) -> Self:
+        """The unread ones of a thread that another of it goes into, the newest last."""
+        mine = self.personal().unread().filter(recipient__in=user_pks, dedupe_key=None)
+        # The second condition is that of the index.
+        return mine.filter(group_key=group_key).exclude(group_key="").order_by("seq")
 
     def expired(self, now: datetime) -> Self:
         """Those whose time is over and that are not removed yet."""
@@ -110,6 +117,11 @@ class Notification(Content):
         Broadcast, models.CASCADE, null=True, blank=True, related_name="marks", db_index=False
     )
     dedupe_key = models.CharField(max_length=DEDUPE_KEY_MAX_CHARS, null=True, blank=True)  # noqa: DJ001  NULL is free of the unique constraint
+    group_key = models.CharField(max_length=GROUP_KEY_MAX_CHARS, blank=True)
+    # How many of one group_key it stands for.
+    count = models.PositiveIntegerField(default=1)
+    # Written in its recipient's quiet hours: it counts, and no toast shows.
+    quiet = models.BooleanField(default=False)
     created = models.DateTimeField(default=timezone.now)
     read_at = models.DateTimeField(null=True, blank=True)
     removed_at = models.DateTimeField(null=True, blank=True)
@@ -140,6 +152,11 @@ class Notification(Content):
                 fields=["recipient"],
                 condition=Q(removed_at=None, read_at=None, broadcast=None),
                 name="notification_unread",
+            ),
+            models.Index(
+                fields=["recipient", "group_key"],
+                condition=Q(removed_at=None, read_at=None) & ~Q(group_key=""),
+                name="notification_threads",
             ),
             models.Index(
                 fields=["broadcast"],

@@ -20,7 +20,7 @@ from django.utils.translation import gettext
 
 from .. import standing
 from ..feed import StartingPoint, starting_point
-from ..payload import Level
+from ..level import Level
 from ..protocol import SOCKET_PATH
 
 BADGE_MAX = 99
