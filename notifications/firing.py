@@ -138,17 +138,21 @@ def _savepoints(aliases: set[str]) -> Iterator[None]:
 
 
 def _send(rule: Trigger, said: Any) -> None:
-    pairs = [said] if isinstance(said, tuple) else said if isinstance(said, list) else None
-    if said is not None and (
-        pairs is None or any(not isinstance(each, tuple) or len(each) != 2 for each in pairs)
-    ):
+    told = [said] if isinstance(said, tuple) else said
+    if told is not None and not (isinstance(told, list) and all(map(_is_telling, told))):
         raise TypeError(
             f"{rule.name} returned {said!r}; it must return None, (user or users, payload), "
-            "or a list of such pairs."
+            "(user or users, payload, {options of notify()}), or a list of such tuples."
         )
-    for who, payload in pairs or ():
+    for who, payload, *options in told or ():
         tell: Any = notify if isinstance(who, get_user_model()) else notify_many
-        tell(who, payload)
+        tell(who, payload, **dict(*options))
+
+
+def _is_telling(value: Any) -> bool:
+    if not isinstance(value, tuple) or len(value) not in (2, 3):
+        return False
+    return len(value) == 2 or isinstance(value[2], dict)
 
 
 def _label(instance: Model) -> str:

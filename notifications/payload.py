@@ -74,7 +74,7 @@ class Payload:
         if isinstance(value, Payload):
             return value
         if isinstance(value, (str, Promise)):
-            return cls(title=str(value))
+            return cls(title=value)
         if not isinstance(value, Mapping):
             raise TypeError(
                 f"A payload is a string, a mapping or a Payload, not {value!r} "

@@ -92,6 +92,7 @@ def mute(
     _check_kind(kind)
     _check_until(until)
     with transaction.atomic(using=database()):
+        Inbox.objects.ensure([user_pk])  # whoever writes looks there
         Mute.objects.of(user_pk).over(timezone.now()).delete()
         Mute.objects.update_or_create(user_id=user_pk, **named, defaults={"until": until})
 

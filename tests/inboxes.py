@@ -16,7 +16,7 @@ def make_users(count: int) -> list[User]:
 def told(user: User, payload: Any = "Hello", **options: Any) -> Notification:
     """Notify and return the notification, which must have been stored."""
     notification = notify(user, payload, **options)
-    assert notification is not None
+    assert isinstance(notification, Notification)
     return notification
 
 

@@ -14,7 +14,7 @@ from demo import jobs
 from demo.models import Order
 from demo.texts import EXAMPLES
 from notifications.models import Notification
-from notifications.payload import Level
+from notifications.level import Level
 from tests.factories import make_user
 
 ACTIONS = ["level", "transient", "save", "order", "job", "note"]

@@ -61,6 +61,7 @@ options = st.one_of(
     st.just({}),
     st.builds(lambda key: {"key": key}, st.sampled_from(["import-7", "import-8"])),
     st.builds(lambda value: {"dedupe": value}, st.sampled_from(["welcome", "import-7"])),
+    st.builds(lambda thread: {"group_key": thread}, st.sampled_from(["host-1", "host-2"])),
 )
 ages = st.sampled_from([AT_ONCE, NEVER])
 

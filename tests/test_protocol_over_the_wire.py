@@ -89,7 +89,7 @@ async def test_a_notification_arrives_as_an_item_with_every_field(
         stored = await anotify(alice, payload)
         frame = await wire.receive_type("items")
 
-    assert stored is not None
+    assert isinstance(stored, Notification)
     assert frame["cursor"] == {"u": 1, "b": 0}
     assert frame["unread"] == 1
     [item] = frame["items"]
@@ -206,7 +206,7 @@ async def test_commands_change_the_inbox_and_reach_every_socket(
 ) -> None:
     stored = await anotify(alice, "one")
     await anotify(alice, "two")
-    assert stored is not None
+    assert isinstance(stored, Notification)
     item_id = f"n{stored.pk}"
 
     async with (
@@ -244,7 +244,7 @@ async def test_ids_of_others_are_left_out_in_silence(
 ) -> None:
     bob = await sync_to_async(make_user)("bob")
     his = await anotify(bob, "his")
-    assert his is not None
+    assert isinstance(his, Notification)
 
     async with open_socket(server.socket_url, cookie) as wire:
         await welcomed(wire)

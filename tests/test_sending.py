@@ -25,6 +25,7 @@ from notifications import (
     notify,
 )
 from notifications.metrics import counters
+from notifications.models import Notification
 from tests.factories import make_user, session_cookie_for
 from tests.inboxes import make_users, state_of, texts_of, told
 from tests.listening import Message, listening_for
@@ -106,7 +107,7 @@ async def test_each_batch_is_sent_when_it_is_committed_and_to_its_own_users(
 
 async def test_what_changes_nothing_sends_nothing(transactional_db: None, alice: User) -> None:
     row = await anotify(alice, "Welcome", dedupe="welcome")
-    assert row is not None
+    assert isinstance(row, Notification)
     await amark_read(alice, [row])
 
     async with listening_for(alice.pk) as listener:

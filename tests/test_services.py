@@ -455,7 +455,7 @@ async def test_a_synchronous_verb_in_asynchronous_code_names_its_twin(verb: str)
 
 async def test_every_twin_does_what_its_verb_does(transactional_db: None, alice: User) -> None:
     first = await anotify(alice, "one", key="k", expires_in=60)
-    assert first is not None
+    assert isinstance(first, Notification)
     assert await anotify(alice, "again", dedupe="k") is None
     assert await anotify_many([alice], {"title": "two", "level": "error"}, dedupe="d") == 1
     assert await anotify_many([alice], "two", transient=True) == 1

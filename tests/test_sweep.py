@@ -75,7 +75,7 @@ async def test_what_has_expired_is_removed_everywhere(
         stored = await anotify(alice, "Now or never", expires_in=1.5)
         shown, tombstone = await wire.receive_items(2)
 
-    assert stored is not None
+    assert isinstance(stored, Notification)
     assert (shown["removed"], tombstone["removed"]) == (False, True)
     assert tombstone["id"] == f"n{stored.pk}"
     assert (await Inbox.objects.aget(pk=alice.pk)).unread == 0

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -247,10 +248,30 @@ def test_the_guide_does_what_it_says(alice: User) -> None:
     }
 
 
-def test_a_wrong_answer_says_what_is_right(order: Order) -> None:
-    trigger(Order, on="updated")(lambda order: "Saved")
+@pytest.mark.parametrize("answer", ["Saved", ("Saved",), [None], (1, "Saved", "key"), {}])
+def test_a_wrong_answer_says_what_is_right(order: Order, answer: Any) -> None:
+    trigger(Order, on="updated")(lambda order: answer)
 
-    with pytest.raises(TypeError, match=r"returned 'Saved'; it must return None, \(user"):
+    with pytest.raises(TypeError, match=re.escape(f"returned {answer!r}; it must return None, (")):
+        order.save()
+
+
+def test_an_answer_may_hold_options(order: Order) -> None:
+    options = {"group_key": f"order-{order.pk}"}
+    trigger(Order, on="updated")(lambda order: (order.user, "Changed", options))
+    trigger(Order, on="updated")(lambda order: [([order.user], "Changed too", options)])
+
+    order.save()
+    order.save()
+
+    [row] = told()
+    assert (row.title, row.group_key, row.count) == ("Changed too", f"order-{order.pk}", 4)
+
+
+def test_an_option_that_there_is_none_of_is_told(order: Order) -> None:
+    trigger(Order, on="updated")(lambda order: (order.user, "Changed", {"colour": "red"}))
+
+    with pytest.raises(TypeError, match="unexpected keyword argument 'colour'"):
         order.save()
 
 

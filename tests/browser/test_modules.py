@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from notifications import protocol
-from notifications.payload import Level
+from notifications.level import Level
 
 from .conftest import NewBare
 from .tabs import Tab

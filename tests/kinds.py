@@ -1,0 +1,14 @@
+"""A registry of kinds for one test, in place of what the apps have registered."""
+
+import pytest
+
+from notifications import kinds
+from notifications.kinds import Kind
+
+
+@pytest.fixture
+def own_kinds(monkeypatch: pytest.MonkeyPatch) -> dict[str, Kind]:
+    """Begin with no kind registered."""
+    registry: dict[str, Kind] = {}
+    monkeypatch.setattr(kinds, "_kinds", registry)
+    return registry
