@@ -21,6 +21,7 @@ from .auth import Identity, identify
 from .commands import Command
 from .conf import conf
 from .database import in_database_thread
+from .frames import Frame, writer_of
 from .hub import Full
 from .limits import TokenBucket
 from .metrics import count
@@ -51,7 +52,7 @@ class NotificationConsumer(AsyncConsumer):  # type: ignore[misc]  # untyped base
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Run the socket to its end, and end it with a code whatever happens."""
-        self._socket = Socket(send, NOBODY)
+        self._socket = Socket(send, NOBODY, writer_of(scope))
         try:
             await super().__call__(scope, receive, send)
         except asyncio.CancelledError:
@@ -74,7 +75,7 @@ class NotificationConsumer(AsyncConsumer):  # type: ignore[misc]  # untyped base
         try:
             resume = self._resume()
         except ProtocolError as exc:
-            self._socket.write(protocol.error(exc.code, str(exc)))
+            self._socket.write(Frame(protocol.error(exc.code, str(exc))))
             self._socket.close(CloseCode.PROTOCOL)
             return
         try:
@@ -115,7 +116,15 @@ class NotificationConsumer(AsyncConsumer):  # type: ignore[misc]  # untyped base
             self._socket.close(CloseCode.FORBIDDEN)
         else:
             self._socket.identity = identity
+            self._forget_the_handshake()
             await self._join(resume)
+
+    # Every layer of the application holds the same lists for as long as the socket is open.
+    def _forget_the_handshake(self) -> None:
+        for name in ("headers", "cookies"):
+            held = self.scope.get(name)
+            if isinstance(held, (list, dict)):
+                held.clear()
 
     async def _join(self, resume: Resume) -> None:
         try:
@@ -127,7 +136,7 @@ class NotificationConsumer(AsyncConsumer):  # type: ignore[misc]  # untyped base
     def _refuse(self, exc: ProtocolError, ref: str | int | None) -> None:
         count("consumer.bad_frame")
         self._bad_frames += 1
-        self._socket.write(protocol.error(exc.code, str(exc), ref))
+        self._socket.write(Frame(protocol.error(exc.code, str(exc), ref)))
         if self._bad_frames >= protocol.BAD_FRAMES_MAX:
             self._socket.close(CloseCode.PROTOCOL)
 
@@ -143,9 +152,9 @@ class NotificationConsumer(AsyncConsumer):  # type: ignore[misc]  # untyped base
             logger.exception("A %s command failed in the database", command.type)
             refusal = "unavailable", "The database does not answer; try again in a moment."
         if refusal:
-            self._socket.write(protocol.error(*refusal, command.ref))
+            self._socket.write(Frame(protocol.error(*refusal, command.ref)))
         elif command.type != "seen" or command.ref is not None:
-            self._socket.write(protocol.ok(command.ref))
+            self._socket.write(Frame(protocol.ok(command.ref)))
 
     async def _do(self, command: Command) -> tuple[str, str] | None:
         if command.type in ("subscribe", "unsubscribe"):

@@ -17,6 +17,7 @@ from . import census, hints
 from .audience import topic_group, user_group
 from .conf import conf
 from .feed_reader import FeedReader
+from .frames import Frame
 from .judge import Judge
 from .membership import Membership
 from .metrics import count
@@ -210,9 +211,10 @@ class Hub:
             subscriber.take_toast(message["frame"])
 
     def _message(self, message: dict[str, Any]) -> None:
+        frame = Frame(message["frame"])
         for socket in tuple(self._topics.get(message["topic"], ())):
             if socket.is_live:
-                socket.deliver(message["frame"], socket.position)
+                socket.deliver(frame, socket.position)
 
     def _revoked(self, message: dict[str, Any]) -> None:
         subscriber = self._subscribers.get(message["user"])

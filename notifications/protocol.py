@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum
-from typing import Any, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
+
+from .kinds import is_critical
 
 VERSION = 1
 SOCKET_PATH = "ws/notifications/"
@@ -44,8 +46,7 @@ class ProtocolError(ValueError):
     code = "bad_request"
 
 
-@dataclass(frozen=True)
-class Cursor:
+class Cursor(NamedTuple):
     """A position in both streams: the holder has everything up to `u` and up to `b`."""
 
     u: int = 0
@@ -55,21 +56,21 @@ class Cursor:
         """Return it as it goes over the wire."""
         return {"u": self.u, "b": self.b}
 
-    def at(self, *, u: int | None = None, b: int | None = None) -> Self:
+    def at(self, *, u: int | None = None, b: int | None = None) -> Cursor:
         """Return the same position with another place in one of the streams."""
-        return replace(self, u=self.u if u is None else u, b=self.b if b is None else b)
+        return Cursor(self.u if u is None else u, self.b if b is None else b)
 
     def is_behind(self, other: Cursor) -> bool:
         """Tell whether the holder lacks something that is known at another position."""
         return self.u < other.u or self.b < other.b
 
-    def latest(self, other: Cursor) -> Self:
+    def latest(self, other: Cursor) -> Cursor:
         """Return how far either position has come, in each stream."""
-        return replace(self, u=max(self.u, other.u), b=max(self.b, other.b))
+        return Cursor(max(self.u, other.u), max(self.b, other.b))
 
-    def earliest(self, other: Cursor) -> Self:
+    def earliest(self, other: Cursor) -> Cursor:
         """Return how far both positions have come, in each stream."""
-        return replace(self, u=min(self.u, other.u), b=min(self.b, other.b))
+        return Cursor(min(self.u, other.u), min(self.b, other.b))
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,9 @@ def personal_item(row: Stored) -> dict[str, Any]:
 
 def broadcast_item(seq: int, row: Stored) -> dict[str, Any]:
     """Return a number of the broadcast log as an item, as one user sees it."""
-    return {"stream": "b", "seq": seq, "id": row.item_id, **_state(row)}
+    # It is the same for everybody: each page compares it with its own user's quiet hours.
+    critical = {"critical": True} if is_critical(row.content.kind) else {}
+    return {"stream": "b", "seq": seq, "id": row.item_id, **_state(row), **critical}
 
 
 def tombstone(stream: str, seq: int, item_id: str) -> dict[str, Any]:
@@ -157,8 +160,8 @@ def _state(row: Stored) -> dict[str, Any]:
         "body": content.body,
         "url": content.url,
         "data": content.data,
-        "created": _timestamp(row.created),
-        "expires": _timestamp(content.expires) if content.expires else None,
+        "created": timestamp(row.created),
+        "expires": timestamp(content.expires) if content.expires else None,
         "read": row.read_at is not None,
         "removed": False,
         **_extras(row),
@@ -179,12 +182,17 @@ def _extras(row: Stored) -> dict[str, Any]:
 
 def transient_item(fields: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     """Return a payload that is shown and never stored as an item, without a number or an id."""
-    return {**fields, "created": _timestamp(now), "expires": None, "read": False, "removed": False}
+    return {**fields, "created": timestamp(now), "expires": None, "read": False, "removed": False}
 
 
 def encode(value: Any) -> str:
     """Return compact JSON text."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def _answer(value: Any) -> str:
+    # In ASCII: it repeats what a client sent, which may have lone surrogates.
+    return json.dumps(value, separators=(",", ":"))
 
 
 def welcome(
@@ -227,14 +235,15 @@ def heartbeat(cursor: Cursor) -> str:
 
 def ok(ref: str | int | None) -> str:
     """Return the answer to a command that was carried out."""
-    return encode({"type": "ok", "ref": ref})
+    return _answer({"type": "ok", "ref": ref})
 
 
 def error(code: str, detail: str, ref: str | int | None = None) -> str:
     """Return the answer to a frame that was refused."""
     body: dict[str, Any] = {"type": "error", "code": code, "detail": detail}
-    return encode(body if ref is None else body | {"ref": ref})
+    return _answer(body if ref is None else body | {"ref": ref})
 
 
-def _timestamp(moment: datetime) -> str:
+def timestamp(moment: datetime) -> str:
+    """Return a moment in UTC with whole seconds."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

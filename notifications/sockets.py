@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from time import monotonic
@@ -12,6 +11,7 @@ from typing import Any
 from . import protocol
 from .auth import Identity
 from .conf import conf
+from .frames import Frame, Write
 from .metrics import count
 from .protocol import ACK_WINDOW_CHARS, ACK_WINDOW_FRAMES, CloseCode, Cursor
 
@@ -19,7 +19,10 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class Socket:
-    """An accepted WebSocket. Its methods never wait: a task of its own writes while there is work.
+    """An accepted WebSocket. Its methods never wait.
+
+    Where the server takes finished frames and has room, they are written at once; otherwise a task
+    of its own writes while there is work.
 
     `position` is where its client will be with everything that was handed over, meaningless before
     the welcome.
@@ -32,6 +35,7 @@ class Socket:
         "_send",
         "_unacked",
         "_unacked_chars",
+        "_write_at_once",
         "_writer",
         "closed_with",
         "identity",
@@ -40,15 +44,17 @@ class Socket:
         "topics",
     )
 
-    def __init__(self, send: Send, identity: Identity) -> None:
+    def __init__(self, send: Send, identity: Identity, write: Write | None = None) -> None:
         self.identity = identity
         self.position = Cursor()
         self.is_welcomed = False
         self.topics: set[str] = set()
         self.closed_with: int | None = None
         self._send = send
-        self._outbox: deque[str] = deque()
-        self._unacked: deque[tuple[Cursor, int]] = deque()
+        self._write_at_once = write
+        # Lists, which take less than deques do; both are short.
+        self._outbox: list[Frame] = []
+        self._unacked: list[tuple[Cursor, int]] = []
         self._unacked_chars = 0
         self._is_asked = False
         self._full_since: float | None = None
@@ -71,21 +77,25 @@ class Socket:
             return 0
         return max(ACK_WINDOW_CHARS - self._unacked_chars, 0)
 
-    def write(self, frame: str) -> None:
+    def write(self, frame: Frame) -> None:
         """Write a frame that needs no acknowledgement: an answer, a heartbeat."""
         if self.closed_with is not None:
+            return
+        # Behind a writer that waits, it would overtake what that has in hand.
+        if self._writer is None and self._write_at_once and self._write_at_once(frame):
             return
         self._outbox.append(frame)
         self._wake()
 
-    def deliver(self, frame: str, cursor: Cursor) -> None:
+    def deliver(self, frame: Frame, cursor: Cursor) -> None:
         """Write a frame that takes the client to `cursor`, or close one that acknowledges none."""
         if not self.room_chars:
             self._give_up()
             return
+        size = len(frame.text)
         self.position = cursor
-        self._unacked.append((cursor, len(frame)))
-        self._unacked_chars += len(frame)
+        self._unacked.append((cursor, size))
+        self._unacked_chars += size
         self.write(frame)
         self._ask_for_acknowledgement()
 
@@ -93,11 +103,11 @@ class Socket:
         """Take note that the client has everything up to `cursor`; return whether that was news."""
         before = len(self._unacked)
         while self._unacked and not cursor.is_behind(self._unacked[0][0]):
-            self._unacked_chars -= self._unacked.popleft()[1]
+            self._unacked_chars -= self._unacked.pop(0)[1]
             self._is_asked, self._full_since = False, None
         return len(self._unacked) < before
 
-    def beat(self, heartbeat: str) -> None:
+    def beat(self, heartbeat: Frame) -> None:
         """Write a heartbeat, or close one that has been full for longer than a sweep."""
         if self._full_since and monotonic() - self._full_since > conf.SWEEP_SECONDS:
             self._give_up()
@@ -139,7 +149,7 @@ class Socket:
         # Clients acknowledge at every 64 items and every heartbeat. A few long items are neither.
         if self._unacked_chars > ACK_WINDOW_CHARS // 2 and not self._is_asked:
             self._is_asked = True
-            self.write(protocol.heartbeat(self.position))
+            self.write(Frame(protocol.heartbeat(self.position)))
         if not self.room_chars:
             self._full_since = self._full_since or monotonic()
 
@@ -150,7 +160,7 @@ class Socket:
     async def _write_all(self) -> None:
         try:
             while self._outbox:
-                await self._send({"type": "websocket.send", "text": self._outbox.popleft()})
+                await self._send({"type": "websocket.send", "text": self._outbox.pop(0).text})
             if self.closed_with is not None:
                 await send_close(self._send, self.closed_with)
         except Exception:  # servers differ in what they raise when the peer is gone

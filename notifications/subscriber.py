@@ -9,6 +9,7 @@ from typing import Any
 
 from . import protocol
 from .feed import Head, Page
+from .frames import Frame
 from .protocol import CloseCode, Cursor
 from .sockets import Socket
 
@@ -19,6 +20,16 @@ class Subscriber:
     A frame of one stream is written to sockets that lack nothing of the other; whoever is behind in
     either gets pages of the feed until it is not.
     """
+
+    __slots__ = (
+        "epoch",
+        "is_catching_up",
+        "newest",
+        "recheck",
+        "sockets",
+        "unread_broadcasts",
+        "user_pk",
+    )
 
     def __init__(self, user_pk: Any) -> None:
         self.user_pk = user_pk
@@ -33,15 +44,14 @@ class Subscriber:
     def welcome(self, socket: Socket, page: Page, heartbeat_seconds: float) -> None:
         """Start a socket with its welcome and the first page of what it missed."""
         socket.position, socket.is_welcomed = page.start, True
-        socket.write(
-            protocol.welcome(
-                heartbeat_seconds=heartbeat_seconds,
-                epoch=page.epoch,
-                cursor=page.start,
-                unread=page.unread,
-                reset=page.reset,
-            )
+        welcome = protocol.welcome(
+            heartbeat_seconds=heartbeat_seconds,
+            epoch=page.epoch,
+            cursor=page.start,
+            unread=page.unread,
+            reset=page.reset,
         )
+        socket.write(Frame(welcome))
         self.epoch = page.epoch
         self._learn(page)
         if page.start.is_behind(page.cursor):
@@ -57,7 +67,7 @@ class Subscriber:
         if not message["items"] or not is_known:
             return
         unread = message["unread"] + self.unread_broadcasts
-        frame = protocol.items_frame(message["items"], head, unread)
+        frame = Frame(protocol.items_frame(message["items"], head, unread))
         for socket in self._welcomed():
             if socket.position == before:
                 socket.deliver(frame, head)
@@ -70,7 +80,7 @@ class Subscriber:
         if before == self.newest:
             self.unread_broadcasts += is_for_them
         self.newest = head
-        frame = protocol.items_frame(f"[{item}]" if is_for_them else "[]", head, None)
+        frame = Frame(protocol.items_frame(f"[{item}]" if is_for_them else "[]", head, None))
         for socket in self._welcomed():
             if socket.position == before:
                 socket.deliver(frame, head)
@@ -96,14 +106,15 @@ class Subscriber:
         """Take note that the broadcast log has come to here."""
         self.newest = self.newest.latest(Cursor(b=seq))
 
-    def take_toast(self, frame: str) -> None:
+    def take_toast(self, toast: str) -> None:
         """Write a frame that is in no log to every socket."""
+        frame = Frame(toast)
         for socket in self._welcomed():
             socket.deliver(frame, socket.position)
 
     def beat(self) -> None:
         """Tell every socket how far the logs have come."""
-        heartbeat = protocol.heartbeat(self.newest)
+        heartbeat = Frame(protocol.heartbeat(self.newest))
         for socket in self._welcomed():
             socket.beat(heartbeat)
 
@@ -145,7 +156,8 @@ class Subscriber:
         is_whole = len(fitting) == len(items)
         cursor = page.cursor if is_whole else _after(socket.position, items[: len(fitting)])
         unread = page.unread if is_whole and not page.more else None
-        socket.deliver(protocol.items_frame(f"[{','.join(fitting)}]", cursor, unread), cursor)
+        frame = protocol.items_frame(f"[{','.join(fitting)}]", cursor, unread)
+        socket.deliver(Frame(frame), cursor)
 
     def _welcomed(self) -> Iterator[Socket]:
         return (socket for socket in tuple(self.sockets) if socket.is_live)

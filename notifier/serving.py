@@ -17,11 +17,11 @@ The third argument is called once connections are accepted.
 
 def serve_with_daphne(host: str, port: int, when_ready: Callable[[], None]) -> bool:
     """Serve with daphne."""
+    from notifier.daphne_server import GoodbyeServer  # isort: skip  daphne brings the reactor
     from daphne.endpoints import build_endpoint_description_strings
     from twisted.internet import reactor
 
     from notifier.asgi import application
-    from notifier.daphne_server import GoodbyeServer
 
     server = GoodbyeServer(
         application,
@@ -58,6 +58,9 @@ def serve_with_uvicorn(host: str, port: int, when_ready: Callable[[], None]) -> 
         server_header=False,
         lifespan="off",
         ws_max_size=MESSAGE_MAX_BYTES,
+        # One finished frame for many sockets; compressed, each would need memory of its own.
+        ws="notifications.uvicorn:PreparedFrameProtocol",
+        ws_per_message_deflate=False,
         timeout_graceful_shutdown=GOODBYE_SECONDS,
     )
     DrainingServer(config, when_ready).run(sockets=[listening])
