@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 from websockets.frames import Frame as ParsedFrame
 from websockets.frames import Opcode
 from websockets.streams import StreamReader
