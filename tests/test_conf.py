@@ -167,6 +167,7 @@ def test_the_environment_is_named_where_it_cannot_be_read(
 # System checks
 
 
+@pytest.mark.django_db
 def test_the_projects_own_settings_raise_no_message() -> None:
     assert checks.run_checks() == []
     assert checks.run_checks(tags=[checks.Tags.database], databases=["default"]) == []

@@ -1,0 +1,97 @@
+"""Checks of the site around the app: its addresses, templates, sessions and connections."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core import checks
+from django.urls import NoReverseMatch, reverse
+
+from .layer import is_test_run
+
+REQUEST = "django.template.context_processors.request"
+CACHED_SESSIONS = (
+    "django.contrib.sessions.backends.cache",
+    "django.contrib.sessions.backends.cached_db",
+)
+UNSHARED_CACHES = (
+    "django.core.cache.backends.locmem.LocMemCache",
+    "django.core.cache.backends.dummy.DummyCache",
+)
+
+
+@checks.register(checks.Tags.templates)
+def check_templates(**kwargs: Any) -> list[checks.CheckMessage]:
+    """notifications.W002: templates do not know their request, so the widget renders nothing."""
+    engines: list[dict[str, Any]] = settings.TEMPLATES
+    options = [engine.get("OPTIONS", {}) for engine in engines]
+    if not options or any(REQUEST in each.get("context_processors", ()) for each in options):
+        return []
+    return [
+        checks.Warning(
+            "No template engine has the context processor that {% notifications_widget %} needs.",
+            hint=f'Add "{REQUEST}" to OPTIONS["context_processors"] in TEMPLATES.',
+            id="notifications.W002",
+        )
+    ]
+
+
+@checks.register(checks.Tags.caches)
+def check_session_cache(**kwargs: Any) -> list[checks.CheckMessage]:
+    """notifications.W006: each process has sessions of its own, or keeps those that ended."""
+    if settings.SESSION_ENGINE not in CACHED_SESSIONS or is_test_run():
+        return []
+    alias = settings.SESSION_CACHE_ALIAS
+    backend = settings.CACHES.get(alias, {}).get("BACKEND")
+    if backend not in UNSHARED_CACHES:
+        return []
+    return [
+        checks.Warning(
+            f"Sessions are in the cache {alias!r}, which processes do not share: a log-in or "
+            "log-out in one of them is unknown to the others.",
+            hint="Use a shared cache, such as django.core.cache.backends.redis.RedisCache, or "
+            'SESSION_ENGINE = "django.contrib.sessions.backends.db".',
+            id="notifications.W006",
+        )
+    ]
+
+
+@checks.register(checks.Tags.urls)
+def check_addresses(**kwargs: Any) -> list[checks.CheckMessage]:
+    """notifications.W011: pages with the widget fail, for it links to addresses that are not."""
+    if not getattr(settings, "ROOT_URLCONF", None):
+        return []
+    try:
+        reverse("notifications:feed")
+    except NoReverseMatch:
+        return [
+            checks.Warning(
+                "The app's addresses are not in ROOT_URLCONF: pages with "
+                "{% notifications_widget %} fail.",
+                hint='Add path("notifications/", include("notifications.urls")) to urlpatterns.',
+                id="notifications.W011",
+            )
+        ]
+    return []
+
+
+@checks.register(checks.Tags.database, deploy=True)
+def check_connections(**kwargs: Any) -> list[checks.CheckMessage]:
+    """notifications.W012: connections outlive the threads that opened them."""
+    kept = [alias for alias, each in settings.DATABASES.items() if _is_kept(each)]
+    return [
+        checks.Warning(
+            f"The database {alias!r} has CONN_MAX_AGE. Under ASGI each thread keeps a connection "
+            "of its own, until the database has too many.",
+            hint="Set CONN_MAX_AGE = 0 in the settings of processes that run under ASGI; on "
+            'PostgreSQL "OPTIONS": {"pool": True} keeps connections instead.',
+            id="notifications.W012",
+        )
+        for alias in kept
+    ]
+
+
+def _is_kept(database: dict[str, Any]) -> bool:
+    is_file = str(database.get("ENGINE", "")).endswith("sqlite3")
+    return not is_file and database.get("CONN_MAX_AGE", 0) != 0

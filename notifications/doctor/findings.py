@@ -1,0 +1,65 @@
+"""What the doctor finds: a state, what is the case, and what to do about it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class State(StrEnum):
+    """How a part is."""
+
+    WELL = "ok"
+    NOTED = "note"
+    WRONG = "wrong"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """How one part is: in words, and in `facts` that JSON can hold, for scripts."""
+
+    state: State
+    text: str
+    advice: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+    part: str = ""
+    has_overrun: bool = False
+    """Whether the look at it has not ended and may still be under way."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as `--json` prints it."""
+        told = {"part": self.part, "state": self.state, "text": self.text}
+        return {**told, "advice": self.advice, "facts": self.facts}
+
+
+def well(text: str, **facts: Any) -> Finding:
+    """Say that a part is as it should be."""
+    return Finding(state=State.WELL, text=text, facts=facts)
+
+
+def noted(text: str, advice: str = "", **facts: Any) -> Finding:
+    """Say what is worth knowing, and may be in order."""
+    return Finding(state=State.NOTED, text=text, advice=advice, facts=facts)
+
+
+def wrong(text: str, advice: str, **facts: Any) -> Finding:
+    """Say what is wrong and what to do."""
+    return Finding(state=State.WRONG, text=text, advice=advice, facts=facts)
+
+
+def said(exc: BaseException) -> str:
+    """Return an exception in one line."""
+    return f"{type(exc).__name__}: {' '.join(str(exc).split())}".removesuffix(": ")
+
+
+def milliseconds(seconds: float) -> str:
+    """Return a time as people read it."""
+    return f"{seconds * 1000:.1f} ms"
+
+
+def listed(names: list[str], at_most: int = 5) -> str:
+    """Return names in a row, the first of many."""
+    more = f" and {len(names) - at_most} more" if len(names) > at_most else ""
+    return f"{', '.join(names[:at_most])}{more}"

@@ -1,0 +1,105 @@
+"""`manage.py notifications_doctor`: looks at everything that a notification passes through."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from argparse import ArgumentTypeError
+from collections.abc import Sequence
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from ...doctor import Finding, Patient, State, examine
+from ...doctor.patient import TIMEOUT_SECONDS
+from ...doctor.rounds import PARTS
+from ..base import NotifierCommand
+
+SOCKET_SCHEMES = ("ws://", "wss://")
+SOMETHING_IS_WRONG = 1
+TIMEOUT_MAX_SECONDS = 600
+WIDTH = max(len(part.name) for part in PARTS)
+
+
+class Command(NotifierCommand):
+    """Print how each part is; fail if one of them is wrong."""
+
+    help = (
+        "Looks at database, broker, sockets and settings, and says what is wrong and what to do. "
+        "It leaves nothing behind."
+    )
+    exit_codes = "0: all is well. 1: something is wrong. 2: wrong usage."
+    # They are one of the parts.
+    requires_system_checks: list[str] = []
+
+    _has_overrun = False
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        named = "log-in name of a user, or their key as in pk:12, for whom a socket is opened"
+        parser.add_argument("--user", default="", metavar="NAME", help=named)
+        url = "address of the socket, such as wss://example.com/ws/notifications/"
+        parser.add_argument("--url", type=_socket_url, help=url)
+        origin = "whose page connects, such as https://example.com"
+        parser.add_argument("--origin", default="", help=origin)
+        seconds = f"how long each part may take (default: {TIMEOUT_SECONDS:g})"
+        parser.add_argument(
+            "--timeout", type=_seconds, default=TIMEOUT_SECONDS, metavar="SECONDS", help=seconds
+        )
+        parser.add_argument("--json", action="store_true", help="print one JSON object instead")
+
+    def run_from_argv(self, argv: Sequence[str]) -> None:
+        try:
+            super().run_from_argv(argv)
+        finally:
+            if self._has_overrun:
+                # Threads that hang would keep the process from ending by itself.
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(SOMETHING_IS_WRONG)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        patient = Patient(
+            user=options["user"],
+            url=options["url"] or "",
+            origin=options["origin"],
+            timeout_seconds=options["timeout"],
+        )
+        found = [self._tell(finding, options) for finding in examine(patient)]
+        bad = [each.part for each in found if each.state is State.WRONG]
+        if options["json"]:
+            told = {"well": not bad, "parts": [each.as_json() for each in found]}
+            self.stdout.write(json.dumps(told, indent=2))
+        if bad:
+            raise CommandError(
+                f"Something is wrong: {', '.join(bad)}.", returncode=SOMETHING_IS_WRONG
+            )
+
+    def _tell(self, finding: Finding, options: dict[str, Any]) -> Finding:
+        self._has_overrun |= finding.has_overrun
+        is_asked_for = options["verbosity"] > 0 or finding.state is State.WRONG
+        if is_asked_for and not options["json"]:
+            first, *others = [*finding.text.splitlines(), *finding.advice.splitlines()]
+            self.stdout.write(f"{finding.state:<8}{finding.part:<{WIDTH}}  {first}")
+            for line in others:
+                self.stdout.write(f"{'':<{WIDTH + 10}}{line}")
+            self.stdout.flush()
+        return finding
+
+
+def _socket_url(text: str) -> str:
+    if not text.startswith(SOCKET_SCHEMES):
+        raise ArgumentTypeError(f"{text!r} is no address of a socket: it begins ws:// or wss://.")
+    return text
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0.1 <= seconds <= TIMEOUT_MAX_SECONDS:
+        raise ArgumentTypeError(
+            f"{text!r} is no time-out; it must be seconds from 0.1 to {TIMEOUT_MAX_SECONDS}."
+        )
+    return seconds

@@ -1,0 +1,357 @@
+"""System checks: each mistake has a message with its id, and what is right has none."""
+
+import re
+from typing import Any
+
+import pytest
+import redis
+from channels.routing import ProtocolTypeRouter, URLRouter
+from channels.security.websocket import AllowedHostsOriginValidator, OriginValidator
+from django.core import checks, mail
+from django.core.management import call_command
+from django.urls import path
+from pytest_django import Settings
+
+from accounts.models import User
+from notifications import kind, notify
+from notifications.auth import AuthMiddlewareStack
+from notifications.checks import (
+    check_addresses,
+    check_allowed_hosts,
+    check_connections,
+    check_core_layer,
+    check_kinds,
+    check_memory_layer,
+    check_names,
+    check_origins,
+    check_session_cache,
+)
+from notifications.conf import Conf
+from notifications.consumers import NotificationConsumer
+from notifications.models import Notification
+from notifications.routing import websocket_urlpatterns
+from tests.factories import make_user
+from tests.kinds import own_kinds
+from tests.markdown import commands
+from tests.outages import CORE_LAYER, OUR_LAYER
+from tests.servers import ROOT
+
+__all__ = ["own_kinds"]
+
+pytestmark = [pytest.mark.one_database, pytest.mark.usefixtures("own_kinds")]
+
+DOCUMENT = ROOT / "docs/checks.md"
+MEMORY_LAYER = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+LOCAL_MEMORY = "django.core.cache.backends.locmem.LocMemCache"
+ENOUGH = {"socket_timeout": None, "max_connections": 500}
+
+routes = AuthMiddlewareStack(URLRouter(websocket_urlpatterns))
+urlpatterns: list[Any] = []
+"""Of a site that has forgotten the app's."""
+
+
+def in_closure(inner: Any) -> Any:
+    """Wrap an application as a middleware does that is a function."""
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        await inner(scope, receive, send)
+
+    return application
+
+
+guarded = ProtocolTypeRouter({"websocket": AllowedHostsOriginValidator(routes)})
+guarded_within = in_closure(
+    ProtocolTypeRouter(
+        {"websocket": in_closure(OriginValidator(in_closure(routes), ["a.example"]))}
+    )
+)
+open_to_all = ProtocolTypeRouter({"websocket": routes})
+open_by_name = ProtocolTypeRouter({"websocket": OriginValidator(routes, ["*"])})
+open_beside = ProtocolTypeRouter(
+    {
+        "websocket": URLRouter(
+            [
+                path("guarded/", OriginValidator(routes, ["a.example"])),
+                path("open/", NotificationConsumer.as_asgi()),
+            ]
+        )
+    }
+)
+without_sockets = ProtocolTypeRouter({"http": routes})
+
+
+def ids(messages: list[checks.CheckMessage]) -> list[str]:
+    assert all(each.hint for each in messages)
+    return [str(each.id).removeprefix("notifications.") for each in messages]
+
+
+@pytest.fixture
+def outside_of_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(mail, "outbox")
+
+
+def documented_ids() -> list[str]:
+    return re.findall(r"^\| `(\S+)` \|", DOCUMENT.read_text(), re.MULTILINE)
+
+
+def test_every_check_is_documented_and_no_other() -> None:
+    sources = "".join(each.read_text() for each in (ROOT / "notifications/checks").glob("*.py"))
+    registered = re.findall(r'id="(notifications\.[EW]\d{3})"', sources)
+
+    assert sorted(set(registered)) == sorted(documented_ids())
+    assert len(set(documented_ids())) == len(documented_ids())
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("line", commands(DOCUMENT, "python manage.py check"))
+def test_the_commands_of_the_documentation_work(line: str) -> None:
+    call_command(*line.split()[2:])
+
+
+@pytest.mark.django_db
+def test_the_project_itself_is_ready_for_production(settings: Settings) -> None:
+    settings.SECRET_KEY = "a key that nobody knows"
+
+    messages = checks.run_checks(include_deployment_checks=True, databases=["default"])
+
+    assert [each for each in messages if str(each.id).startswith("notifications.")] == []
+
+
+# Names of settings
+
+
+def test_a_mistyped_setting_is_told_with_the_one_it_resembles(settings: Settings) -> None:
+    settings.NOTIFICATIONS_BATCHSIZE = 7
+
+    [message] = check_names()
+
+    assert message.id == "notifications.W003"
+    assert "NOTIFICATIONS_BATCHSIZE in the settings" in message.msg
+    assert "Rename it to NOTIFICATIONS_BATCH_SIZE" in str(message.hint)
+
+
+def test_an_unknown_setting_is_told_with_all_that_there_are(settings: Settings) -> None:
+    settings.NOTIFICATIONS_COLOUR = "red"
+
+    [message] = check_names()
+
+    assert "NOTIFICATIONS_COLOUR" in message.msg
+    assert all(setting.name in str(message.hint) for setting in Conf.all())
+
+
+def test_a_mistyped_variable_of_the_environment_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NOTIFICATIONS_SWEEP_SECOND", "7")
+
+    [message] = check_names()
+
+    assert "NOTIFICATIONS_SWEEP_SECOND in the environment" in message.msg
+    assert "NOTIFICATIONS_SWEEP_SECONDS" in str(message.hint)
+
+
+@pytest.mark.parametrize("name", ["NOTIFICATIONS_PORT", "NOTIFICATIONS_SERVICE_HOST"])
+def test_what_others_put_into_the_environment_is_theirs(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "tcp://10.0.0.1:80")
+
+    assert check_names() == []
+
+
+# Channel layers
+
+
+@pytest.mark.usefixtures("outside_of_tests")
+def test_the_memory_layer_is_told_outside_of_tests(settings: Settings) -> None:
+    settings.CHANNEL_LAYERS = MEMORY_LAYER
+
+    assert ids(check_memory_layer()) == ["W004"]
+
+
+def test_the_memory_layer_is_fine_in_tests(settings: Settings) -> None:
+    settings.CHANNEL_LAYERS = MEMORY_LAYER
+
+    assert check_memory_layer() == []
+
+
+@pytest.mark.parametrize(
+    ("hosts", "missing"),
+    [
+        (None, ["max_connections", "socket_timeout"]),
+        ([("localhost", 6379)], ["max_connections", "socket_timeout"]),
+        ([{"address": "redis://a", "socket_timeout": 20}], ["max_connections"]),
+        (["redis://a?max_connections=500"], ["socket_timeout"]),
+        ([{"address": "redis://a", **ENOUGH}, "redis://b"], ["max_connections", "socket_timeout"]),
+        ([{"address": "redis://a", **ENOUGH}], []),
+        (["redis://a?max_connections=500&socket_timeout=20"], []),
+    ],
+    ids=str,
+)
+def test_the_core_layer_wants_what_redis_py_changed(
+    hosts: Any, missing: list[str], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis, "__version__", "8.1.0")
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": CORE_LAYER, "CONFIG": {"hosts": hosts}}}
+
+    messages = check_core_layer()
+
+    assert ids(messages) == ["W005"] * bool(missing)
+    for message in messages:
+        assert " and ".join(missing) in message.msg
+        assert all(f'"{name}": ' in str(message.hint) for name in missing)
+
+
+@pytest.mark.parametrize(("layer", "version"), [(CORE_LAYER, "7.4.1"), (OUR_LAYER, "8.1.0")])
+def test_other_layers_and_versions_want_nothing(
+    layer: str, version: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis, "__version__", version)
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": layer}}
+
+    assert check_core_layer() == []
+
+
+# The site
+
+
+@pytest.mark.usefixtures("outside_of_tests")
+@pytest.mark.parametrize(
+    ("engine", "backend", "told"),
+    [
+        ("cached_db", LOCAL_MEMORY, ["W006"]),
+        ("cache", "django.core.cache.backends.dummy.DummyCache", ["W006"]),
+        ("db", LOCAL_MEMORY, []),
+        ("cached_db", "django.core.cache.backends.redis.RedisCache", []),
+    ],
+)
+def test_sessions_in_a_cache_want_a_shared_one(
+    engine: str, backend: str, told: list[str], settings: Settings
+) -> None:
+    settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{engine}"
+    settings.CACHES = {"default": {"BACKEND": backend}}
+
+    assert ids(check_session_cache()) == told
+
+
+def test_addresses_that_are_not_mounted_are_told(settings: Settings) -> None:
+    assert check_addresses() == []
+
+    settings.ROOT_URLCONF = __name__
+    assert ids(check_addresses()) == ["W011"]
+
+    del settings.ROOT_URLCONF
+    assert check_addresses() == []
+
+
+@pytest.mark.parametrize(
+    ("engine", "age", "told"),
+    [
+        ("postgresql", 600, ["W012"]),
+        ("postgresql", None, ["W012"]),
+        ("postgresql", 0, []),
+        ("sqlite3", 600, []),
+    ],
+)
+def test_kept_connections_are_told_before_deployment(
+    engine: str, age: int | None, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = {"ENGINE": f"django.db.backends.{engine}", "CONN_MAX_AGE": age}
+    monkeypatch.setattr("django.conf.settings.DATABASES", {"default": database})
+
+    assert ids(check_connections()) == told
+
+
+# Origins
+
+
+def test_allowed_hosts_that_are_all_hosts_are_told(settings: Settings) -> None:
+    settings.ALLOWED_HOSTS = ["example.com", "*"]
+
+    assert ids(check_allowed_hosts()) == ["W007"]
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("guarded", []),
+        ("guarded_within", []),
+        ("open_to_all", ["W008"]),
+        ("open_by_name", ["W008"]),
+        ("open_beside", ["W008"]),
+        ("without_sockets", ["W009"]),
+        ("nowhere", ["W009"]),
+    ],
+)
+def test_the_way_to_a_socket_leads_through_an_origin_check(
+    name: str, told: list[str], settings: Settings
+) -> None:
+    settings.ASGI_APPLICATION = f"{__name__}.{name}"
+
+    assert ids(check_origins()) == told
+
+
+def test_a_missing_asgi_application_is_told(settings: Settings) -> None:
+    del settings.ASGI_APPLICATION
+
+    assert ids(check_origins()) == ["W009"]
+
+
+def test_any_host_and_no_origin_check_are_two_mistakes_and_told_once_each(
+    settings: Settings,
+) -> None:
+    settings.ALLOWED_HOSTS = ["*"]
+    settings.ASGI_APPLICATION = f"{__name__}.open_by_name"
+
+    assert ids([*check_allowed_hosts(), *check_origins()]) == ["W007"]
+
+
+# Kinds
+
+
+@pytest.fixture
+def alice(db: None) -> User:
+    return make_user("alice")
+
+
+def notify_of(user: User, name: str) -> None:
+    notify(user, {"title": "Hello", "kind": name})
+
+
+def test_kinds_that_nobody_registered_are_named(alice: User) -> None:
+    kind("order.shipped", label="Order shipped")
+    for name in ("", "order.shipped", "order.shiped", "order.shiped", "order.paid"):
+        notify_of(alice, name)
+
+    [message] = check_kinds(databases=["default"])
+
+    assert message.id == "notifications.W010"
+    assert "'order.paid', 'order.shiped'." in message.msg
+    assert "kind('order.paid', label=…)" in str(message.hint)
+
+
+def test_registered_kinds_are_fine(alice: User) -> None:
+    kind("order.shipped", label="Order shipped")
+    notify_of(alice, "order.shipped")
+
+    assert check_kinds(databases=["default"]) == []
+
+
+def test_a_site_that_registers_no_kind_is_not_told(alice: User) -> None:
+    notify_of(alice, "order.shipped")
+
+    assert check_kinds(databases=["default"]) == []
+
+
+def test_kinds_are_looked_at_only_when_the_database_may_be_asked(alice: User) -> None:
+    kind("order.shipped", label="Order shipped")
+    notify_of(alice, "order.paid")
+
+    assert check_kinds() == []
+
+
+def test_before_the_first_migration_there_is_nothing_to_look_at(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind("order.shipped", label="Order shipped")
+    monkeypatch.setattr(Notification._meta, "db_table", "not_made_yet")
+
+    assert check_kinds(databases=["default"]) == []
