@@ -12,7 +12,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from asgiref.sync import async_to_sync
@@ -33,6 +33,11 @@ logger = logging.getLogger(__name__)
 
 PROBE_FIRST_SECONDS = 0.1
 PROBE_MAX_SECONDS = 2.0
+
+Watcher = Callable[[Sequence[Change | LogChange | Hint]], object]
+
+watchers: list[Watcher] = []
+"""Shown what will be sent if the transaction commits. Tests put theirs here; see testing/."""
 
 
 def send(messages: Sequence[Hint]) -> None:
@@ -57,6 +62,7 @@ def send(messages: Sequence[Hint]) -> None:
 
 def send_on_commit(messages: Sequence[Hint]) -> None:
     """Send hints when the transaction around this call commits; at once where there is none."""
+    _show(messages)
 
     def send_hints() -> None:
         send(messages)
@@ -67,13 +73,21 @@ def send_on_commit(messages: Sequence[Hint]) -> None:
 
 def announce(changes: Iterable[Change]) -> None:
     """Tell, on commit, what has changed in inboxes; a change without rows tells nothing."""
-    send_on_commit([_hint(change) for change in changes if change.rows])
+    told = [change for change in changes if change.rows]
+    _show(told)
+    send_on_commit([_hint(change) for change in told])
 
 
 def announce_broadcasts(change: LogChange) -> None:
     """Tell, on commit, what has changed in the broadcast log."""
     if change.rows:
+        _show([change])
         send_on_commit([_broadcast_hint(row) for row in change.rows])
+
+
+def _show(messages: Sequence[Change | LogChange | Hint]) -> None:
+    for watch in tuple(watchers):
+        watch(messages)
 
 
 def _broadcast_hint(row: Broadcast) -> Hint:

@@ -1,0 +1,18 @@
+"""Helpers for the tests of projects that use the app; docs/testing.md shows each."""
+
+from __future__ import annotations
+
+from .asserting import assert_not_notified, assert_notified
+from .capturing import CapturedNotifications, SentNotification, capture_notifications
+from .client import NotificationClient
+from .items import Item
+
+__all__ = [
+    "CapturedNotifications",
+    "Item",
+    "NotificationClient",
+    "SentNotification",
+    "assert_not_notified",
+    "assert_notified",
+    "capture_notifications",
+]

@@ -1,0 +1,197 @@
+"""NotificationClient: a tab of a logged-in user, in a test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Any, Self
+
+from asgiref.sync import sync_to_async
+from channels.routing import get_default_application
+from django.conf import settings
+from django.test import AsyncClient
+from django.urls import get_script_prefix, reverse
+
+from .. import feed, standing
+from ..database import in_database_thread
+from ..protocol import SOCKET_PATH, VERSION
+from ..recipients import recipient_pk
+from .connection import Application, scope_for
+from .ending import end_idle_hub
+from .items import Item
+from .line import Line
+from .premises import check_database
+from .tab import Tab
+
+DEADLINE_SECONDS = 10.0
+ORIGIN = "http://testserver"
+
+
+class NotificationClient:
+    """A tab of `user`, connected to the project's `ASGI_APPLICATION` in the test's own process.
+
+        async with NotificationClient(user) as client:
+            await anotify(user, "Saved")
+            assert (await client.receive()).title == "Saved"
+
+    It logs in with a session of its own and starts, as a page does, after what the user has seen.
+    Every wait ends after `deadline_seconds` with an `AssertionError` that says what was missing.
+    `path` is that of the socket's URL where it is not `/ws/notifications/`, `origin` the site as a
+    browser would name it, and `application` another ASGI application.
+
+    What the test does has to be committed, as in a `TransactionTestCase` or under
+    `pytest.mark.django_db(transaction=True)`; raises `RuntimeError` where it is not.
+    """
+
+    def __init__(
+        self,
+        user: Any,
+        *,
+        path: str | None = None,
+        origin: str = ORIGIN,
+        application: Application | None = None,
+        deadline_seconds: float = DEADLINE_SECONDS,
+    ) -> None:
+        self._user = user
+        self._user_pk = recipient_pk(user)
+        self._path = path or get_script_prefix() + SOCKET_PATH
+        self._origin = origin
+        self._application = application
+        self._browser = AsyncClient()
+        self._tab = Tab()
+        self._line = Line(self._tab, str(user), deadline_seconds)
+        self._received = 0
+
+    async def __aenter__(self) -> Self:
+        try:
+            await check_database(self._user_pk)
+            await self._browser.aforce_login(self._user)
+            await self._open_page()
+            await self._connect()
+        except BaseException:
+            await self._leave()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._leave()
+
+    @property
+    def shown(self) -> list[Item]:
+        """What the tab has shown as toasts: each once, in its newest text, the first one first."""
+        return self._tab.shown
+
+    @property
+    def unread(self) -> int:
+        """The number in the badge."""
+        return self._tab.unread
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the socket is open."""
+        return self._line.connection is not None and self._line.connection.is_open
+
+    @property
+    def close_code(self) -> int | None:
+        """The code with which the server closed the socket, such as 4401 after a log-out."""
+        return self._line.connection.close_code if self._line.connection else None
+
+    async def receive(self) -> Item:
+        """Return the next item of `shown` that was not received yet, when it is there."""
+        await self._line.until(lambda: len(self.shown) > self._received, "another notification")
+        self._received += 1
+        return self.shown[self._received - 1]
+
+    async def settle(self) -> None:
+        """Wait until the tab has all that is stored for its user by now."""
+        heads = await in_database_thread(feed.heads, [self._user_pk])
+        head = heads[self._user_pk].cursor
+        await self._line.until(
+            lambda: not self._tab.cursor.is_behind(head), "what is stored already"
+        )
+
+    async def read(self, *items: Item) -> None:
+        """Mark items as read, as a click on them does."""
+        await self._command("read", ids=_ids(items))
+
+    async def read_all(self) -> None:
+        """Mark everything as read."""
+        await self._command("read_all")
+
+    async def remove(self, *items: Item) -> None:
+        """Remove items from the inbox."""
+        await self._command("remove", ids=_ids(items))
+
+    async def see(self) -> None:
+        """Have what is shown on screen for a while: the user's next page does not show it again."""
+        await self._command("seen", cursor=self._tab.cursor.as_json())
+
+    async def wait_closed(self) -> int:
+        """Return the code with which the server closes the socket, when it does."""
+        await self._line.until(lambda: self.close_code is not None, "the end of the socket")
+        return self.close_code or 0
+
+    async def drop(self) -> None:
+        """Lose the connection, as in a tunnel: what was not shown yet comes after a reconnect."""
+        await self._line.drop()
+
+    async def reconnect(self) -> None:
+        """Connect again where the tab stands, and wait for what it missed."""
+        await self._line.drop()
+        await self._connect()
+
+    async def catch_up(self) -> list[Item]:
+        """Read what the tab lacks over HTTP, as where WebSockets are blocked; return what it shows.
+
+        Works with and without a connection.
+        """
+        before = len(self.shown)
+        while await self._read_page():
+            pass
+        return self.shown[before:]
+
+    async def _open_page(self) -> None:
+        stood = await in_database_thread(standing.of, self._user_pk)
+        self._tab.open(feed.starting_point(stood), stood.inbox.is_quiet)
+
+    async def _connect(self) -> None:
+        cookies = {name: morsel.value for name, morsel in self._browser.cookies.items()}
+        query = {"v": VERSION, **self._tab.position}
+        application = self._application or await sync_to_async(get_default_application)()
+        await self._line.connect(application, scope_for(self._path, query, cookies, self._origin))
+        await self._line.knock(self._user_pk)
+        await self.settle()
+
+    async def _command(self, type_: str, **fields: Any) -> None:
+        await self._line.command(type_, **fields)
+        await self.settle()
+
+    async def _read_page(self) -> bool:
+        url = reverse("notifications:feed")
+        response = await self._browser.get(
+            url, self._tab.position, secure=settings.SECURE_SSL_REDIRECT
+        )
+        if response.status_code != 200:
+            answer = f"{response.status_code}: {response.content[:200]!r}"
+            raise AssertionError(f"{url} answered with {answer}")
+        page = response.json()
+        if page["reset"]:
+            self._tab.restart(page)
+        self._tab.apply(page)
+        return bool(page["more"])
+
+    async def _leave(self) -> None:
+        await self._line.drop()
+        await end_idle_hub()
+
+
+def _ids(items: Iterable[Item]) -> list[str]:
+    ids = [item.id for item in items if item.id is not None]
+    if not ids:
+        raise ValueError("Pass items that are stored, such as client.shown[0].")
+    return ids

@@ -1,0 +1,54 @@
+"""What was said, as a test looks at it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from typing import Any, Self
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """A notification or a broadcast as it goes over the wire; `id` is None for a transient one."""
+
+    id: str | None = None
+    stream: str = ""
+    kind: str = ""
+    level: str = ""
+    title: str = ""
+    body: str = ""
+    url: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+    created: datetime | None = None
+    expires: datetime | None = None
+    read: bool = False
+    removed: bool = False
+    group_key: str = ""
+    count: int = 1
+    quiet: bool = False
+    critical: bool = False
+
+    @classmethod
+    def from_wire(cls, item: Mapping[str, Any], **more: Any) -> Self:
+        """Read an item of the protocol; fields that are not known here are left out."""
+        known = {each.name for each in fields(cls)}
+        values = {name: value for name, value in item.items() if name in known}
+        for name in ("created", "expires"):
+            if values.get(name):
+                values[name] = datetime.fromisoformat(values[name])
+        return cls(**values, **more)
+
+    @property
+    def is_transient(self) -> bool:
+        """Whether it was only shown and never stored."""
+        return self.id is None
+
+    def says(self, wanted: Mapping[str, Any]) -> bool:
+        """Tell whether all these fields have these values."""
+        return all(getattr(self, name) == value for name, value in wanted.items())
+
+    def __str__(self) -> str:
+        told = {"kind": self.kind, "level": self.level, "body": self.body, "url": self.url}
+        more = "".join(f", {name}={value!r}" for name, value in told.items() if value)
+        return f"{self.title!r}{more}"

@@ -1,0 +1,110 @@
+"""What a tab knows and shows: the widget's store and toasts without a page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from ..feed import StartingPoint
+from ..protocol import Cursor
+from .items import Item
+
+
+class Tab:
+    """Takes the server's frames as static/js/notifications does."""
+
+    def __init__(self) -> None:
+        self.epoch = ""
+        self.cursor = Cursor()
+        self.unread = 0
+        self.is_welcome = False
+        self._is_quiet: Callable[[datetime], bool] = lambda now: False
+        self._held: dict[str, Item] = {}
+        self._shown: dict[str, Item] = {}
+
+    @property
+    def shown(self) -> list[Item]:
+        """What has been a toast, each once and in its newest text, in the order of appearance."""
+        return list(self._shown.values())
+
+    @property
+    def position(self) -> dict[str, Any]:
+        """Where it stands, as in the query of a URL."""
+        return {"epoch": self.epoch, **self.cursor.as_json()}
+
+    def open(self, start: StartingPoint, is_quiet: Callable[[datetime], bool]) -> None:
+        """Start where a fresh page does; `is_quiet` tells the user's quiet hours."""
+        self._is_quiet = is_quiet
+        self.epoch = start.epoch
+        self.cursor = Cursor(start.u, start.b)
+        self.unread = start.unread
+
+    def take(self, frame: Mapping[str, Any]) -> None:
+        """Take a frame; those that are not about notifications are passed over."""
+        if frame["type"] == "welcome":
+            self._welcome(frame)
+        elif frame["type"] == "items":
+            self.apply(frame)
+        elif frame["type"] == "toast":
+            self._consider(f"t{len(self._shown)}", Item.from_wire(frame["item"]), None)
+
+    def apply(self, frame: Mapping[str, Any]) -> None:
+        """Apply changes, except what the cursor covers already."""
+        cursor = Cursor(**frame["cursor"])
+        is_old = cursor.is_behind(self.cursor)
+        counted = self.unread
+        for item in frame["items"]:
+            counted += self._advance(item)
+        self.cursor = self.cursor.latest(cursor)
+        if not is_old:
+            # A frame that is the same for everybody has no count.
+            self.unread = max(frame.get("unread", counted), 0)
+
+    def restart(self, frame: Mapping[str, Any]) -> None:
+        """Throw away what is held, and go on from a new position."""
+        self.epoch = frame["epoch"]
+        self.cursor = Cursor(**frame["cursor"])
+        self._held.clear()
+
+    def __str__(self) -> str:
+        shown = "; ".join(map(str, self.shown)) or "nothing"
+        return f"Shown so far: {shown}. Unread: {self.unread}."
+
+    def _welcome(self, frame: Mapping[str, Any]) -> None:
+        if frame["reset"]:
+            self.restart(frame)
+        self.unread = frame["unread"]
+        self.is_welcome = True
+
+    def _advance(self, wire: Mapping[str, Any]) -> int:
+        stream, seq = wire["stream"], wire["seq"]
+        if seq <= getattr(self.cursor, stream):
+            return 0
+        self.cursor = self.cursor.at(**{stream: seq})
+        item = Item.from_wire(wire)
+        previous = self._held.get(wire["id"])
+        self._held[wire["id"]] = item
+        self._consider(wire["id"], item, previous)
+        return _unread(item) - _unread(previous)
+
+    def _consider(self, id_: str, item: Item, previous: Item | None) -> None:
+        now = datetime.now(UTC)
+        if item.removed or item.read or (item.expires is not None and item.expires <= now):
+            return
+        if id_ in self._shown or (_is_news(item, previous) and not self._is_silent(item, now)):
+            self._shown[id_] = item
+
+    # The server knows the quiet hours of each user; what goes out to all is compared by the page.
+    def _is_silent(self, item: Item, now: datetime) -> bool:
+        is_for_all = item.stream == "b" and not item.critical
+        return item.quiet or (is_for_all and self._is_quiet(now))
+
+
+def _is_news(item: Item, previous: Item | None) -> bool:
+    said = ("level", "title", "body", "count")
+    return previous is None or any(getattr(item, n) != getattr(previous, n) for n in said)
+
+
+def _unread(item: Item | None) -> int:
+    return int(item is not None and not item.read and not item.removed)
