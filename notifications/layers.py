@@ -94,10 +94,7 @@ class RedisPubSubLayer(RedisPubSubChannelLayer):  # type: ignore[misc]  # untype
             shard = _consistent_hash(channel, len(senders))
             batches.setdefault(shard, []).append((channel, self.serialize(message)))
         for shard, batch in batches.items():
-            with senders[shard].pipeline(transaction=False) as pipeline:
-                for channel, body in batch:
-                    pipeline.publish(channel, body)
-                pipeline.execute()
+            _publish(senders[shard], batch)
 
     def _senders_for(self, timeout_seconds: float) -> list[redis.Redis]:
         # Connections made before a fork belong to the parent; a child begins with none.
@@ -166,6 +163,16 @@ class _PubSub(PubSub):
         """Renew the subscriptions, then say so."""
         await super().on_connect(connection)
         self.reconnected()
+
+
+def _publish(sender: redis.Redis, batch: Sequence[tuple[str, bytes]]) -> None:
+    if len(batch) == 1:  # without what a pipeline costs
+        sender.publish(*batch[0])
+        return
+    with sender.pipeline(transaction=False) as pipeline:
+        for channel, body in batch:
+            pipeline.publish(channel, body)
+        pipeline.execute()
 
 
 def _sender(host: Mapping[str, Any], timeout_seconds: float) -> redis.Redis:

@@ -5,7 +5,7 @@ Nothing here checks input or sends. What comes back tells services.py which hint
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -63,6 +63,15 @@ class Terms:
     rewrite: bool = False
     expires: datetime | None = None
 
+    @property
+    def fields(self) -> Fields:
+        """What of this is stored with the text."""
+        return {
+            "dedupe_key": self.dedupe_key,
+            "group_key": self.group_key,
+            "expires": self.expires,
+        }
+
     def mutes(self, now: datetime) -> dict[str, Any]:
         """Return the annotations that tell whether an inbox's user has muted this."""
         if self.is_critical:
@@ -94,19 +103,9 @@ def add(texts: Mapping[Any, Fields], terms: Terms) -> list[Change]:
     existing = _existing(inboxes, terms)
     fresh = [inbox for pk, inbox in inboxes.items() if pk not in existing]
     Inbox.objects.advance(fresh, unread=1)
-    rows = Notification.objects.bulk_create(
-        Notification(
-            recipient_id=inbox.pk,
-            seq=inbox.last_seq,
-            dedupe_key=terms.dedupe_key,
-            group_key=terms.group_key,
-            quiet=terms.is_quiet(inbox, now),
-            expires=terms.expires,
-            created=now,
-            **texts[inbox.pk],
-        )
-        for inbox in fresh
-    )
+    rows: list[Notification] = []
+    for fields, part in _alike(fresh, texts, terms, now):
+        rows += Notification.objects.create_in(part, **fields)
     if terms.rewrite or terms.dedupe_key is None:
         rows += _rewrite(list(existing.values()), inboxes, texts, terms, now)
     told = [Change(inbox=inboxes[row.recipient_id], after=row.seq - 1, rows=[row]) for row in rows]
@@ -137,6 +136,19 @@ def _existing(user_pks: Collection[Any], terms: Terms) -> dict[Any, Notification
     else:
         return {}
     return {row.recipient_id: row for row in rows}
+
+
+def _alike(
+    inboxes: Iterable[Inbox], texts: Mapping[Any, Fields], terms: Terms, now: datetime
+) -> Iterator[tuple[Fields, list[Inbox]]]:
+    """Put together the inboxes that get the same, with what that is."""
+    parts: dict[tuple[int, bool], list[Inbox]] = {}
+    for inbox in inboxes:
+        key = id(texts[inbox.pk]), terms.is_quiet(inbox, now)
+        parts.setdefault(key, []).append(inbox)
+    for (_, is_quiet), part in parts.items():
+        written = terms.fields | {"quiet": is_quiet, "created": now}
+        yield texts[part[0].pk] | written, part
 
 
 def _rewrite(

@@ -30,10 +30,11 @@ class MuteQuerySet(models.QuerySet["Mute"]):
 
     def beside(self, now: datetime, *, kind: str, group_key: str) -> dict[str, Exists]:
         """Return annotations for inboxes that say which of the two its user has muted."""
-        mine = self.in_force(now).filter(user=OuterRef("pk"))
         asked = {"kind": kind, "group_key": group_key}
         return {
-            f"is_{name}_muted": Exists(mine.filter(**{name: value}))
+            f"is_{name}_muted": Exists(
+                self.in_force(now).filter(user=OuterRef("pk"), **{name: value})
+            )
             for name, value in asked.items()
             if value
         }
