@@ -80,7 +80,7 @@ def save(request: UserRequest) -> HttpResponse:
     form = TitleForm(request.POST)
     if not form.is_valid():
         return _page(request, title_form=form)
-    notify(request.user, {"title": form.cleaned_data["title"], "level": "success"})
+    notify(request.user, {"title": form.cleaned_data["title"], "kind": "changes.saved"})
     return redirect(HOME)
 
 
@@ -106,7 +106,8 @@ def send_note(request: UserRequest) -> HttpResponse:
     if not form.is_valid():
         return _page(request, note_form=form)
     recipient = form.cleaned_data["recipient"]
-    notify(recipient, _note(request.user, form.cleaned_data["text"]))
+    note = _note(request.user, form.cleaned_data["text"])
+    notify(recipient, note, group_key=f"notes-from-{request.user.pk}")
     sent = _("Your note to %(name)s is on its way.") % {"name": recipient.display_name}
     messages.success(request, sent)
     return redirect(HOME)

@@ -42,6 +42,11 @@ class Entry:
         """Its kind in words, empty without one."""
         return self.content.kind and kind_label(self.content.kind)
 
+    @property
+    def times(self) -> str:
+        """In words, how many of one thread it stands for."""
+        return gettext("{n} times").replace("{n}", str(self.row.count))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Day:

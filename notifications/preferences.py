@@ -154,7 +154,7 @@ def _named(kind: str, group_key: str) -> dict[str, Any]:
     for name, value in (("kind", kind), ("group_key", group_key)):
         if not isinstance(value, str) or len(value) > GROUP_KEY_MAX_CHARS:
             raise ValueError(
-                f"{name} is {value!r}; it must be a string of 1 to {GROUP_KEY_MAX_CHARS} "
+                f"{name} is {value!r:.80}; it must be a string of 1 to {GROUP_KEY_MAX_CHARS} "
                 "characters."
             )
         refuse_unstorable(name, value)

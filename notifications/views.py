@@ -38,12 +38,34 @@ def api(view: View) -> View:
     return checked
 
 
+def answer(request: HttpRequest, content: dict[str, Any]) -> HttpResponse:
+    """Return JSON with a good CSRF token in a header."""
+    # The token of a page that stays open ends when its user logs in again in another tab.
+    return JsonResponse(content, headers={"X-CSRFToken": get_token(request)})
+
+
+def posted_json(request: HttpRequest, example: str) -> Any:
+    """Return what was posted; raise `ProtocolError`, with the example, for no JSON."""
+    try:
+        return json.loads(request.body)
+    except (ValueError, RecursionError, RawPostDataException) as exc:
+        raise ProtocolError(f"The body is no JSON: {exc}. Send {example}.") from exc
+
+
+def posted(request: HttpRequest, example: str) -> dict[str, Any]:
+    """Return the object that was posted; raise `ProtocolError`, with the example, for none."""
+    body = posted_json(request, example)
+    if not isinstance(body, dict):
+        raise ProtocolError(f"The body must be an object such as {example}.")
+    return body
+
+
 @require_GET
 @api
 def feed_page(request: HttpRequest) -> HttpResponse:
     """Answer with what a socket would send after this cursor."""
     page = feed.read(request.user.pk, Resume.from_query(request.GET.dict()))
-    return _answer(
+    return answer(
         request,
         {
             "epoch": page.epoch,
@@ -71,7 +93,7 @@ def items(request: HttpRequest) -> HttpResponse:
         found = listing.newest(limit + 1)
     following = found[limit - 1].item_id if len(found) > limit else None
     shown = [stood.item(row) for row in found[:limit]]
-    return _answer(request, {"items": shown, "next": following})
+    return answer(request, {"items": shown, "next": following})
 
 
 @require_POST
@@ -114,24 +136,13 @@ def read_all(request: HttpRequest) -> HttpResponse:
     return _standing(request)
 
 
-def _answer(request: HttpRequest, content: dict[str, Any]) -> HttpResponse:
-    # The token of a page that stays open ends when its user logs in again in another tab.
-    return JsonResponse(content, headers={"X-CSRFToken": get_token(request)})
-
-
 def _standing(request: HttpRequest) -> HttpResponse:
     stood = standing.of(request.user.pk)
     return JsonResponse({"unread": stood.unread, "cursor": stood.head.as_json()})
 
 
 def _posted_ids(request: HttpRequest) -> tuple[str, ...]:
-    try:
-        body: Any = json.loads(request.body)
-    except (ValueError, RecursionError, RawPostDataException) as exc:
-        raise ProtocolError(f'The body is no JSON: {exc}. Send {{"ids": ["n5120"]}}.') from exc
-    if not isinstance(body, dict):
-        raise ProtocolError('The body must be an object such as {"ids": ["n5120"]}.')
-    return parse_ids(body.get("ids"))
+    return parse_ids(posted(request, '{"ids": ["n5120"]}').get("ids"))
 
 
 def _limit(text: str) -> int:

@@ -13,8 +13,9 @@ from accounts.models import User
 from demo import jobs
 from demo.models import Order
 from demo.texts import EXAMPLES
-from notifications.models import Notification
+from notifications import kinds
 from notifications.level import Level
+from notifications.models import Notification
 from tests.factories import make_user
 
 ACTIONS = ["level", "transient", "save", "order", "job", "note"]
@@ -118,6 +119,7 @@ def test_no_button_works_without_its_token(alice: User, name: str) -> None:
 
 def test_there_is_an_example_of_every_level() -> None:
     assert set(EXAMPLES) == set(Level.values)
+    assert all(kinds.find(str(example["kind"])) for example in EXAMPLES.values())
 
 
 @pytest.mark.parametrize("level", Level.values)
@@ -313,6 +315,14 @@ def test_a_note_reaches_the_other_user_with_a_link_to_answer(
     assert sent.url == f"/?to={alice.pk}#note"
     assert not Notification.objects.filter(recipient=alice).exists()
     assert "Your note to bob is on its way." in page
+
+
+def test_unread_notes_of_one_sender_are_one(browser: Client, bob: User) -> None:
+    for text in ("Lunch?", "At one?"):
+        press(browser, "note", recipient=bob.pk, text=text)
+
+    sent = the_only_one_of(bob)
+    assert (sent.body, sent.count) == ("At one?", 2)
 
 
 def test_the_link_of_a_note_chooses_the_sender(browser: Client, bob: User) -> None:

@@ -21,6 +21,7 @@ from django.utils.translation import gettext
 from .. import standing
 from ..feed import StartingPoint, starting_point
 from ..level import Level
+from ..models import Inbox
 from ..protocol import SOCKET_PATH
 
 BADGE_MAX = 99
@@ -39,11 +40,13 @@ def notifications_widget(context: Context, bell: bool = True) -> dict[str, Any]:
     request = context.get("request")
     if request is None:
         return {}
-    start = _start(request)
+    stood = standing.of_visitor(request)
+    start = starting_point(stood) if stood else None
     shown = {"bell": bell, "messages": _messages(request), **bell_context(start)}
-    if start is None:
+    if stood is None:
         return shown
     return shown | {
+        "quiet": _quiet(stood.inbox),
         "user_pk": request.user.pk,
         "socket": get_script_prefix() + SOCKET_PATH,
         "login_url": redirect_to_login(request.get_full_path()).url,
@@ -74,6 +77,13 @@ def bell_context(start: StartingPoint | None) -> dict[str, Any]:
         "badge": start.unread if start.unread <= BADGE_MAX else f"{BADGE_MAX}+",
         "bell_label": label.replace("{n}", str(start.unread)),
     }
+
+
+# A broadcast is the same for everybody: the page decides whether its toast shows.
+def _quiet(inbox: Inbox) -> str:
+    if inbox.quiet_from is None or inbox.quiet_until is None:
+        return ""
+    return f"{inbox.quiet_from:%H:%M} {inbox.quiet_until:%H:%M} {inbox.time_zone}"
 
 
 def _messages(request: HttpRequest) -> list[dict[str, str]]:

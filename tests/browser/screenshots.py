@@ -17,13 +17,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from playwright.sync_api import Locator, Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import FloatRect, Locator, Page, ViewportSize, expect, sync_playwright
 
 from tests.servers import HOST, ROOT, Process, free_port
 
 SCHEMES: dict[Literal["light", "dark"], str] = {"light": "", "dark": "-dark"}
 WIDE: ViewportSize = {"width": 1280, "height": 720}
+TALL: ViewportSize = {"width": 1280, "height": 1130}
 NARROW: ViewportSize = {"width": 380, "height": 780}
+CORNER: FloatRect = {"x": 872, "y": 612, "width": 400, "height": 100}
 PIXELS_PER_POINT = 2
 
 LIFE = """
@@ -62,6 +64,30 @@ for message in [
     {"title": "The backup failed", "body": "The disk of db-2 is full.", "level": "error"},
 ]:
     notify(alice, message)
+"""
+
+THREAD = """
+from django.contrib.auth import get_user_model
+from notifications import mark_all_read, notify
+
+alice = get_user_model().objects.get(username="alice")
+mark_all_read(alice)
+for text in ["What about May?", "I can help.", "Shall we move this up?"]:
+    payload = {"title": "Bob commented on “Roadmap”", "body": text, "url": "/"}
+    notify(alice, payload, group_key="roadmap")
+"""
+
+PREFERENCES = """
+from datetime import time
+from django.contrib.auth import get_user_model
+from notifications import mark_all_read, mute, notify, set_quiet_hours
+
+alice = get_user_model().objects.get(username="alice")
+notify(alice, {"title": "Host db-1 is slow", "level": "warning"}, group_key="db-1")
+mark_all_read(alice)
+mute(alice, group_key="db-1")
+mute(alice, kind="import.progress")
+set_quiet_hours(alice, time(22), time(7), "Europe/Berlin")
 """
 
 BROADCASTS = """
@@ -139,6 +165,14 @@ def take_all(page: Page, env: dict[str, str]) -> None:
     expect(toasts).to_have_count(4)
     take(page, "toasts")
     take(page, "toasts-380", NARROW)
+    run_code(THREAD, env)
+    expect(toasts.get_by_role("img", name="3 times")).to_be_visible()
+    take(page, "toast-count", clip=CORNER)
+    run_code(PREFERENCES, env)
+    page.goto("/notifications/preferences/")
+    expect(toasts).to_have_count(0)
+    take(page, "preferences", TALL)
+    take(page, "preferences-380", NARROW)
     run_code(BROADCASTS, env)
     take_admin(page)
 
@@ -164,14 +198,14 @@ def take_admin(page: Page) -> None:
     take(page, "broadcasts-380", NARROW)
 
 
-def take(page: Page, name: str, window: ViewportSize = WIDE) -> None:
-    """Write a picture of what is on the page for each colour scheme."""
+def take(page: Page, name: str, window: ViewportSize = WIDE, clip: FloatRect | None = None) -> None:
+    """Write a picture of what is on the page, or in a part of it, for each colour scheme."""
     page.set_viewport_size(window)
     page.mouse.move(1, window["height"] - 1)
     for scheme, suffix in SCHEMES.items():
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         path = ROOT / "docs/images" / f"{name}{suffix}.png"
-        page.screenshot(path=path, animations="disabled")
+        page.screenshot(path=path, animations="disabled", clip=clip)
     page.set_viewport_size(WIDE)
 
 

@@ -88,11 +88,13 @@ export function announce(region, text) {
 
 /** Show an item in a card or row, and return its level. */
 export function say(element, item) {
-  const { level, title, body, url } = item;
+  const { level, title, body, url, count } = item;
   const shown = parts(element);
   element.item = item;
   shown.title.textContent = title;
   shown.body.textContent = body;
+  shown.times.textContent = count > 1 ? `×${count}` : "";
+  shown.times.ariaLabel = fillIn(shown.times, count);
   shown.link.removeAttribute("href");
   if (isSafe(url)) {
     shown.link.href = url;

@@ -44,7 +44,7 @@ inbox.addEventListener("change", ({ target }) => {
 });
 for (const type of ["click", "auxclick"]) {
   inbox.addEventListener(type, ({ target, button }) => {
-    const { id } = target.closest("[href]")?.closest("[data-id]")?.dataset ?? {};
+    const { id } = target.closest("a[data-id]")?.dataset ?? {};
     if (id && button < 2) {
       document.querySelector("notification-toasts").connection.read([id]).catch(() => {});
     }

@@ -4,6 +4,7 @@ import { NotificationBell } from "./bell.js";
 import { Connection, connect } from "./connection.js";
 import { desktop } from "./desktop.js";
 import { isSafe } from "./dom.js";
+import { isQuiet } from "./quiet.js";
 import { Seen, notBeforeSeen } from "./seen.js";
 import { badgeOf } from "./store.js";
 import { NotificationToasts } from "./toasts.js";
@@ -22,7 +23,7 @@ const COUNT = /^\(\d+\+?\) /;
  */
 class LiveToasts extends NotificationToasts {
   #seen;
-  #dismissed = new Map(); // id → the level it had when the user closed it
+  #dismissed = new Map(); // id → how loud it was when the user closed it
   #transients = 0;
   #line = "";
   #lineTimer;
@@ -33,7 +34,9 @@ class LiveToasts extends NotificationToasts {
       return; // nobody is logged in
     }
     this.connection ??= this.#makeConnection();
-    this.on(this, "dismiss", ({ detail: { item } }) => this.#dismissed.set(item.id, item.level));
+    this.on(this, "dismiss", ({ detail: { item } }) => {
+      this.#dismissed.set(item.id, loudness(item));
+    });
     this.on(document, "follow", ({ detail: { item } }) => this.#follow(item));
     this.on(document, "notification-open", () => this.#forget(this.connection.store.position));
     this.on(document, "visibilitychange", () => this.#seen.soon());
@@ -87,11 +90,16 @@ class LiveToasts extends NotificationToasts {
     }
     if (item.removed || item.read || Date.parse(item.expires) <= Date.now()) {
       this.remove(item.id);
-    } else if (!isNews(item, previous) || !this.#emit("notification", { item, previous })) {
+    } else if (!this.#isToShow(item, previous)) {
       this.#showAgain(item);
     } else {
       this.#showNews(item);
     }
+  }
+
+  #isToShow(item, previous) {
+    const isWanted = isNews(item, previous) && this.#emit("notification", { item, previous });
+    return isWanted && !isQuiet(item, this.dataset.quiet);
   }
 
   #showAgain(item) {
@@ -101,7 +109,7 @@ class LiveToasts extends NotificationToasts {
   }
 
   #showNews(item) {
-    if (this.#dismissed.get(item.id) === item.level) {
+    if (this.#dismissed.get(item.id) === loudness(item)) {
       return;
     }
     this.show(item);
@@ -171,7 +179,12 @@ class LiveBell extends NotificationBell {
 }
 
 function isNews(item, previous) {
-  return !previous || ["level", "title", "body"].some((name) => item[name] !== previous[name]);
+  const said = ["level", "title", "body", "count"];
+  return !previous || said.some((name) => item[name] !== previous[name]);
+}
+
+function loudness({ level, count }) {
+  return `${level} ${count}`;
 }
 
 function showCount(unread) {

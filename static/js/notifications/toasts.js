@@ -1,6 +1,6 @@
 // The stack of toasts and the line about the connection.
 
-import { TemplateElement, announce, arrange, fillIn, stamp, tell } from "./dom.js";
+import { TemplateElement, announce, arrange, fillIn, parts, stamp, tell } from "./dom.js";
 import { fill, run } from "./toast-card.js";
 
 const SHOWN_MAX = 5;
@@ -52,15 +52,16 @@ export class NotificationToasts extends TemplateElement {
   /** Show an item, or its new state where its toast stands. */
   show(item) {
     const { stack, polite, urgent } = this.parts;
-    const { id, level, title, body } = item;
+    const { id, level, title, body, count } = item;
     const card = this.#cards.get(id) ?? stamp(stack, "li");
-    const isLouder = card.item?.level !== level;
+    const isLouder = card.item?.level !== level || card.item.count !== count;
     this.#cards.set(id, card);
     fill(card, item);
     this.#arrange();
     if (isLouder) {
       const { ariaLabel } = card.querySelector(`.${card.dataset.level}`);
-      const text = [ariaLabel, title, body].filter(Boolean).join(". ");
+      const times = count > 1 && parts(card).times.ariaLabel;
+      const text = [ariaLabel, title, times, body].filter(Boolean).join(". ");
       announce(level === "error" ? urgent : polite, text);
     }
   }

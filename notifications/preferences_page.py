@@ -1,0 +1,141 @@
+"""What a user wants to be told, as a page that needs no script; as JSON in preferences_api.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.forms import Form
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.shortcuts import redirect, render
+from django.template.loader import select_template
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from .models import Notification
+from .pages import LAYOUTS
+from .preferences import (
+    Preference,
+    clear_quiet_hours,
+    mute,
+    preferences_of,
+    set_quiet_hours,
+    unmute,
+)
+from .preferences_forms import SPANS, QuietHoursForm, ThreadForm
+
+Refused = dict[str, Form]
+"""The form that has to be filled in again, under its name in the template's context."""
+
+
+@never_cache
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def preferences_page(request: HttpRequest) -> HttpResponse:
+    """Show what the user has muted; on POST do what a button says and come back to it."""
+    if request.method != "POST":
+        return _page(request, {})
+    act = next((act for name, act in _VERBS.items() if name in request.POST), None)
+    try:
+        if act is None:
+            raise ValueError(f"Send one of {', '.join(_VERBS)}.")
+        refused = act(request)
+    except ValueError as exc:
+        return HttpResponseBadRequest(str(exc), content_type="text/plain; charset=utf-8")
+    return _page(request, refused) if refused else redirect("notifications:preferences")
+
+
+def _page(request: HttpRequest, refused: Refused) -> HttpResponse:
+    found = preferences_of(request.user)
+    context = {
+        "preferences": found,
+        "groups": _groups(found.kinds),
+        "thread_form": _asked_thread(request),
+        "hours_form": QuietHoursForm(hours=found.quiet_hours),
+        **refused,
+        "layout": select_template(LAYOUTS),
+    }
+    if form := context["thread_form"]:
+        context["thread_title"] = _title(request, str(form["thread"].value()))
+    status = 422 if refused else 200
+    return render(request, "notifications/preferences.html", context, status=status)
+
+
+def _groups(kinds: Sequence[Preference]) -> list[tuple[str, list[Preference]]]:
+    groups: dict[str, list[Preference]] = {}
+    for each in kinds:
+        groups.setdefault(str(each.kind.group), []).append(each)
+    # Those of no group come last.
+    rest = groups.pop("", [])
+    other = [(pgettext("kind of notification", "Other"), rest)] if rest else []
+    return [*groups.items(), *other]
+
+
+def _asked_thread(request: HttpRequest) -> ThreadForm | None:
+    asked = ThreadForm(request.GET)
+    asked.is_valid()
+    key = asked.cleaned_data.get("thread")
+    return ThreadForm(initial={"thread": key}) if key else None
+
+
+def _title(request: HttpRequest, group_key: str) -> str:
+    rows = Notification.objects.of(request.user.pk).filter(group_key=group_key)
+    return rows.order_by("-seq").values_list("title", flat=True).first() or group_key
+
+
+def _choose_kinds(request: HttpRequest) -> Refused:
+    # A kind that is new since the page was shown has no switch there.
+    shown, told = (request.POST.getlist(name) for name in ("shown", "told"))
+    for each in preferences_of(request.user).kinds:
+        name = each.kind.name
+        if name in told and each.is_muted:
+            unmute(request.user, kind=name)
+        elif name in shown and name not in told and not (each.is_muted or each.kind.critical):
+            mute(request.user, kind=name)
+    return _done(request, _("Your choice was saved."))
+
+
+def _choose_quiet_hours(request: HttpRequest) -> Refused:
+    form = QuietHoursForm(request.POST, hours=None)
+    if not form.is_valid():
+        return {"hours_form": form}
+    set_quiet_hours(request.user, **form.cleaned_data)
+    return _done(request, _("Your quiet hours were saved."))
+
+
+def _end_quiet_hours(request: HttpRequest) -> Refused:
+    clear_quiet_hours(request.user)
+    return _done(request, _("Quiet hours are off."))
+
+
+def _mute(request: HttpRequest) -> Refused:
+    form = ThreadForm(request.POST)
+    if not form.is_valid():
+        return {"thread_form": form}
+    key, span = form.cleaned_data["thread"], SPANS[form.cleaned_data["span"]]
+    mute(request.user, group_key=key, until=timezone.now() + span if span else None)
+    return _done(request, _("“%(title)s” is muted.") % {"title": _title(request, key)})
+
+
+def _unmute(request: HttpRequest) -> Refused:
+    key = request.POST["unmute"]
+    unmute(request.user, group_key=key)
+    return _done(request, _("“%(title)s” is no longer muted.") % {"title": _title(request, key)})
+
+
+def _done(request: HttpRequest, text: str) -> Refused:
+    messages.success(request, text, fail_silently=True)
+    return {}
+
+
+_VERBS: dict[str, Callable[[HttpRequest], Refused]] = {
+    "kinds": _choose_kinds,
+    "quiet": _choose_quiet_hours,
+    "loud": _end_quiet_hours,
+    "span": _mute,
+    "unmute": _unmute,
+}
