@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-_BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r'^```([\w+]+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
+_NAMED = re.compile(r"(?:#|\{#|<!--) ([\w-][\w./-]*\.\w+)\b")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,6 +16,12 @@ class Block:
     language: str
     title: str
     text: str
+
+    @property
+    def file(self) -> str:
+        """The file whose text this is, by its title or the comment in its first line; or empty."""
+        named = _NAMED.match(self.text)
+        return self.title or (named[1] if named else "")
 
 
 def blocks(document: Path, language: str | None = None) -> Iterator[Block]:

@@ -5,6 +5,7 @@ REDIS_URL from outside are respected, so the same suite runs on PostgreSQL.
 """
 
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -20,7 +21,17 @@ if os.environ.get("NOTIFIER_TESTS_WORKER", "") != worker:
     Path(os.environ["VAR_DIR"]).mkdir()
 
 from notifier.settings import *  # noqa: E402, F403
-from notifier.settings import DATABASES, VAR_DIR  # noqa: E402
+from notifier.settings import BASE_DIR, DATABASES, INSTALLED_APPS, VAR_DIR  # noqa: E402
+
+# What the guides speak of and build on; see test_guides.py.
+sys.path.append(str(BASE_DIR / "tests/guide-apps"))
+INSTALLED_APPS = [
+    *INSTALLED_APPS,
+    "rest_framework",
+    "rest_framework.authtoken",
+    "django_tasks",
+    "shop",
+]
 
 NOTIFICATIONS_STRICT_TRIGGERS = True
 
