@@ -51,12 +51,12 @@ def online(audiences: Audiences, *, timeout_seconds: float = ANSWER_SECONDS) -> 
     if not audiences:
         return []
     try:
-        answers = async_to_sync(_ask)(audiences, timeout_seconds)
+        answers = async_to_sync(ask)(audiences, timeout_seconds)
     except Exception as exc:  # whatever the layer raises: the number is missing, no more
         count("census.failed")
         logger.warning("Nobody could be asked who is online: %r", exc)
         return None
-    return [_estimate([answer[index] for answer in answers]) for index in range(len(audiences))]
+    return [estimate([answer[index] for answer in answers]) for index in range(len(audiences))]
 
 
 async def answer(layer: Any, message: dict[str, Any], user_pks: Sequence[Any]) -> None:
@@ -79,7 +79,8 @@ def sketch(user_pks: Iterable[Any]) -> list[int]:
     return sorted(map(_hash, user_pks))[:SKETCH_MAX]
 
 
-async def _ask(audiences: Audiences, timeout_seconds: float) -> list[list[list[int]]]:
+async def ask(audiences: Audiences, timeout_seconds: float) -> list[list[list[int]]]:
+    """Return what each hub that answers in time has to say: a sketch for each audience."""
     layer = get_channel_layer()
     answers: list[list[list[int]]] = []
     async with asyncio.timeout(conf.SEND_TIMEOUT_SECONDS):
@@ -100,7 +101,8 @@ async def _members(user_pks: Sequence[Any], audience: str, groups: Sequence[str]
     return await in_database_thread(members_among, user_pks, audience, groups)
 
 
-def _estimate(sketches: Sequence[Sequence[int]]) -> Online:
+def estimate(sketches: Sequence[Sequence[int]]) -> Online:
+    """Return how many users all hubs together have, by their sketches."""
     smallest = sorted(set().union(*sketches))[:SKETCH_MAX]
     if len(smallest) < SKETCH_MAX:
         return Online(len(smallest))

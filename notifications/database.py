@@ -33,6 +33,14 @@ async def in_database_thread(function: Callable[P, R], /, *args: P.args, **kwarg
     return await asyncio.get_running_loop().run_in_executor(_pool(), work)
 
 
+def end_threads() -> None:
+    """End the threads, when what they do is done; the next work starts others."""
+    if _pool.cache_info().currsize:
+        pool = _pool()
+        _pool.cache_clear()
+        pool.shutdown()
+
+
 @cache
 def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(conf.DATABASE_THREADS, thread_name_prefix="notifications-database")

@@ -78,7 +78,7 @@ class Hub:
         Raises `Full`, or what the database raises when the feed cannot be read.
         """
         subscriber = self._admit(socket)
-        await self._receiver.is_ready.wait()
+        await self.wait_until_ready()
         await self._membership.join(user_group(socket.identity.user_pk))
         page = await self._feed.read((socket.identity.user_pk, resume))
         if socket.closed_with is None:
@@ -154,6 +154,18 @@ class Hub:
             for socket in sockets[at : at + DRAINED_AT_ONCE]:
                 socket.close(CloseCode.RESTART)
             await asyncio.sleep(DRAIN_PAUSE_SECONDS)
+
+    async def wait_until_ready(self) -> None:
+        """Wait until it listens to the layer, or has tried in vain."""
+        await self._receiver.is_ready.wait()
+
+    async def end(self) -> None:
+        """Leave all groups and end everything that runs beside; the sockets are gone by now."""
+        await self._membership.leave_all()
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def start(self, work: Any) -> None:
         """Run a coroutine beside everything else for as long as the hub lives."""

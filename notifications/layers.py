@@ -101,7 +101,7 @@ class RedisPubSubLayer(RedisPubSubChannelLayer):  # type: ignore[misc]  # untype
         key = (os.getpid(), timeout_seconds)
         senders = self._senders.get(key)
         if senders is None:
-            senders = [_sender(host, timeout_seconds) for host in self._hosts]
+            senders = [sender_to(host, timeout_seconds) for host in self._hosts]
             self._senders[key] = senders
         return senders
 
@@ -175,7 +175,8 @@ def _publish(sender: redis.Redis, batch: Sequence[tuple[str, bytes]]) -> None:
         pipeline.execute()
 
 
-def _sender(host: Mapping[str, Any], timeout_seconds: float) -> redis.Redis:
+def sender_to(host: Mapping[str, Any], timeout_seconds: float) -> redis.Redis:
+    """Return a synchronous client of one of a layer's hosts, which gives up after that time."""
     options: dict[str, Any] = {
         **host,
         "socket_timeout": timeout_seconds,

@@ -44,6 +44,10 @@ class Membership:
         self._wanted.discard(group)
         await self._reconcile(group)
 
+    async def leave_all(self) -> None:
+        """Leave every group."""
+        await asyncio.gather(*(self.leave(group) for group in tuple(self._wanted)))
+
     async def move_to(self, channel: str) -> None:
         """Join everything wanted with another channel."""
         self._channel = channel

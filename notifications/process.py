@@ -21,6 +21,20 @@ def current_hub() -> Hub:
     return hub
 
 
+def use(hub: Hub) -> None:
+    """Let this loop's sockets join a hub that nothing runs beside."""
+    _hubs[asyncio.get_running_loop()] = hub
+
+
+async def end() -> None:
+    """End the hub of this loop and what runs beside it, unless it still has a socket."""
+    loop = asyncio.get_running_loop()
+    hub = _hubs.get(loop)
+    if hub is not None and not hub.size:
+        del _hubs[loop]
+        await hub.end()
+
+
 async def drain() -> None:
     """Close this loop's sockets with 1012 before the server ends, and send new ones away."""
     hub = _hubs.get(asyncio.get_running_loop())

@@ -49,6 +49,8 @@ class Receiver:
             try:
                 message = await self._receive()
             except Exception as exc:  # whatever the layer raises, the process must not go deaf
+                if _is_cancelled():  # the core Redis layer can raise another error in its place
+                    raise asyncio.CancelledError from exc
                 # The core layer's blocking read ends in a socket time-out when nothing comes.
                 if self._channel is not None and clock() - started > RETRY_MAX_SECONDS:
                     count("receiver.timed_out")
@@ -92,3 +94,8 @@ class Receiver:
             self._is_away = False
             logger.warning("The channel layer can be read again; live delivery goes on.")
             self._returned()
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -19,7 +19,7 @@ from django.utils import timezone
 from .. import census
 from ..audience import Audience
 from ..conf import conf
-from ..layers import _sender
+from ..layers import sender_to
 from .database import compared
 from .findings import Finding, milliseconds, noted, well, wrong
 from .patient import Patient
@@ -50,7 +50,7 @@ def look_at_clock(patient: Patient) -> Finding:
     hosts = _hosts()
     if not hosts:
         return compared(None, timezone.now(), timezone.now())
-    with _sender(hosts[0], patient.timeout_seconds) as client:
+    with sender_to(hosts[0], patient.timeout_seconds) as client:
         before = datetime.now(UTC)
         seconds, microseconds = client.time()
         return compared(
@@ -60,8 +60,8 @@ def look_at_clock(patient: Patient) -> Finding:
 
 def look_at_listeners(patient: Patient) -> Finding:
     """Ask who holds sockets, as the admin does."""
-    answers = asyncio.run(census._ask(EVERYONE, census.ANSWER_SECONDS))
-    users = census._estimate([each[0] for each in answers]).count
+    answers = asyncio.run(census.ask(EVERYONE, census.ANSWER_SECONDS))
+    users = census.estimate([each[0] for each in answers]).count
     if not answers:
         return noted(
             "No server process listens on the channel layer.",
@@ -118,7 +118,7 @@ def _server(timeout_seconds: float) -> str:
     if not hosts:
         return type(get_channel_layer()).__name__
     try:
-        with _sender(hosts[0], timeout_seconds) as client:
+        with sender_to(hosts[0], timeout_seconds) as client:
             info: Any = client.info("server")
     except redis.ResponseError:  # it may be a user without the right to ask
         return "Redis"

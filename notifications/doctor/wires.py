@@ -11,9 +11,8 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from ..audience import HUBS_GROUP
 from ..hub import Hub
-from ..process import _hubs
+from ..process import end, use
 from ..protocol import SOCKET_PATH
 
 Frame = dict[str, Any]
@@ -111,15 +110,16 @@ class _InProcess:
 async def in_process(application: Any, origin: str, cookie: str) -> AsyncIterator[Wire]:
     """Open a socket of an ASGI application that runs here."""
     # A hub alone. The one that a server has would also publish what is due and mend what it finds.
-    hub = _hubs[asyncio.get_running_loop()] = Hub()
-    await hub._receiver.is_ready.wait()
+    hub = Hub()
+    use(hub)
+    await hub.wait_until_ready()
     wire = _InProcess(origin, cookie)
     try:
         await wire.open(application)
         yield wire
     finally:
         await wire.close()
-        await hub._membership.leave(HUBS_GROUP)
+        await end()
 
 
 @asynccontextmanager
