@@ -9,7 +9,7 @@ threads, not in the one that all consumers share. And it never writes to the ses
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import import_module
@@ -23,14 +23,15 @@ from django.contrib.auth import (
     SESSION_KEY,
     get_user_model,
 )
+from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-from .database import in_database_thread
 from .protocol import CloseCode
 
 Scope = MutableMapping[str, Any]
 Application = Callable[[Scope, Any, Any], Awaitable[None]]
+LookUp = Callable[[str], Awaitable["Identity | None"]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,11 +66,14 @@ def session_digest(session_key: str | None) -> str | None:
     return hashlib.sha256(session_key.encode()).hexdigest() if session_key else None
 
 
-async def identify(scope: Scope) -> Identity | None:
-    """Return who connects, or None for nobody; inactive users are returned as they are."""
+async def identify(scope: Scope, look_up: LookUp) -> Identity | None:
+    """Return who connects, or None for nobody; inactive users are returned as they are.
+
+    `look_up` reads who is logged in with a session key, as `session_identities()` does for many.
+    """
     if "cookies" in scope and "user" not in scope:
         session_key = scope["cookies"].get(settings.SESSION_COOKIE_NAME)
-        return await in_database_thread(session_identity, session_key) if session_key else None
+        return await look_up(session_key) if session_key else None
     if "user" not in scope:
         raise ValueError(
             "NotificationConsumer does not know who connects. Wrap it in AuthMiddlewareStack of "
@@ -81,17 +85,15 @@ async def identify(scope: Scope) -> Identity | None:
     return _identity(user, getattr(session, "session_key", None), None)
 
 
-def session_identity(session_key: str) -> Identity | None:
-    """Return whom a session key logs in, by the rules of `django.contrib.auth.get_user`."""
-    session, expires = _load_session(session_key)
-    if session.get(BACKEND_SESSION_KEY) not in settings.AUTHENTICATION_BACKENDS:
-        return None
-    model = get_user_model()
-    user_pk = model._meta.pk.to_python(session[SESSION_KEY])
-    user = model._default_manager.filter(pk=user_pk).first()
-    if user is None or not _is_verified(session.get(HASH_SESSION_KEY, ""), user):
-        return None
-    return _identity(user, session_key, expires)
+def session_identities(session_keys: Sequence[str]) -> list[Identity | None]:
+    """Return whom session keys log in, by the rules of `django.contrib.auth.get_user`.
+
+    One query for the sessions and one for the accounts, however many they are.
+    """
+    sessions = _load_sessions(session_keys)
+    claimed = {key: _claimed_pk(session) for key, (session, _) in sessions.items()}
+    users = get_user_model()._default_manager.in_bulk({pk for pk in claimed.values() if pk})
+    return [_verified(key, users.get(claimed.get(key)), sessions.get(key)) for key in session_keys]
 
 
 def judge(identities: Collection[Identity]) -> Verdicts:
@@ -143,15 +145,37 @@ def _is_verified(session_hash: str, user: Any) -> bool:
     return any(constant_time_compare(session_hash, each) for each in hashes)
 
 
-def _load_session(session_key: str) -> tuple[dict[str, Any], datetime | None]:
+Loaded = tuple[dict[str, Any], datetime | None]
+
+
+def _claimed_pk(session: dict[str, Any]) -> Any:
+    if session.get(BACKEND_SESSION_KEY) not in settings.AUTHENTICATION_BACKENDS:
+        return None
+    try:
+        return get_user_model()._meta.pk.to_python(session[SESSION_KEY])
+    except (KeyError, ValidationError):  # of a user model that the site had before
+        return None
+
+
+def _verified(session_key: str, user: Any, loaded: Loaded | None) -> Identity | None:
+    if user is None or loaded is None:
+        return None
+    session, expires = loaded
+    if not _is_verified(session.get(HASH_SESSION_KEY, ""), user):
+        return None
+    return _identity(user, session_key, expires)
+
+
+def _load_sessions(session_keys: Sequence[str]) -> dict[str, Loaded]:
     # Sessions in the database are read there, past a cache, because only the row says when it ends.
     store = import_module(settings.SESSION_ENGINE).SessionStore
     if not hasattr(store, "get_model_class"):
-        return dict(store(session_key).load()), None
-    row = store.get_model_class().objects.filter(pk=session_key).first()
-    if row is None or row.expire_date <= timezone.now():
-        return {}, None
-    return row.get_decoded(), row.expire_date
+        return {key: (store(key).load(), None) for key in session_keys}
+    model = store.get_model_class()
+    # Whatever else a cookie holds is no key, and not every database can be asked for it.
+    legal = [key for key in session_keys if key.isascii() and key.isprintable()]
+    rows = model.objects.filter(pk__in=legal, expire_date__gt=timezone.now())
+    return {row.session_key: (row.get_decoded(), row.expire_date) for row in rows}
 
 
 def _session_ends(session_keys: Collection[str]) -> dict[str, datetime | None]:

@@ -109,7 +109,7 @@ class NotificationConsumer(AsyncConsumer):  # type: ignore[misc]  # untyped base
         return Resume.from_query(query)
 
     async def _admit(self, resume: Resume) -> None:
-        identity = await identify(self.scope)
+        identity = await identify(self.scope, current_hub().identities.read)
         if identity is None:
             self._socket.close(CloseCode.LOGIN_REQUIRED)
         elif not identity.is_active:

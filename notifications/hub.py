@@ -13,10 +13,10 @@ from typing import Any
 
 from channels.layers import get_channel_layer
 
-from . import census, hints
+from . import census, feed, hints
 from .audience import topic_group, user_group
+from .auth import session_identities
 from .conf import conf
-from .feed_reader import FeedReader
 from .frames import Frame
 from .judge import Judge
 from .membership import Membership
@@ -24,6 +24,7 @@ from .metrics import count
 from .protocol import CloseCode, Cursor, Resume
 from .receiver import Receiver
 from .relay import Relay
+from .sharing import Shared
 from .sockets import Socket
 from .subscriber import Subscriber
 
@@ -51,7 +52,9 @@ class Hub:
         self._topics: dict[str, set[Socket]] = {}
         self._sockets = 0
         self._is_draining = False
-        self._feed = FeedReader()
+        self._feed = Shared(feed.read_many)
+        self.identities = Shared(session_identities)
+        """Who logged in with a session key, for sockets that connect."""
         self.relay = Relay(self.subscribers, self.catch_up)
         """Who takes broadcasts to everybody here."""
         self.judge = Judge(self.start)

@@ -4,6 +4,6 @@ from django.apps import AppConfig
 
 
 class NotifierConfig(AppConfig):
-    """Brings `manage.py run`, `serve`, `shell` and `demo_users`."""
+    """Brings `manage.py run`, `serve`, `runserver`, `shell` and `demo_users`."""
 
     name = "notifier"

@@ -31,7 +31,7 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
-    "daphne",
+    "notifier",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -43,7 +43,6 @@ INSTALLED_APPS = [
     "notifications",
     "accounts",
     "demo",
-    "notifier",
 ]
 
 MIDDLEWARE = [

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -11,6 +12,8 @@ from django.utils import translation
 from pytest_django import DjangoDbBlocker
 
 from notifier import broker
+from tests.scheduling import OneByOne
+from tests.scripts import Script, StartScript
 from tests.servers import BrokerProcess, Kind, ServerProcess
 
 StartServer = Callable[..., ServerProcess]
@@ -23,6 +26,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     """
     asked_for = any("browser" in argument for argument in config.args)
     return True if collection_path.name == "browser" and not asked_for else None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneByOne:
+    """Deal the tests out one by one: in chunks, the last process would work long after the rest."""
+    return OneByOne(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -98,6 +107,22 @@ def shared_server(
 def server(start_server: StartServer) -> ServerProcess:
     """Return a running daphne that serves the project."""
     return start_server()
+
+
+@pytest.fixture
+def start_script(transactional_db: None) -> Iterator[StartScript]:
+    """Return a function that starts scripts; what still runs at the end is killed."""
+    scripts: list[Script] = []
+
+    def start(code: str, **env: str) -> Script:
+        scripts.append(Script(code, **env))
+        return scripts[-1]
+
+    yield start
+    for script in scripts:
+        if script.process.poll() is None:
+            script.process.kill()
+        script.process.communicate()
 
 
 @pytest.fixture

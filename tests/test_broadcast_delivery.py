@@ -483,6 +483,7 @@ async def test_with_a_dead_broker_what_mends_a_lost_hint_is(
     assert (tombstone["id"], tombstone["removed"]) == (f"b{row.pk}", True)
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("layer", [PUBSUB_LAYER, CORE_LAYER])
 async def test_the_layers_of_channels_redis_carry_broadcasts(
     start_server: StartServer, settings: Settings, alice: User, bob: User, layer: str

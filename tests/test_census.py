@@ -52,6 +52,7 @@ async def listen(stack: AsyncExitStack, server: ServerProcess, user: User) -> No
     await wire.receive_type("welcome")
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("layer", [OUR_LAYER, PUBSUB_LAYER, CORE_LAYER])
 async def test_a_user_who_is_connected_to_two_processes_counts_once(
     start_server: StartServer, settings: Settings, alice: User, bob: User, layer: str
@@ -105,6 +106,7 @@ async def test_where_nobody_answers_nobody_is_online(transactional_db: None) -> 
     assert await ask() == []
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("layer", [OUR_LAYER, PUBSUB_LAYER, CORE_LAYER])
 @pytest.mark.parametrize("fault", ["kill", "pause"])
 def test_a_layer_that_does_not_answer_gives_no_number_soon(
@@ -121,6 +123,7 @@ def test_a_layer_that_does_not_answer_gives_no_number_soon(
     assert stopwatch.lap() < 3
 
 
+@pytest.mark.one_database
 def test_asking_again_and_again_leaves_no_connection_open(
     private_broker: BrokerProcess, settings: Settings
 ) -> None:
@@ -132,6 +135,7 @@ def test_asking_again_and_again_leaves_no_connection_open(
     assert len(left) < ASKED / 2
 
 
+@pytest.mark.one_database
 async def test_many_users_are_estimated(transactional_db: None) -> None:
     async with hubs_of(range(MANY * 3 // 5), range(MANY * 2 // 5, MANY)):
         counted = await ask(EVERYONE)
@@ -141,6 +145,7 @@ async def test_many_users_are_estimated(transactional_db: None) -> None:
     assert abs(counted[0].count - MANY) < SHARE_OF_ERROR * MANY
 
 
+@pytest.mark.one_database
 async def test_up_to_the_size_of_the_sketch_the_count_is_exact(transactional_db: None) -> None:
     async with hubs_of(range(700), range(300, 1000)):
         counted = await ask(EVERYONE)

@@ -6,7 +6,7 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
@@ -32,8 +32,8 @@ from tests.factories import make_user, session_cookie_for
 from tests.inboxes import make_users, texts_of
 from tests.markdown import commands
 from tests.outages import CORE_LAYER, OUR_LAYER, PUBSUB_LAYER
+from tests.scripts import Script, StartScript
 from tests.servers import ROOT, BrokerProcess, database_url
-from tests.test_concurrency import Script, StartScript
 from tests.wire import open_socket
 
 DOCUMENT = ROOT / "docs/commands.md"
@@ -559,22 +559,17 @@ TO_EVERYONE = 'TABLE, NUMBER = "broadcast", 1\nrun("broadcast", "Hello")'
 
 
 @pytest.fixture
-def start_script(transactional_db: None) -> Iterator[StartScript]:
+def start_script(start_script: StartScript) -> StartScript:
     """Return a function that starts a script over five users, in batches of two."""
     make_users(5)
-    scripts: list[Script] = []
 
     def start(code: str) -> Script:
-        scripts.append(Script(RUN + SECOND_BATCH + code, NOTIFICATIONS_BATCH_SIZE="2"))
-        scripts[-1].wait_until_it_says("ready")
-        scripts[-1].go()
-        return scripts[-1]
+        script = start_script(RUN + SECOND_BATCH + code, NOTIFICATIONS_BATCH_SIZE="2")
+        script.wait_until_it_says("ready")
+        script.go()
+        return script
 
-    yield start
-    for script in scripts:
-        if script.process.poll() is None:
-            script.process.kill()
-        script.process.communicate()
+    return start
 
 
 def assert_told(count: int) -> None:

@@ -1,11 +1,7 @@
 """Many writers at once, and writers that end in the middle: processes, threads, forks, kills."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
@@ -22,111 +18,17 @@ from tests.conftest import StartServer
 from tests.factories import make_user, session_cookie_for
 from tests.inboxes import make_users
 from tests.listening import listening_for
-from tests.servers import ROOT, BrokerProcess, database_url
+from tests.scripts import SCRIPT_SECONDS, StartScript, run_together
+from tests.servers import BrokerProcess
 from tests.wire import open_socket
 
-SCRIPT_SECONDS = 60
 CROWD = 10_000
 BATCH = 1000
-
-PRELUDE = """
-import os, signal, sys, traceback
-from concurrent.futures import ThreadPoolExecutor
-import django
-django.setup()
-from django.db import connection, connections, transaction
-from accounts.models import User
-from notifications import notify, notify_many
-from notifications.metrics import counters
-
-# Whoever runs the tests in the background made them ignore it.
-signal.signal(signal.SIGINT, signal.default_int_handler)
-
-def say(text):
-    print(text, flush=True)
-
-def wait_for_word():
-    sys.stdin.readline()
-
-say("ready")
-wait_for_word()
-"""
-
-
-class Script:
-    """A process of its own that runs a few lines of the project's code once it is told to go."""
-
-    def __init__(self, code: str, **env: str) -> None:
-        """Start the process, which sets Django up and then waits for the word to go."""
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", PRELUDE + code],
-            cwd=ROOT,
-            env={
-                **os.environ,
-                "DJANGO_SETTINGS_MODULE": "notifier.settings",
-                "DATABASE_URL": database_url(),
-                **env,
-            },
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def wait_until_it_says(self, text: str) -> None:
-        """Read the next line that it prints, which must be this."""
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline().strip()
-        assert line == text, self.process.communicate(timeout=SCRIPT_SECONDS)
-
-    def go(self) -> None:
-        """Give it the word that it waits for."""
-        assert self.process.stdin is not None
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-
-    def end(self) -> tuple[int, str]:
-        """Wait for its end; return its exit code and what it complained about."""
-        _, errors = self.process.communicate(timeout=SCRIPT_SECONDS)
-        return self.process.returncode, errors
-
-    def finish(self) -> None:
-        """Wait for its end, which must be a good one."""
-        code, errors = self.end()
-        assert code == 0, errors
-
-
-StartScript = Callable[..., Script]
-
-
-@pytest.fixture
-def start_script(transactional_db: None) -> Iterator[StartScript]:
-    """Return a function that starts scripts; what still runs at the end is killed."""
-    scripts: list[Script] = []
-
-    def start(code: str, **env: str) -> Script:
-        scripts.append(Script(code, **env))
-        return scripts[-1]
-
-    yield start
-    for script in scripts:
-        if script.process.poll() is None:
-            script.process.kill()
-        script.process.communicate()
 
 
 @pytest.fixture
 def alice(transactional_db: None) -> User:
     return make_user("alice")
-
-
-def run_together(scripts: list[Script]) -> None:
-    for script in scripts:
-        script.wait_until_it_says("ready")
-    for script in scripts:
-        script.go()
-    for script in scripts:
-        script.finish()
 
 
 def numbers_of(user: User) -> list[int]:

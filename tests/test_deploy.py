@@ -126,6 +126,7 @@ async def test_a_server_that_is_restarted_says_1012_and_what_was_in_flight_is_re
     assert tab.titles == written
 
 
+@pytest.mark.one_database
 async def test_every_socket_of_a_server_that_ends_gets_1012(
     server: ServerProcess, alice: User, cookie: str
 ) -> None:
@@ -190,6 +191,7 @@ async def test_what_a_server_that_died_had_in_hand_is_resumed_at_another(
     assert tab.titles == written
 
 
+@pytest.mark.one_database
 async def test_a_hint_of_the_next_version_keeps_no_server_from_its_work(
     both: list[ServerProcess], alice: User, cookie: str
 ) -> None:

@@ -1,7 +1,6 @@
 """Broadcasts at their time: exactly once, whoever publishes them and whoever is killed."""
 
 import signal
-from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,8 +17,8 @@ from notifications.protocol import Resume
 from tests.conftest import StartServer
 from tests.factories import make_user, session_cookie_for
 from tests.recording import RecordingLayer
+from tests.scripts import StartScript, run_together
 from tests.servers import ServerProcess
-from tests.test_concurrency import Script, StartScript, run_together
 from tests.waiting import await_for, wait_for
 from tests.wire import Frame, Wire, open_socket
 
@@ -29,22 +28,6 @@ LATE_SECONDS_MAX = 2.0
 IN_TIME = {"NOTIFICATIONS_SWEEP_SECONDS": "300"}
 NEVER = {**IN_TIME, "NOTIFICATIONS_PUBLISH_SECONDS": "300"}
 DUE = 20
-
-
-@pytest.fixture
-def start_script(transactional_db: None) -> Iterator[StartScript]:
-    """Return a function that starts scripts; what still runs at the end is killed."""
-    scripts: list[Script] = []
-
-    def start(code: str, **env: str) -> Script:
-        scripts.append(Script(code, **env))
-        return scripts[-1]
-
-    yield start
-    for script in scripts:
-        if script.process.poll() is None:
-            script.process.kill()
-        script.process.communicate()
 
 
 @pytest.fixture

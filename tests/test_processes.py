@@ -21,7 +21,7 @@ from notifications.models import Notification
 from tests.conftest import StartServer
 from tests.factories import make_user, session_cookie_for
 from tests.processes.worker import app
-from tests.servers import HOST, ROOT, Process, ServerProcess, database_url, free_port
+from tests.servers import HOST, ROOT, Process, ServerProcess, database_url, free_port, says
 from tests.waiting import await_for
 from tests.wire import Wire, open_socket, open_sockets
 
@@ -36,17 +36,14 @@ class WsgiProcess(Process):
 
     def __init__(self, log: Path) -> None:
         """Prepare a server on a free port."""
-        port = free_port()
-        self.url = f"http://{HOST}:{port}"
-        command = [sys.executable, "-m", "tests.processes.serve_wsgi", str(port)]
+        self.port = free_port()
+        self.url = f"http://{HOST}:{self.port}"
+        command = [sys.executable, "-m", "tests.processes.serve_wsgi", str(self.port)]
         super().__init__(command, log, {**ENV, "DATABASE_URL": database_url()})
 
     def answers(self) -> bool:
         """Tell whether `/healthz` says ok."""
-        try:
-            return httpx.get(f"{self.url}/healthz", timeout=2).text == "ok"
-        except httpx.TransportError:
-            return False
+        return says(self.port, "/healthz") == "ok"
 
 
 class CeleryProcess(Process):
@@ -136,6 +133,7 @@ async def test_a_view_under_asgi(
     await assert_told_once(tab, alice, title)
 
 
+@pytest.mark.one_database
 async def test_notify_in_an_async_view_says_what_to_call_instead(
     server: ServerProcess, cookie: str
 ) -> None:

@@ -268,6 +268,7 @@ async def test_seen_moves_the_start_of_the_next_page(
         await await_for(Inbox.objects.filter(pk=alice.pk, seen_seq=1).aexists)
 
 
+@pytest.mark.one_database
 async def test_a_live_message_reaches_the_subscribers_of_its_topic(
     server: ServerProcess, alice: User, cookie: str
 ) -> None:
@@ -287,6 +288,7 @@ async def test_a_live_message_reaches_the_subscribers_of_its_topic(
     assert following["type"] == "items"
 
 
+@pytest.mark.one_database
 async def test_a_topic_that_was_not_signed_here_is_refused(
     server: ServerProcess, cookie: str
 ) -> None:
@@ -315,6 +317,7 @@ BAD_FRAMES: list[tuple[object, str]] = [
 ]
 
 
+@pytest.mark.one_database
 async def test_bad_frames_get_an_error_that_says_why_and_the_socket_stays(
     server: ServerProcess, alice: User, cookie: str
 ) -> None:
@@ -329,6 +332,7 @@ async def test_bad_frames_get_an_error_that_says_why_and_the_socket_stays(
             assert (await wire.command("read_all"))["type"] == "ok"
 
 
+@pytest.mark.one_database
 async def test_an_error_repeats_the_ref_of_its_command(server: ServerProcess, cookie: str) -> None:
     async with open_socket(server.socket_url, cookie) as wire:
         await welcomed(wire)
@@ -341,6 +345,7 @@ async def test_an_error_repeats_the_ref_of_its_command(server: ServerProcess, co
     assert "ref" not in without
 
 
+@pytest.mark.one_database
 async def test_the_tenth_bad_frame_closes_with_4400(server: ServerProcess, cookie: str) -> None:
     async with open_socket(server.socket_url, cookie) as wire:
         await welcomed(wire)
@@ -352,6 +357,7 @@ async def test_the_tenth_bad_frame_closes_with_4400(server: ServerProcess, cooki
         assert await wire.close_code() == 4400
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("query", [{"v": 2}, {"u": "x"}, {"b": -1}, {"u": "9" * 30}])
 async def test_a_version_or_position_not_spoken_here_closes_with_4400(
     server: ServerProcess, cookie: str, query: dict[str, Any]
@@ -406,6 +412,7 @@ async def test_an_inactive_user_is_closed_with_4403(
         assert await wire.close_code() == 4403
 
 
+@pytest.mark.one_database
 async def test_a_foreign_origin_is_refused_with_http_403(
     server: ServerProcess, cookie: str
 ) -> None:
@@ -416,6 +423,7 @@ async def test_a_foreign_origin_is_refused_with_http_403(
     assert refusal.value.response.status_code == 403
 
 
+@pytest.mark.one_database
 async def test_a_client_that_acknowledges_nothing_is_closed_with_4408(
     server: ServerProcess, alice: User, cookie: str
 ) -> None:
@@ -426,6 +434,7 @@ async def test_a_client_that_acknowledges_nothing_is_closed_with_4408(
         assert await wire.close_code() == 4408
 
 
+@pytest.mark.one_database
 async def test_a_client_that_acknowledges_stays(
     server: ServerProcess, alice: User, cookie: str
 ) -> None:
@@ -440,6 +449,7 @@ async def test_a_client_that_acknowledges_stays(
     assert frame["cursor"]["u"] == 300
 
 
+@pytest.mark.one_database
 async def test_the_21st_socket_of_a_user_is_closed_with_4429(
     server: ServerProcess, cookie: str
 ) -> None:
@@ -451,6 +461,7 @@ async def test_the_21st_socket_of_a_user_is_closed_with_4429(
             await welcomed(wire)
 
 
+@pytest.mark.one_database
 async def test_too_many_frames_close_with_4429(server: ServerProcess, cookie: str) -> None:
     async with open_socket(server.socket_url, cookie) as wire:
         await welcomed(wire)
@@ -459,6 +470,7 @@ async def test_too_many_frames_close_with_4429(server: ServerProcess, cookie: st
         assert await wire.close_code() == 4429
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_server_that_ends_closes_with_1012(
     start_server: StartServer, kind: Kind, cookie: str
@@ -471,6 +483,7 @@ async def test_a_server_that_ends_closes_with_1012(
         assert await wire.close_code() == 1012
 
 
+@pytest.mark.one_database
 async def test_a_full_server_closes_with_1013(start_server: StartServer, cookie: str) -> None:
     server = await sync_to_async(start_server)(env={"NOTIFICATIONS_MAX_SOCKETS": "1"})
 

@@ -2,7 +2,6 @@
 
 import re
 import signal
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -22,8 +21,8 @@ from notifications.models import Broadcast, Notification
 from tests.conftest import StartServer
 from tests.factories import make_user, session_cookie_for
 from tests.inboxes import make_users, state_of, told
+from tests.scripts import Script, StartScript
 from tests.test_commands import DOCUMENT, FAIL, WAIT, Terminal, finished, typed
-from tests.test_concurrency import Script, StartScript
 from tests.wire import open_socket
 
 NAME = "prune_notifications"
@@ -275,23 +274,18 @@ def prune():
 
 
 @pytest.fixture
-def start_script(transactional_db: None) -> Iterator[StartScript]:
+def start_script(start_script: StartScript) -> StartScript:
     """Return a function that starts a script over five users with an old one each."""
     for user in make_users(5):
         read_ago(user, "old", timedelta(days=100))
-    scripts: list[Script] = []
 
     def start(code: str) -> Script:
-        scripts.append(Script(RUN + code))
-        scripts[-1].wait_until_it_says("ready")
-        scripts[-1].go()
-        return scripts[-1]
+        script = start_script(RUN + code)
+        script.wait_until_it_says("ready")
+        script.go()
+        return script
 
-    yield start
-    for script in scripts:
-        if script.process.poll() is None:
-            script.process.kill()
-        script.process.communicate()
+    return start
 
 
 def assert_removed(count: int) -> None:

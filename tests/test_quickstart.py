@@ -1,10 +1,7 @@
 """docs/quickstart.md, followed word for word in a new project that installs the wheel."""
 
-import os
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
@@ -14,19 +11,19 @@ import httpx
 import pytest
 
 from tests.markdown import blocks, commands
-from tests.servers import HOST, ROOT, BrokerProcess, Process, free_port
+from tests.projects import QUICKSTART, Project, block_with, install_app
+from tests.servers import HOST, BrokerProcess, Process, free_port, says
 from tests.wire import open_socket
 
 pytestmark = pytest.mark.one_database
 
-QUICKSTART = ROOT / "docs/quickstart.md"
 # The quickstart gives these as they are at the end; it adds to the others.
 WHOLE_FILES = {"mysite/asgi.py", "templates/base.html"}
 USERS = ["auth.User", "people.Member"]
 SERVERS = [
     *commands(QUICKSTART, "python manage.py runserver"),
-    *commands(QUICKSTART, "daphne"),
-    *commands(QUICKSTART, "uvicorn"),
+    *commands(QUICKSTART, "daphne --port 8000"),
+    *commands(QUICKSTART, "uvicorn --port 8000"),
 ]
 
 # What a project has before it comes to the quickstart: pages, and perhaps users of its own.
@@ -52,46 +49,18 @@ print(client.cookies["sessionid"].value)
 """
 
 
-class Project:
-    """A Django project in a directory of its own, which sees the installed wheel and no clone."""
+class NewProject(Project):
+    """A project that was started a minute ago."""
 
-    def __init__(self, directory: Path, packages: Path, broker: BrokerProcess) -> None:
+    @classmethod
+    def start(cls, directory: Path, packages: Path, broker: BrokerProcess) -> Self:
         """Start it as everybody does."""
-        self.directory = directory
-        programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        own = {"PATH": programs, "PYTHONPATH": str(packages), "REDIS_URL": broker.url}
-        self.env = {**os.environ, **own}
-        self.run("django-admin startproject mysite .")
+        project = cls(directory, packages, REDIS_URL=broker.url)
+        project.run("django-admin startproject mysite .")
         (directory / "templates").mkdir()
-        self.append("mysite/settings.py", TEMPLATES)
-        self.append("mysite/urls.py", PAGES)
-
-    def typed(self, command: str) -> list[str]:
-        """Return a command as it is typed in the project's directory."""
-        # The settings of these tests are no business of a project that names its own.
-        return ["sh", "-c", f'unset DJANGO_SETTINGS_MODULE; cd "{self.directory}" && {command}']
-
-    def run(self, command: str) -> str:
-        """Type a command and return what it prints."""
-        done = subprocess.run(
-            self.typed(command),
-            env=self.env,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
-        return done.stdout + done.stderr
-
-    def shell(self, code: str) -> str:
-        """Run code in `manage.py shell` and return the last line that it prints."""
-        (self.directory / "typed.py").write_text(code)
-        return self.run("python manage.py shell -v 0 < typed.py").splitlines()[-1]
-
-    def append(self, name: str, text: str) -> None:
-        """Add text to the end of a file."""
-        with (self.directory / name).open("a") as file:
-            file.write(f"\n{text}")
+        project.append("mysite/settings.py", TEMPLATES)
+        project.append("mysite/urls.py", PAGES)
+        return project
 
     def have_users_of_its_own(self) -> Self:
         """Have a user model whose primary key is no number."""
@@ -116,10 +85,10 @@ class Served(Process):
 
     def __init__(self, project: Project, command: str) -> None:
         """Prepare it."""
-        port = str(free_port())
-        self.url = f"http://{HOST}:{port}"
-        self.socket_url = f"ws://{HOST}:{port}/ws/notifications/"
-        command = re.sub(r"\b8000\b", port, command)
+        self.port = free_port()
+        self.url = f"http://{HOST}:{self.port}"
+        self.socket_url = f"ws://{HOST}:{self.port}/ws/notifications/"
+        command = re.sub(r"\b8000\b", str(self.port), command)
         if "runserver" in command:
             command += " --noreload"  # the reloader's child would outlive a SIGTERM
         log = project.directory / "server.log"
@@ -127,24 +96,13 @@ class Served(Process):
 
     def answers(self) -> bool:
         """Tell whether it serves the home page."""
-        try:
-            return httpx.get(self.url, timeout=5).is_success
-        except httpx.TransportError:
-            return False
+        return says(self.port, "/", timeout=5) is not None
 
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a directory where this repository's app is installed, as the quickstart says.
-
-    What it depends on is there already; so no index is asked.
-    """
-    [command] = commands(QUICKSTART, "python -m pip install /path/to/")
-    target = tmp_path_factory.mktemp("packages")
-    options = ["--quiet", "--no-deps", "--no-build-isolation", "--target", str(target)]
-    install = [sys.executable, *command.split()[1:4], *options, str(ROOT)]
-    subprocess.run(install, check=True, timeout=300)
-    return target
+    """Return a directory where this repository's app is installed."""
+    return install_app(tmp_path_factory.mktemp("packages"))
 
 
 @pytest.fixture(scope="module")
@@ -160,9 +118,9 @@ def project(
     tmp_path_factory: pytest.TempPathFactory,
     packages: Path,
     broker: BrokerProcess,
-) -> Project:
+) -> NewProject:
     """Return a project that was taken through the quickstart up to its server."""
-    project = Project(tmp_path_factory.mktemp("project"), packages, broker)
+    project = NewProject.start(tmp_path_factory.mktemp("project"), packages, broker)
     if request.param == "people.Member":
         project.have_users_of_its_own()
     project.follow(QUICKSTART)
@@ -237,7 +195,7 @@ def test_the_feed_answers_where_the_urls_were_mounted(served: Served, cookie: st
 
 
 def test_a_manifest_storage_renames_the_imports_too(project: Project) -> None:
-    [storage] = [b.text for b in blocks(QUICKSTART, "python") if "ManifestStatic" in b.text]
+    storage = block_with("ManifestStatic").text
     directory = project.directory
     (directory / "mysite/storage.py").write_text(storage)
     setting = 'STORAGES = {"staticfiles": {"BACKEND": "mysite.storage.HashedStaticFiles"}}\n'

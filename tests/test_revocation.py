@@ -258,6 +258,7 @@ async def page_of(site: ServerProcess, browser: httpx.AsyncClient) -> str:
     return answer.text
 
 
+@pytest.mark.one_database
 async def test_after_a_key_rotation_a_socket_is_accepted_and_nobody_is_logged_out(
     start_server: StartServer, settings: Any
 ) -> None:
@@ -285,6 +286,7 @@ async def test_after_a_key_rotation_a_socket_is_accepted_and_nobody_is_logged_ou
         assert await hears(wire, cast.alice, AT_ONCE_SECONDS)
 
 
+@pytest.mark.one_database
 async def test_a_key_that_is_rotated_without_a_fallback_ends_the_sessions(
     start_server: StartServer, settings: Any
 ) -> None:

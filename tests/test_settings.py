@@ -45,6 +45,7 @@ def test_other_combinations_serve(settings: Settings, debug: bool, key: str) -> 
     refuse_development_key()
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("entry", ["notifier.asgi", "notifier.wsgi"])
 def test_no_entry_point_serves_on_a_default_key(entry: str) -> None:
     done = _import(entry, DEBUG="0")
@@ -53,6 +54,7 @@ def test_no_entry_point_serves_on_a_default_key(entry: str) -> None:
     assert "SECRET_KEY is the default one" in done.stderr
 
 
+@pytest.mark.one_database
 def test_production_settings_pass_djangos_deployment_check() -> None:
     command = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
     env = {**os.environ, "DEBUG": "0", "SECRET_KEY": "k" * 30 + "0123456789abcdefghijklmnopqr"}

@@ -9,7 +9,7 @@ import httpx
 import pytest
 import websockets
 from asgiref.sync import sync_to_async
-from django.contrib.auth import SESSION_KEY
+from django.contrib.auth import HASH_SESSION_KEY
 from django.db import connections, transaction
 
 from accounts.models import User
@@ -86,7 +86,7 @@ async def test_a_socket_whose_application_fails_is_closed_and_no_zombie(
     start_server: StartServer, kind: Kind, alice: User
 ) -> None:
     server = await sync_to_async(start_server)(kind=kind)
-    cookie = await sync_to_async(cookie_of_no_possible_user)(alice)
+    cookie = await sync_to_async(cookie_that_cannot_be_checked)(alice)
 
     async with open_socket(server.socket_url, cookie) as wire:
         code = await wire.close_code()
@@ -141,10 +141,10 @@ def locked_inbox(user: User) -> Iterator[None]:
         holder.join()
 
 
-def cookie_of_no_possible_user(user: User) -> str:
-    """Store a session that names a user whose key can be no key."""
+def cookie_that_cannot_be_checked(user: User) -> str:
+    """Store a session whose hash no code can compare, as no site writes it."""
     session = session_for(user)
-    session[SESSION_KEY] = "nobody"
+    session[HASH_SESSION_KEY] = "\ud800"
     session.save()
     assert session.session_key is not None
     return session.session_key

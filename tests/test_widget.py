@@ -13,6 +13,7 @@ from django.contrib.sessions.backends.signed_cookies import SessionStore
 from django.http import HttpRequest
 from django.template import RequestContext, Template
 from django.test import Client, RequestFactory, override_settings
+from django.test.utils import override_script_prefix
 from django.utils.safestring import mark_safe
 from pytest_django import DjangoAssertNumQueries
 
@@ -51,6 +52,14 @@ def test_it_is_a_bell_and_toasts(alice: User) -> None:
     assert f'data-user="{alice.pk}"' in html
     assert 'href="/accounts/login/?next=/orders/%3Fpage%3D2"' in html
     assert html.count("js/notifications/index.js") == 1
+
+
+def test_its_addresses_are_below_the_prefix_of_the_site(alice: User) -> None:
+    with override_script_prefix("/intranet/"):
+        html = rendered(request_of(alice))
+
+    assert 'data-socket="/intranet/ws/notifications/"' in html
+    assert 'data-feed="/intranet/notifications/feed/"' in html
 
 
 def test_the_bell_can_be_left_out_and_stand_alone(alice: User) -> None:

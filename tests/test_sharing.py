@@ -1,0 +1,139 @@
+"""Those who ask the database at the same time share the answer's queries."""
+
+import asyncio
+import threading
+from collections.abc import Sequence
+
+import pytest
+from django.contrib.auth import BACKEND_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.models import Session
+from pytest_django import DjangoAssertNumQueries
+
+from notifications.auth import session_identities
+from notifications.sharing import Shared
+from tests.factories import make_user, session_cookie_for, session_for
+from tests.waiting import await_for
+
+
+class Reader:
+    """Doubles numbers; keeps what was asked at once, and can be made to hang."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[int]] = []
+        self.may_go = threading.Event()
+        self.may_go.set()
+
+    def __call__(self, numbers: Sequence[int]) -> list[int]:
+        self.asked.append(list(numbers))
+        if 0 in numbers:
+            assert self.may_go.wait(10)
+        if -1 in numbers:
+            raise LookupError("no such number")
+        return [2 * number for number in numbers]
+
+
+async def test_who_asks_in_one_turn_is_answered_by_one_reading() -> None:
+    reader = Reader()
+    shared = Shared(reader)
+
+    answers = await asyncio.gather(*(shared.read(number) for number in (1, 2, 3, 2)))
+
+    assert answers == [2, 4, 6, 4]
+    assert reader.asked == [[1, 2, 3]]
+
+
+async def test_who_asks_during_a_reading_waits_for_the_next() -> None:
+    reader = Reader()
+    shared = Shared(reader)
+    reader.may_go.clear()
+    first = asyncio.ensure_future(shared.read(0))
+    await await_for(lambda: reader.asked)
+    later = [asyncio.ensure_future(shared.read(number)) for number in (1, 2)]
+    await asyncio.sleep(0)
+    reader.may_go.set()
+
+    assert await asyncio.gather(first, *later) == [0, 2, 4]
+    assert reader.asked == [[0], [1, 2]]
+
+
+async def test_a_reading_that_hangs_holds_nobody_else_up() -> None:
+    reader = Reader()
+    shared = Shared(reader)
+    reader.may_go.clear()
+    hanging = asyncio.ensure_future(shared.read(0))
+    await await_for(lambda: reader.asked)
+
+    async with asyncio.timeout(5):
+        assert await shared.read(1) == 2
+
+    assert not hanging.done()
+    reader.may_go.set()
+    assert await hanging == 0
+
+
+async def test_what_a_reading_raises_reaches_each_who_waits_for_it_and_no_other() -> None:
+    shared = Shared(Reader())
+
+    answers = await asyncio.gather(shared.read(-1), shared.read(1), return_exceptions=True)
+
+    assert [type(each) for each in answers] == [LookupError, LookupError]
+    assert await shared.read(1) == 2
+
+
+async def test_who_gives_up_takes_no_answer_from_others() -> None:
+    reader = Reader()
+    shared = Shared(reader)
+    reader.may_go.clear()
+    tasks = [asyncio.ensure_future(shared.read(number)) for number in (0, 0)]
+    await await_for(lambda: reader.asked)
+    tasks[0].cancel()
+    reader.may_go.set()
+
+    assert await tasks[1] == 0
+
+
+# Sessions
+
+
+@pytest.mark.django_db
+def test_any_number_of_sessions_takes_two_queries(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    users = [make_user(f"user-{number}") for number in range(5)]
+    keys = [session_cookie_for(user) for user in users]
+
+    with django_assert_num_queries(2):
+        found = session_identities([*keys, "nobody's"])
+
+    assert [each and each.user_pk for each in found] == [*(user.pk for user in users), None]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("key", ["", "\x00", "ü" * 40, "x" * 5000, "' OR 1=1"])
+def test_a_cookie_that_is_no_key_spoils_nothing_for_others(key: str) -> None:
+    user = make_user()
+
+    found = session_identities([key, session_cookie_for(user)])
+
+    assert [each and each.user_pk for each in found] == [None, user.pk]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("broken", ["no user", "another key", "another backend", "no data"])
+def test_a_session_that_logs_nobody_in_spoils_nothing_for_others(broken: str) -> None:
+    user = make_user()
+    session = session_for(user)
+    if broken == "no user":
+        del session[SESSION_KEY]
+    elif broken == "another key":
+        session[SESSION_KEY] = "of-another-model"
+    elif broken == "another backend":
+        session[BACKEND_SESSION_KEY] = "gone.Backend"
+    session.save()
+    if broken == "no data":
+        Session.objects.filter(pk=session.session_key).update(session_data="no data")
+    assert session.session_key is not None
+
+    found = session_identities([session.session_key, session_cookie_for(user)])
+
+    assert [each and each.user_pk for each in found] == [None, user.pk]
