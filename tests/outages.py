@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
 
+from asgiref.sync import sync_to_async
 from pytest_django import Settings
 
 from accounts.models import User
-from notifications import anotify, delivery, hints
+from notifications import delivery, hints, protocol
 from notifications.metrics import counters
 from tests.servers import BrokerProcess
 from tests.waiting import wait_for
@@ -45,7 +46,7 @@ def circuit_is_closed() -> bool:
 
 async def hint_arrives(user: User, wire: Wire) -> bool:
     """Tell whether a hint reaches the socket now: no sweep and no feed can deliver a transient."""
-    await anotify(user, "Now", transient=True)
+    await sync_to_async(delivery.send)([hints.toast(user.pk, protocol.toast({"title": "Now"}))])
     try:
         await wire.receive_type("toast", HINT_SECONDS)
     except TimeoutError:

@@ -303,7 +303,8 @@ def test_a_change_of_its_own_survives_a_deadlock(
     other.commit(lambda: notify(alice, "other"))
     both.result(WAIT_SECONDS)
 
-    assert counters["ledger.conflict"] == conflicts + 1
+    # Tried again, it may come between the two once more.
+    assert counters["ledger.conflict"] > conflicts
     assert texts_of(alice) == ["first", "other", "both"]
     assert texts_of(bob) == ["first", "both"]
 
