@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 disabled = ContextVar("notifications_triggers_disabled", default=False)
 """Whether nothing fires in this thread or task."""
 
+_running: ContextVar[frozenset[Any]] = ContextVar("notifications_running", default=frozenset())
+
 _LEAVING = "_notifications_leaving"
 
 
@@ -51,10 +53,10 @@ rules: dict[type[Model], list[Trigger]] = {}
 
 
 def saved(
-    instance: Model, *, created: bool, raw: bool, update_fields: Any = None, **kwargs: Any
+    instance: Model, *, created: bool, raw: bool, using: str, update_fields: Any, **kwargs: Any
 ) -> None:
     """Ask the rules about a new row or a changed one; fixtures ask none."""
-    old = take_changes(instance, update_fields)
+    old = take_changes(instance, update_fields, using)
     for rule in () if raw else _of(type(instance), "created" if created else "updated", "changed"):
         its = {name: old[name] for name in rule.changed if name in old}
         if rule.event != "changed" or (its and not created):
@@ -86,7 +88,10 @@ def members_changed(
     if not due or disabled.get():
         return
     members = _members(instance, owner, due[0].field, action, model, reverse=reverse, **kwargs)
-    pairs = [(each, [instance]) for each in members] if reverse else [(instance, members)]
+    field = owner._meta.get_field(due[0].field)
+    pairs = [] if reverse else [(instance, members)]
+    if reverse or field.remote_field.symmetrical:
+        pairs += [(each, [instance]) for each in members]
     for changed, others in pairs:
         for rule in due if others else ():
             _fire(rule, changed, others)
@@ -114,9 +119,12 @@ def _of(model: type[Model], *events: str) -> list[Trigger]:
     return [rule for rule in rules.get(model, ()) if rule.event in events]
 
 
+# Not again for what the function itself does to this instance: it would go on forever.
 def _fire(rule: Trigger, instance: Model, *more: Any) -> None:
-    if disabled.get():
+    running, this = _running.get(), (rule, instance.pk)
+    if disabled.get() or this in running:
         return
+    token = _running.set(running | {this})
     try:
         with _savepoints({database(), instance._state.db or database()}):
             if rule.when is None or rule.when(instance):
@@ -125,6 +133,8 @@ def _fire(rule: Trigger, instance: Model, *more: Any) -> None:
         if conf.STRICT_TRIGGERS:
             raise
         logger.exception("Trigger %s failed for %s.", rule.name, _label(instance))
+    finally:
+        _running.reset(token)
 
 
 # A failed statement would spoil the caller's transaction. Without one, notify() has its own.

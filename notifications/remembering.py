@@ -2,55 +2,85 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from copy import deepcopy
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
+from weakref import ref
 
-from django.db.models import Field, Model
-from django.db.models.fields.files import FieldFile
-from django.db.models.signals import post_init, pre_save
+from django.db import connections, transaction
+from django.db.models import Field, FileField, Model
 
 Values = dict[str, Any]
 
 _watched: dict[type[Model], set[str]] = {}
 _STORED = "_notifications_stored"
+_UNDO = "_notifications_undo"
+
+
+class _Undo(list[tuple["ref[Callable[[], None]]", Values]]):
+    """What was stored before each change of a transaction that may yet be rolled back."""
+
+    def __reduce__(self) -> Any:
+        return _Undo, ()  # a copy, or an instance from a cache, belongs to no transaction
 
 
 def watch(model: type[Model], names: Iterable[str]) -> None:
-    """Remember these fields of the model's instances from now on."""
+    """Remember these fields of the model's and its subclasses' instances from now on."""
     if model not in _watched:
         _watched[model] = set()
-        post_init.connect(_remember_loaded, sender=model)
-        pre_save.connect(_forget_unsaved, sender=model)
+        _follow_loads(model)
         _follow_refreshes(model)
     _watched[model].update(names)
 
 
-def take_changes(instance: Model, update_fields: Collection[str] | None) -> Values:
+def take_changes(instance: Model, update_fields: Collection[str] | None, using: str) -> Values:
     """Return the previous values of what this save changed, and remember what it saved."""
-    stored: Values = instance.__dict__.get(_STORED, {})
-    saved = _values(instance, update_fields)
-    instance.__dict__[_STORED] = {
+    stored, saved = _stored(instance), _values(instance, update_fields)
+    now = {
         name: value
         for name, value in {**stored, **saved}.items()
         if name in saved or not _is_saved(instance._meta.get_field(name), update_fields)
     }
+    if _STORED in instance.__dict__ and now != stored:
+        _undo_on_rollback(instance, stored, using)
+    instance.__dict__[_STORED] = now
     return {n: stored[n] for n, value in saved.items() if n in stored and stored[n] != value}
 
 
-def _remember_loaded(instance: Model, **kwargs: Any) -> None:
-    instance.__dict__[_STORED] = _values(instance, None)
+# Django has no on_rollback. But it lets go of a hook for the commit whose savepoint or transaction
+# is rolled back: a hook that is gone and did not run tells of a rollback.
+def _undo_on_rollback(instance: Model, stored: Values, using: str) -> None:
+    if connections[using].in_atomic_block:
+        undo = instance.__dict__.setdefault(_UNDO, _Undo())
+        hook = partial(undo.clear)
+        undo.append((ref(hook), stored))
+        transaction.on_commit(hook, using)
 
 
-# What was only constructed is not in the database: its values are nobody's previous ones.
-def _forget_unsaved(instance: Model, **kwargs: Any) -> None:
-    if instance._state.adding:
-        instance.__dict__.pop(_STORED, None)
+def _stored(instance: Model) -> Values:
+    undo = instance.__dict__.get(_UNDO, ())
+    while undo and undo[-1][0]() is None:
+        instance.__dict__[_STORED] = undo.pop()[1]
+    stored: Values = instance.__dict__.get(_STORED, {})
+    return stored
+
+
+# Not post_init: what is only constructed is nobody's previous value, and may not even be legal.
+def _follow_loads(model: Any) -> None:
+    load = model.from_db.__func__
+
+    @wraps(load)
+    def from_db(cls: Any, *args: Any, **kwargs: Any) -> Model:
+        instance: Model = load(cls, *args, **kwargs)
+        instance.__dict__[_STORED] = _values(instance, None)
+        return instance
+
+    model.from_db = classmethod(from_db)
 
 
 # Django sends no signal for a refresh, which is also how a deferred field is loaded.
-def _follow_refreshes(model: type[Model]) -> None:
+def _follow_refreshes(model: Any) -> None:
     refresh = model.refresh_from_db
 
     @wraps(refresh)
@@ -59,17 +89,16 @@ def _follow_refreshes(model: type[Model]) -> None:
     ) -> None:
         names = None if fields is None else list(fields)
         refresh(self, using, names, *args, **kwargs)
-        stored = self.__dict__.get(_STORED, {})
-        self.__dict__[_STORED] = {**stored, **_values(self, names)}
+        self.__dict__[_STORED] = {**_stored(self), **_values(self, names)}
 
-    model.refresh_from_db = refresh_from_db  # type: ignore[method-assign]
+    model.refresh_from_db = refresh_from_db
 
 
 def _values(instance: Model, among: Collection[str] | None) -> Values:
-    fields = (instance._meta.get_field(name) for name in _watched.get(type(instance), ()))
+    fields = {name: instance._meta.get_field(name) for name in _names(type(instance))}
     return {
-        field.name: _plain(field, instance.__dict__[field.attname])
-        for field in fields
+        name: _plain(field, instance.__dict__[field.attname])
+        for name, field in fields.items()
         if isinstance(field, Field)
         and _is_saved(field, among)
         and field.attname in instance.__dict__  # else it is deferred
@@ -77,11 +106,15 @@ def _values(instance: Model, among: Collection[str] | None) -> Values:
     }
 
 
+def _names(model: type[Model]) -> set[str]:
+    return {name for each in model.__mro__ for name in _watched.get(each, ())}
+
+
 def _is_saved(field: Any, among: Collection[str] | None) -> bool:
     return among is None or field.name in among or field.attname in among
 
 
 def _plain(field: Field[Any, Any], value: Any) -> Any:
-    if isinstance(value, FieldFile):
-        return value.name
+    if isinstance(field, FileField):
+        return str(value or "")  # its name, as it is stored
     return deepcopy(field.to_python(value))

@@ -136,11 +136,16 @@ def of_visitor(request: HttpRequest) -> Standing | None:
 
 
 def of_many(user_pks: Collection[Any]) -> dict[Any, Standing]:
-    """Return how users stand, by primary key, in a few queries for all of them."""
+    """Return how users stand, by primary key, in a few queries for all of them.
+
+    Who was deleted meanwhile stands before an empty inbox, and spoils nothing for the others.
+    """
     inboxes = _inboxes(set(user_pks))
-    if not inboxes:
+    if not user_pks:
         return {}
-    board = board_at(BroadcastLog.beside(next(iter(inboxes.values()))))
+    log = BroadcastLog.beside(next(iter(inboxes.values()))) if inboxes else BroadcastLog()
+    board = board_at(log)
+    inboxes |= {pk: Inbox(pk=pk) for pk in user_pks if pk not in inboxes}
     groups = _groups(inboxes.keys(), board)
     marks = _marks(inboxes.keys(), board)
     return {

@@ -18,7 +18,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 # Many writers to one inbox in REPEATABLE READ all lose against the first, so the pauses grow apart.
-PAUSES_SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32)
+PAUSES_SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64)
 
 # SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html
 SERIALIZATION_FAILURE = "40001"

@@ -31,6 +31,8 @@ ARGUMENTS = {
 }
 EVENTS = ("created", "updated", "deleted", "added", "removed")
 
+_waiting: list[tuple[type[Model] | str, Trigger]] = []
+
 
 def trigger(
     model: type[Model] | str,
@@ -45,7 +47,7 @@ def trigger(
     It returns None, a pair `(user or users, payload)`, or a list of such pairs. `on` is "created",
     "updated", "deleted", or with `field=` "added" or "removed"; `changed` names fields, and the
     function may then take their previous values as a second argument. Raises `TypeError`,
-    `ValueError` or `LookupError` for a rule that cannot be.
+    `ValueError` or `LookupError` for a rule that cannot be, at the latest when Django starts.
     """
     names = (changed,) if isinstance(changed, str) else tuple(changed)
     event = _event(on, names, field)
@@ -57,10 +59,19 @@ def trigger(
         rule = Trigger(
             function=function, event=event, takes=takes, changed=names, field=field, when=when
         )
-        _with_model(model, lambda found: _connect(found, rule))
+        _waiting.append((model, rule))
+        if apps.models_ready:
+            connect_waiting()
         return function
 
     return declare
+
+
+def connect_waiting() -> None:
+    """Begin with the rules declared since; before all models are there, they wait."""
+    while _waiting:
+        model, rule = _waiting.pop(0)
+        _connect(_find(model, rule), rule)
 
 
 @contextmanager
@@ -99,18 +110,17 @@ def _takes(function: Callable[..., Any], event: str) -> int:
     raise TypeError(f"{function.__qualname__}() must take {legal}{extra}.")
 
 
-def _with_model(model: type[Model] | str, use: Callable[[type[Model]], None]) -> None:
+def _find(model: type[Model] | str, rule: Trigger) -> type[Model]:
+    if isinstance(model, type) and issubclass(model, Model):
+        return model
     if not isinstance(model, str):
-        if not (isinstance(model, type) and issubclass(model, Model)):
-            raise TypeError(f"{model!r} is no model; give the class or 'app_label.Model'.")
-        use(model)
-    elif model.count(".") != 1:
+        raise TypeError(f"{model!r} is no model; give the class or 'app_label.Model'.")
+    if model.count(".") != 1:
         raise ValueError(f"{model!r} names no model; write 'app_label.Model'.")
-    elif apps.models_ready:
-        use(apps.get_model(model))
-    else:
-        label, name = model.split(".")
-        apps.lazy_model_operation(use, (label, name.lower()))
+    try:
+        return apps.get_model(model)
+    except LookupError as exc:
+        raise LookupError(f"{rule.name} is a trigger of {model!r}: {exc}") from exc
 
 
 def _connect(model: type[Model], rule: Trigger) -> None:
@@ -120,15 +130,24 @@ def _connect(model: type[Model], rule: Trigger) -> None:
         _field(model, name, Field)
     if rule.field:
         through = _field(model, rule.field, ManyToManyField).remote_field.through
-        uid = ("notifications.triggers", model, rule.field)
-        m2m_changed.connect(members_changed, sender=through, dispatch_uid=uid)
-    elif rule.event == "deleted":
-        post_delete.connect(deleted, sender=model)
-    else:
-        post_save.connect(saved, sender=model)
+        m2m_changed.connect(members_changed, sender=through)
     if rule.changed:
         watch(model, rule.changed)
-    rules.setdefault(model, []).append(rule)
+    for each in _classes(model, rule.event):
+        if rule.event == "deleted":
+            post_delete.connect(deleted, sender=each)
+        elif not rule.field:
+            post_save.connect(saved, sender=each)
+        rules.setdefault(each, []).append(rule)
+
+
+# Django's signals name the one class that was used, not those above it. Only where a child's row
+# is deleted, its parent's row has a signal of its own.
+def _classes(model: type[Model], event: str) -> Iterator[type[Model]]:
+    yield model
+    for each in model.__subclasses__():
+        if each._meta.proxy or event != "deleted":
+            yield from _classes(each, event)
 
 
 def _field(model: type[Model], name: str, kind: type[Any]) -> Any:

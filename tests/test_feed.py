@@ -259,3 +259,16 @@ def test_old_state_and_feed_make_fresh_state(db: None, steps: list[tuple[str, li
     assert client.u == inbox.last_seq
     assert client.unread == inbox.unread == Notification.objects.of(alice.pk).unread().count()
     assert client.unread == sum(not item["read"] for item in client.items.values())
+
+
+def test_a_reader_who_was_deleted_spoils_nothing_for_others(alice: User) -> None:
+    notify(alice, "Hello")
+    bob = make_user("bob")
+    gone = bob.pk
+    bob.delete()
+
+    pages = feed.read_many([(gone, Resume(u=0)), (alice.pk, Resume(u=0))])
+    alone = feed.read(gone, Resume(u=0))
+
+    assert [item["title"] for item in pages[1].items] == ["Hello"]
+    assert (pages[0].items, pages[0].unread, alone.items) == ((), 0, ())

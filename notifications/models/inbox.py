@@ -9,10 +9,13 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.db import models
 from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+from .bulk import insert_from
 
 TIME_ZONE_MAX_CHARS = 64
 
@@ -24,8 +27,12 @@ def new_epoch() -> str:
 
 class InboxQuerySet(models.QuerySet["Inbox"]):
     def ensure(self, user_pks: Iterable[Any]) -> None:
-        """Create the inboxes that are missing; in one order, against deadlocks."""
-        self.bulk_create((Inbox(pk=pk) for pk in sorted(user_pks)), ignore_conflicts=True)
+        """Create the inboxes that are missing; in one order, against deadlocks.
+
+        Whose user is gone gets none.
+        """
+        users = get_user_model()._base_manager.filter(pk__in=list(user_pks)).order_by("pk")
+        insert_from(users, Inbox, {"user": F("pk")}, ignore_conflicts=True)
 
     def of(self, user_pk: Any) -> Inbox:
         """Return the user's inbox, made now if this is the first contact."""

@@ -5,18 +5,18 @@ Numbers are allocated by inbox.py; nothing in this package sends.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Self
 
 from django.conf import settings
-from django.db import connections, models, router
-from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import F, Q, Value
+from django.db import models
+from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from .broadcast import Broadcast
+from .bulk import can_return_rows, insert_from
 from .content import Content
 from .inbox import Inbox
 from .mute import GROUP_KEY_MAX_CHARS
@@ -95,13 +95,15 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
         rows = [
             Notification(recipient_id=inbox.pk, seq=inbox.last_seq, **fields) for inbox in inboxes
         ]
-        connection = connections[router.db_for_write(Notification)]
-        if len(rows) < 2 or not connection.features.can_return_rows_from_bulk_insert:
+        if len(rows) < 2 or not can_return_rows(Notification):
             return self.bulk_create(rows)
-        pks = _insert_from_inboxes(connection, [row.recipient_id for row in rows], fields)
+        values = {**fields, "recipient": F("pk"), "seq": F("last_seq")}
+        source = Inbox.objects.filter(pk__in=[inbox.pk for inbox in inboxes])
+        found = insert_from(source, Notification, values, returning=("recipient_id", "id"))
+        pks = {Inbox._meta.pk.to_python(user_pk): pk for user_pk, pk in found}
         for row in rows:
             row.pk = pks[row.recipient_id]
-            row._state.adding, row._state.db = False, connection.alias
+            row._state.adding, row._state.db = False, self.db
         return rows
 
     def renumber(self, rows: Sequence[Notification], inbox: Inbox, **changes: Any) -> None:
@@ -207,29 +209,3 @@ class Notification(Content):
     def is_restorable(self, now: datetime) -> bool:
         """Tell whether it is removed and may come back."""
         return self.removed_at is not None and (self.expires is None or self.expires > now)
-
-
-# `bulk_create()` spends most of its time on preparing the same values again for each row, and on
-# SQLite needs a statement for every 50 of them.
-def _insert_from_inboxes(
-    connection: BaseDatabaseWrapper, user_pks: Sequence[Any], fields: Mapping[str, Any]
-) -> dict[Any, int]:
-    concrete = [each for each in Notification._meta.concrete_fields if not each.primary_key]
-    values: dict[str, Any] = {
-        each.name: Value(fields.get(each.name, each.get_default()), output_field=each)
-        for each in concrete
-    }
-    values |= {"recipient": F("pk"), "seq": F("last_seq")}
-    selected = {f"new_{name}": value for name, value in values.items()}
-    inboxes = Inbox._default_manager.filter(pk__in=user_pks).annotate(**selected)
-    select, params = inboxes.values_list(*selected).query.get_compiler(connection.alias).as_sql()
-    quote, meta = connection.ops.quote_name, Notification._meta
-    columns = ", ".join(quote(each.column) for each in concrete)
-    recipient = quote(meta.get_field("recipient").attname)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO {quote(meta.db_table)} ({columns}) {select} "
-            f"RETURNING {recipient}, {quote(meta.pk.column)}",
-            params,
-        )
-        return {Inbox._meta.pk.to_python(user_pk): pk for user_pk, pk in cursor.fetchall()}

@@ -1,0 +1,61 @@
+"""Rows written from other rows, in one statement however many they are.
+
+`bulk_create()` prepares the same values again for each row, which is most of its time, and on
+SQLite it needs a statement for every 999 of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import connections, models, router
+from django.db.models import Value
+from django.db.models.constants import OnConflict
+
+
+def can_return_rows(model: type[models.Model]) -> bool:
+    """Tell whether this model's database says what it has inserted."""
+    features = connections[router.db_for_write(model)].features
+    return bool(features.can_return_rows_from_bulk_insert)
+
+
+def insert_from(
+    source: models.QuerySet[Any],
+    model: type[models.Model],
+    values: Mapping[str, Any],
+    *,
+    returning: tuple[str, ...] = (),
+    ignore_conflicts: bool = False,
+) -> list[tuple[Any, ...]]:
+    """Insert a row for each of `source`; return these columns of what was inserted.
+
+    `values` are expressions of `source`, or plain values that are the same for all; fields that
+    are not named get their defaults, once for all of them.
+    """
+    connection = connections[router.db_for_write(model)]
+    fields = [
+        each for each in model._meta.concrete_fields if not isinstance(each, models.AutoField)
+    ]
+    selected = {f"new_{each.name}": _expression(each, values) for each in fields}
+    query = source.annotate(**selected).values_list(*selected).query
+    select, params = query.get_compiler(connection.alias).as_sql()
+    conflict = OnConflict.IGNORE if ignore_conflicts else None
+    quote = connection.ops.quote_name
+    columns = {each.attname: quote(each.column) for each in model._meta.concrete_fields}
+    parts = [
+        connection.ops.insert_statement(on_conflict=conflict),
+        quote(model._meta.db_table),
+        f"({', '.join(columns[each.attname] for each in fields)})",
+        select,
+        connection.ops.on_conflict_suffix_sql(fields, conflict, [], []),
+        f"RETURNING {', '.join(columns[name] for name in returning)}" if returning else "",
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(" ".join(filter(None, parts)), params)
+        return cursor.fetchall() if returning else []
+
+
+def _expression(field: Any, values: Mapping[str, Any]) -> Any:
+    value = values[field.name] if field.name in values else field.get_default()
+    return value if hasattr(value, "resolve_expression") else Value(value, output_field=field)
