@@ -1,9 +1,8 @@
-"""An order that somebody waits for. It knows nothing of notifications; see signals.py."""
+"""An order that somebody waits for. It knows nothing of notifications; see triggers.py."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any, Self
+from typing import Any
 
 from django.conf import settings
 from django.db import models, transaction
@@ -44,9 +43,6 @@ class Order(models.Model):
     placed = models.DateTimeField(auto_now_add=True)
     changed = models.DateTimeField(auto_now=True)
 
-    # What the database holds: a receiver of post_save compares, and acts on a change only.
-    stored_status: str | None = None
-
     objects = OrderQuerySet.as_manager()
 
     class Meta:
@@ -58,12 +54,6 @@ class Order(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("demo:home") + "#order"
-
-    @classmethod
-    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any]) -> Self:
-        order = super().from_db(db, field_names, values)
-        order.stored_status = order.__dict__.get("status")
-        return order
 
     @property
     def next_status(self) -> Status | None:

@@ -19,20 +19,15 @@ from pytest_django import Settings
 
 from accounts.models import User
 from demo.models import Order
-from notifications import firing, trigger, triggers, triggers_disabled
+from notifications import firing, trigger, triggers_disabled
 from notifications.models import Notification
 from tests.factories import make_user
 from tests.markdown import blocks
+from tests.rules import calls_of
 from tests.servers import ROOT
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def own_rules(monkeypatch: pytest.MonkeyPatch) -> None:
-    rules: dict[Any, Any] = {}
-    monkeypatch.setattr(firing, "rules", rules)
-    monkeypatch.setattr(triggers, "rules", rules)
+pytest_plugins = ["tests.rules_fixture"]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_rules")]
 
 
 @pytest.fixture
@@ -46,18 +41,7 @@ def order(alice: User) -> Order:
 
 
 def told() -> QuerySet[Notification]:
-    """Return what triggers sent; the demo's own signal gives its notifications a kind."""
-    return Notification.objects.filter(kind="").order_by("title", "recipient")
-
-
-def calls_of(**options: Any) -> list[Any]:
-    """Declare a rule on orders that only keeps what it was called with."""
-    calls: list[Any] = []
-    if "changed" in options:
-        trigger(Order, **options)(lambda order, old: calls.append(old))
-    else:
-        trigger(Order, **options)(lambda order: calls.append(order))
-    return calls
+    return Notification.objects.order_by("title", "recipient")
 
 
 def test_each_event_fires_once_for_its_own_thing(alice: User) -> None:
@@ -226,8 +210,22 @@ def test_a_model_is_named_by_a_string(order: Order) -> None:
     order.save()
 
     assert calls == [order]
-    with pytest.raises(LookupError, match="Nothing"):
-        trigger("demo.Nothing", on="updated")(calls.append)
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("demo.Nothing", "forget is a trigger of 'demo.Nothing': App 'demo' doesn't have"),
+        ("nowhere.Order", "No installed app with label 'nowhere'"),
+        ("Order", "'Order' names no model; write 'app_label.Model'"),
+        (Thread, "is no model; give the class or 'app_label.Model'"),
+    ],
+)
+def test_a_model_that_there_is_none_of_is_told(model: Any, said: str) -> None:
+    def forget(order: Order) -> None: ...
+
+    with pytest.raises((LookupError, ValueError, TypeError), match=said):
+        trigger(model, on="updated")(forget)
 
 
 def test_the_guide_does_what_it_says(alice: User) -> None:
@@ -279,7 +277,7 @@ def test_a_disabled_block_is_of_its_own_thread(order: Order) -> None:
     calls = calls_of(on="updated")
 
     def save_in_a_thread() -> None:
-        firing.saved(order, created=False, raw=False)
+        firing.saved(order, created=False, raw=False, using="default", update_fields=None)
 
     with triggers_disabled():
         order.save()

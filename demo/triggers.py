@@ -1,25 +1,21 @@
-"""Announces each new status of an order with a plain Django model signal."""
+"""Announces each new status of an order. The order itself knows nothing of notifications."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from django.db.models.signals import post_save
-from django.dispatch import receiver
 from django.utils.translation import gettext as _
 
-from notifications import notify
+from notifications import trigger
 
 from .models import Order
 
 
-@receiver(post_save, sender=Order)
-def announce_status(instance: Order, *, raw: bool, **kwargs: Any) -> None:
+@trigger(Order, on="created")
+@trigger(Order, changed="status")
+def announce_status(order: Order) -> tuple[Any, dict[str, str], dict[str, str]]:
     """Tell the customer; the key rewrites the order's notification instead of adding another."""
-    if raw or instance.status == instance.stored_status:
-        return
-    instance.stored_status = instance.status
-    notify(instance.user, _payload(instance), key=f"order-{instance.pk}")
+    return order.user, _payload(order), {"key": f"order-{order.pk}"}
 
 
 def _payload(order: Order) -> dict[str, str]:
