@@ -100,18 +100,20 @@ def _broadcast_hint(row: Broadcast) -> Hint:
 
 
 def _hint(change: Change) -> Hint:
-    inbox = change.inbox
+    inbox, stood = change.inbox, change.standing
+    # What was read may have ended before the standing was looked at: its end must not be undone.
+    item = protocol.personal_item if stood is None else stood.change
     hint = hints.changed(
         inbox.pk,
         epoch=inbox.epoch,
         after=change.after,
         seq=inbox.last_seq,
         unread=inbox.unread,
-        items=[protocol.personal_item(row) for row in change.rows],
+        items=[item(row) for row in change.rows],
     )
-    if change.standing is None:
+    if stood is None:
         return hint
-    return hints.with_broadcasts(hint, change.standing.unread_broadcasts, change.standing.head.b)
+    return hints.with_broadcasts(hint, stood.unread_broadcasts, stood.head.b)
 
 
 def _transmit(layer: Any, messages: Sequence[Hint]) -> None:

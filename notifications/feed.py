@@ -175,19 +175,10 @@ def _filled(page: Page, stood: Standing, rows: Sequence[Notification]) -> Page:
 def _personal_items(
     page: Page, stood: Standing, rows: Sequence[Notification]
 ) -> list[dict[str, Any]]:
-    items = [_personal_item(stood, row) for row in rows]
+    items = [stood.change(row) for row in rows]
     told = [mark for mark in stood.read_all(after=page.start.u) if mark.seq <= page.head.u]
     items += [personal_item(mark) for mark in told]
     return sorted(items, key=lambda item: item["seq"]) if told else items
-
-
-def _personal_item(stood: Standing, row: Notification) -> dict[str, Any]:
-    if row.broadcast_id is not None:
-        broadcast = stood.board.get(row.broadcast_id)
-        if broadcast is None:
-            return tombstone("u", row.seq, row.item_id)
-        row.broadcast = broadcast
-    return personal_item(row)
 
 
 def _broadcast_items(stood: Standing, entry: Entry) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ from django.http import HttpRequest
 
 from .board import Board, Viewer, board_at
 from .models import Broadcast, BroadcastLog, Inbox, Notification
-from .protocol import Cursor, broadcast_item, personal_item
+from .protocol import Cursor, broadcast_item, personal_item, tombstone
 from .recipients import has_field
 
 # Fields that a user model has when it stands on AbstractUser; without them nobody joined late, and
@@ -91,6 +91,15 @@ class Standing:
         """Return those of these broadcasts that are live and the user's, removed ones too."""
         named = (self.board.get(pk) for pk in pks)
         return [self.mark(each) for each in named if each and self.board.is_for(self.viewer, each)]
+
+    def change(self, row: Notification) -> dict[str, Any]:
+        """Return a number of this user's log as an item; what broadcasts say is on the board."""
+        if row.broadcast_id is not None:
+            broadcast = self.board.get(row.broadcast_id)
+            if broadcast is None:
+                return tombstone("u", row.seq, row.item_id)
+            row.broadcast = broadcast
+        return personal_item(row)
 
     def item(self, row: Notification) -> dict[str, Any]:
         """Return a row of this user's list as an item: unmarked broadcasts are on stream b."""

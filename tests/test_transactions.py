@@ -1,5 +1,6 @@
 """Transactions that meet at one inbox: who waits, who is tried again, and who is told."""
 
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from pytest_django import Settings
 
 from accounts.models import User
 from notifications import (
+    broadcast,
+    change_broadcast,
     feed,
     mark_all_read,
     mark_read,
@@ -20,15 +23,17 @@ from notifications import (
     mark_unread,
     notify,
     notify_many,
+    recall_broadcast,
     remove,
     restore,
     retention,
 )
 from notifications.metrics import counters
-from notifications.models import Inbox, Notification
+from notifications.models import Broadcast, Inbox, Notification
 from notifications.protocol import Resume
 from tests.factories import make_user
 from tests.inboxes import state_of, texts_of, told
+from tests.recording import RecordingLayer
 from tests.waiting import wait_for
 
 WAIT_SECONDS = 30
@@ -339,3 +344,37 @@ def test_expiry_goes_by_the_rows_as_they_are_when_the_lock_is_had(
     expiry.result(WAIT_SECONDS)
 
     assert state_of(alice) == (2, 1)
+
+
+@on_postgresql
+@pytest.mark.parametrize(
+    "end",
+    [recall_broadcast, lambda row: change_broadcast(row, "Corrected")],
+    ids=["recalled", "corrected"],
+)
+@pytest.mark.parametrize("act", [mark_read, mark_unread])
+def test_a_broadcast_that_ends_or_changes_while_it_is_marked_is_told_as_it_is(
+    alice: User, elsewhere: Elsewhere, settings: Settings, act: Any, end: Any
+) -> None:
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": "tests.recording.RecordingLayer"}}
+    row = broadcast("All")
+    assert isinstance(row, Broadcast)
+    if act is mark_unread:
+        mark_read(alice, [row])
+    RecordingLayer.sent.clear()
+    ended: list[Any] = []
+
+    def end_first(execute: Any, sql: str, *args: Any) -> Any:
+        # The rows are read by now, and the mark is about to be written.
+        if not ended and 'notifications_notification"' in sql and not sql.startswith("SELECT"):
+            ended.append(elsewhere.run(lambda: end(row)).result(WAIT_SECONDS))
+        return execute(sql, *args)
+
+    with connection.execute_wrapper(end_first):
+        act(alice, [f"b{row.pk}"])
+
+    [message] = [hint for _, hint in RecordingLayer.sent if hint["type"] == "notification.changed"]
+    [item] = json.loads(message["items"])
+    page = feed.read(alice.pk, Resume(u=message["after"]))
+    assert item == page.items[0]
+    assert item["removed"] or item["title"] == "Corrected"

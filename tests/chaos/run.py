@@ -70,7 +70,8 @@ class Run:
             await self._run()
         finally:
             await asyncio.to_thread(self._stop)
-        lost = sum([await self._missing(client) for client in self.clients])
+        differences = [line for each in self.clients for line in await self._differences(each)]
+        lost = len(differences)
         doubled = sum(n - 1 for client in self.clients for n in client.shown.values())
         rolled_back = sum(client.titles["ROLLED BACK"] for client in self.clients)
         unread = await _look_up(wrong_unread_counts)
@@ -80,6 +81,8 @@ class Run:
         print(f"{'shown of a rolled-back transaction':34} {rolled_back}")
         print(f"{'unread counts that are wrong':34} {unread}")
         print(f"{'clients that count otherwise':34} {miscounting}")
+        for line in differences:
+            print(line)
         return 1 if lost or doubled or rolled_back or unread or miscounting else 0
 
     async def _run(self) -> None:
@@ -128,9 +131,16 @@ class Run:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _missing(self, client: Client) -> int:
+        return len(await self._differences(client))
+
+    async def _differences(self, client: Client) -> list[str]:
         truth = await _look_up(lambda: stored_state(client.user_pk))
         ids = truth.keys() | client.state.keys()
-        return sum(truth.get(each) != client.state.get(each) for each in ids)
+        return [
+            f"user {client.user_pk}, {each}: stored {truth.get(each)}, held {client.state.get(each)}"
+            for each in sorted(ids)
+            if truth.get(each) != client.state.get(each)
+        ]
 
     async def _miscounting(self) -> int:
         unread = await _look_up(
