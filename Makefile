@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test lint unit postgresql browser chaos bench-broadcasts screenshots messages lock clean
+.PHONY: help run test lint unit postgresql browser chaos bench bench-quick bench-broadcasts bench-scaling screenshots messages lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -63,10 +63,21 @@ chaos: $(VENV)/.installed-dev ## break everything at random (SECONDS_OF_CHAOS=60
 	done; \
 	exit $$failed
 
+ROUNDS ?= 3
+
+bench: $(VENV)/.installed-dev ## measure this project beside others, write docs/performance.md (25 minutes)
+	@$(BIN)/python -m bench --rounds $(ROUNDS) $(if $(QUICK),--quick --no-write)
+
+bench-quick: $(VENV)/.installed-dev ## fail where this project has become slower (3 minutes)
+	@$(BIN)/python -m bench.quick
+
 BENCH ?= --users 1000000 --sockets 10000
 
 bench-broadcasts: $(VENV)/.installed-dev ## measure broadcasts (BENCH="--database postgresql")
 	@$(BIN)/python -m bench.broadcasts $(BENCH)
+
+bench-scaling: $(VENV)/.installed-dev ## measure several processes (SCALING="--model --sockets 100000")
+	@$(BIN)/python -m bench.scaling $(SCALING)
 
 screenshots: $(VENV)/.installed-dev ## make the pictures of the docs again
 	@CHROMIUM=$$(bin/browser) $(BIN)/python -m tests.browser.screenshots

@@ -67,7 +67,9 @@ class Relay:
     ) -> None:
         if message["item"]:
             is_for_them = members is None or subscriber.user_pk in members
-            subscriber.take_broadcast(message["seq"], message["item"], is_for_them=is_for_them)
+            seq, item = message["seq"], message["item"]
+            if not subscriber.take_broadcast(seq, item, is_for_them=is_for_them):
+                return
         else:
             subscriber.take_broadcast_head(message["seq"])
         self._catch_up(subscriber)

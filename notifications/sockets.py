@@ -15,6 +15,8 @@ from .frames import Frame, Write
 from .metrics import count
 from .protocol import ACK_WINDOW_CHARS, ACK_WINDOW_FRAMES, CloseCode, Cursor
 
+HALF_WINDOW_CHARS = ACK_WINDOW_CHARS // 2
+
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
@@ -97,7 +99,8 @@ class Socket:
         self._unacked.append((cursor, size))
         self._unacked_chars += size
         self.write(frame)
-        self._ask_for_acknowledgement()
+        if self._unacked_chars > HALF_WINDOW_CHARS or len(self._unacked) >= ACK_WINDOW_FRAMES:
+            self._ask_for_acknowledgement()
 
     def acknowledge(self, cursor: Cursor) -> bool:
         """Take note that the client has everything up to `cursor`; return whether that was news."""
@@ -147,7 +150,7 @@ class Socket:
 
     def _ask_for_acknowledgement(self) -> None:
         # Clients acknowledge at every 64 items and every heartbeat. A few long items are neither.
-        if self._unacked_chars > ACK_WINDOW_CHARS // 2 and not self._is_asked:
+        if self._unacked_chars > HALF_WINDOW_CHARS and not self._is_asked:
             self._is_asked = True
             self.write(Frame(protocol.heartbeat(self.position)))
         if not self.room_chars:

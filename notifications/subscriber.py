@@ -72,18 +72,25 @@ class Subscriber:
             if socket.position == before:
                 socket.deliver(frame, head)
 
-    def take_broadcast(self, seq: int, item: str, *, is_for_them: bool) -> None:
-        """Write a new broadcast to the sockets that stand just before it."""
+    def take_broadcast(self, seq: int, item: str, *, is_for_them: bool) -> bool:
+        """Write a new broadcast to the sockets that stand just before it.
+
+        Return whether a socket here lacks something then.
+        """
         if seq <= self.newest.b:
-            return
+            return self.furthest_behind() is not None
         before, head = self.newest.at(b=seq - 1), self.newest.at(b=seq)
         if before == self.newest:
             self.unread_broadcasts += is_for_them
         self.newest = head
         frame = Frame(protocol.items_frame(f"[{item}]" if is_for_them else "[]", head, None))
+        is_behind = False
         for socket in self._welcomed():
             if socket.position == before:
                 socket.deliver(frame, head)
+            else:
+                is_behind = True
+        return is_behind
 
     def take_page(self, page: Page) -> None:
         """Write a page of the feed to the sockets that stand within it."""

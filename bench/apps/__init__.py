@@ -1,0 +1,1 @@
+"""The applications that peers run: each as its documentation shows it."""

@@ -1,0 +1,270 @@
+"""`python -m bench.load`: many sockets that only listen, in one cheap process.
+
+Raw non-blocking sockets and epoll; frames are counted by a mark in their payload and not decoded.
+Takes a command as JSON in each line of standard input, and answers most with a line of JSON. While
+frames are counted it prints `b` whenever another broadcast has reached all sockets.
+"""
+
+import errno
+import json
+import os
+import select
+import socket
+import time
+from array import array
+from typing import Any
+
+from bench.wire import MARK, STAMP_DIGITS, masked
+
+HOST = "127.0.0.1"
+RETRY_SECONDS = 0.5
+BUFFER_BYTES = 64 * 1024
+READ, WRITE = select.EPOLLIN, select.EPOLLOUT
+ACCEPTED = (b"101", b"200")
+PING, PONG = 0x89, 0x8A
+LENGTHS_HIGH_BYTES = (0, 1)
+CURSOR = b'"cursor":{'
+HEARTBEAT = b'"type":"heartbeat"'
+ACK_EVERY = 64
+
+
+class Connection:
+    """One socket and how far its conversation has come."""
+
+    __slots__ = ("held", "is_live", "number", "sock", "step", "unacked")
+
+    def __init__(self, number: int, sock: socket.socket) -> None:
+        """Begin with a socket that is connecting."""
+        self.number = number
+        self.sock = sock
+        self.step = 0
+        self.held = b""
+        self.is_live = False
+        self.unacked = 0
+
+
+class Load:
+    """All sockets of this process."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._epoll = select.epoll()
+        self._epoll.register(0, READ)
+        self._by_fd: dict[int, Connection] = {}
+        self._buffer = bytearray(BUFFER_BYTES)
+        self._input = b""
+        self._commands: list[dict[str, Any]] = []
+        self._plan: dict[str, Any] = {}
+        self._live = self._opening = self._failed = self._lost = 0
+        self._retries: list[tuple[float, int]] = []
+        self._arrived = self._told = 0
+        self._latencies: array[int] | None = None
+
+    def run(self) -> None:
+        """Do what standard input says until it ends."""
+        while True:
+            while self._commands:
+                command = self._commands.pop(0)
+                answer = getattr(self, f"do_{command.pop('do')}")(**command)
+                if answer is not None:
+                    _say(json.dumps(answer))
+            self._turn(-1)
+
+    def do_plan(self, **plan: Any) -> None:
+        """Take the ports, the conversation and the names of the sockets to come."""
+        self._plan = plan
+
+    def do_connect(self, count: int, at_once: int, seconds: float) -> dict[str, Any]:
+        """Open so many more sockets, and try again where that fails."""
+        started, failed = time.perf_counter(), self._failed
+        numbers = iter(range(self._live, self._live + count))
+        target, end = self._live + count, started + seconds
+        while self._live < target and time.perf_counter() < end:
+            while self._opening < at_once and (number := self._due(numbers)) is not None:
+                self._open(number)
+            self._turn(0.05)
+        return {
+            "live": self._live,
+            "seconds": time.perf_counter() - started,
+            "failed": self._failed - failed,
+        }
+
+    def do_close(self) -> dict[str, Any]:
+        """Close everything without a goodbye, as a lost network does."""
+        for connection in list(self._by_fd.values()):
+            self._drop(connection)
+        self._live = self._opening = 0
+        self._retries.clear()
+        return {"live": 0}
+
+    def do_count(self, latencies: bool) -> None:
+        """Count from now on."""
+        self._arrived = self._told = 0
+        self._latencies = array("q") if latencies else None
+        _say("counting")
+
+    def do_report(self) -> dict[str, Any]:
+        """Say what was counted."""
+        taken = sorted(self._latencies or ())
+        self._latencies = None
+        return {
+            "frames": self._arrived,
+            "lost": self._lost,
+            "live": self._live,
+            "latencies_ms": {str(q): _quantile(taken, q) for q in (0.5, 0.99, 0.999)},
+        }
+
+    def _due(self, numbers: Any) -> int | None:
+        if self._retries and self._retries[0][0] < time.perf_counter():
+            return self._retries.pop(0)[1]
+        number: int | None = next(numbers, None)
+        return number
+
+    def _open(self, number: int) -> None:
+        sock = socket.socket()
+        sock.setblocking(False)
+        ports = self._plan["ports"]
+        code = sock.connect_ex((HOST, ports[number % len(ports)]))
+        connection = Connection(number, sock)
+        self._opening += 1
+        if code not in (0, errno.EINPROGRESS):
+            self._fail(connection)
+            return
+        self._by_fd[sock.fileno()] = connection
+        self._epoll.register(sock.fileno(), WRITE)
+
+    def _turn(self, seconds: float) -> None:
+        for fd, _ in self._epoll.poll(seconds, 512):
+            if fd == 0:
+                self._read_commands()
+            elif (connection := self._by_fd.get(fd)) is None:
+                continue
+            elif connection.step:
+                self._receive(connection)
+            else:
+                self._begin(connection)
+
+    def _read_commands(self) -> None:
+        data = os.read(0, BUFFER_BYTES)
+        if not data:
+            os._exit(0)  # nine thousand sockets need no goodbye
+        *lines, self._input = (self._input + data).split(b"\n")
+        self._commands += map(json.loads, lines)
+
+    def _begin(self, connection: Connection) -> None:
+        if connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            self._fail(connection)
+            return
+        self._epoll.modify(connection.sock.fileno(), READ)
+        self._say_next(connection)
+
+    def _say_next(self, connection: Connection) -> None:
+        text, _ = self._plan["script"][connection.step]
+        names = self._plan["names"]
+        if names:
+            text = text.replace("{name}", names[connection.number])
+        connection.step += 1
+        if text:
+            connection.sock.send(text.encode("latin1"))
+
+    def _receive(self, connection: Connection) -> None:
+        try:
+            size = connection.sock.recv_into(self._buffer)
+        except BlockingIOError:
+            return
+        except OSError:
+            size = 0
+        if not size:
+            self._end(connection)
+        elif connection.is_live:
+            self._count(connection, size)
+        else:
+            self._converse(connection, bytes(self._buffer[:size]))
+
+    def _converse(self, connection: Connection, data: bytes) -> None:
+        connection.held += data
+        if connection.held.startswith(b"HTTP/1.1 ") and connection.held[9:12] not in ACCEPTED:
+            self._fail(connection)
+            return
+        script = self._plan["script"]
+        while script[connection.step - 1][1].encode("latin1") in connection.held:
+            if connection.step == len(script):
+                connection.is_live, connection.held = True, b""
+                self._live += 1
+                self._opening -= 1
+                return
+            self._say_next(connection)
+
+    def _count(self, connection: Connection, size: int) -> None:
+        buffer = self._buffer
+        found = buffer.count(MARK, 0, size)
+        if found:
+            self._arrived += found
+            if self._latencies is not None:
+                self._note(self._latencies, bytes(buffer[:size]))
+            if self._arrived >= self._live * (self._told + 1):
+                self._told += 1
+                _say("b")
+        if self._plan["acknowledges"]:
+            self._acknowledge(connection, found, size)
+        self._answer(connection, size)
+
+    def _note(self, latencies: "array[int]", data: bytes) -> None:
+        now = time.perf_counter_ns()
+        for part in data.split(MARK)[1:]:
+            latencies.append(now - int(part[:STAMP_DIGITS]))
+
+    def _acknowledge(self, connection: Connection, found: int, size: int) -> None:
+        connection.unacked += found
+        if connection.unacked < ACK_EVERY and self._buffer.find(HEARTBEAT, 0, size) < 0:
+            return
+        start = self._buffer.rfind(CURSOR, 0, size)
+        end = self._buffer.find(b"}", start, size)
+        if start >= 0 and end >= 0:
+            cursor = bytes(self._buffer[start : end + 1]).decode()
+            connection.sock.send(masked(f'{{"type":"ack",{cursor}}}'))
+            connection.unacked = 0
+
+    def _answer(self, connection: Connection, size: int) -> None:
+        asked, answer = self._plan["pings"]
+        if asked and self._buffer.find(asked.encode("latin1"), 0, size) >= 0:
+            connection.sock.send(answer.encode("latin1"))
+        at = self._buffer.find(PING, 0, size)
+        # In ASCII this byte is a ping, or the low half of a length.
+        if at >= 0 and (at == 0 or self._buffer[at - 1] not in LENGTHS_HIGH_BYTES):
+            length = self._buffer[at + 1]
+            payload = bytes(self._buffer[at + 2 : at + 2 + length])
+            connection.sock.send(bytes((PONG, 0x80 | length)) + bytes(4) + payload)
+
+    def _end(self, connection: Connection) -> None:
+        if connection.is_live:
+            self._live -= 1
+            self._lost += 1
+            self._drop(connection)
+        else:
+            self._fail(connection)
+
+    def _fail(self, connection: Connection) -> None:
+        self._failed += 1
+        self._opening -= 1
+        self._retries.append((time.perf_counter() + RETRY_SECONDS, connection.number))
+        self._drop(connection)
+
+    def _drop(self, connection: Connection) -> None:
+        self._by_fd.pop(connection.sock.fileno(), None)
+        connection.sock.close()
+
+
+def _quantile(ordered: list[int], share: float) -> float | None:
+    """Return a quantile in milliseconds of nanoseconds."""
+    if not ordered:
+        return None
+    return ordered[min(int(len(ordered) * share), len(ordered) - 1)] / 1e6
+
+
+def _say(text: str) -> None:
+    os.write(1, f"{text}\n".encode())
+
+
+if __name__ == "__main__":
+    Load().run()

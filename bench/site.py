@@ -1,0 +1,41 @@
+"""A site of the benchmark's own: a directory, a broker and a database, gone afterwards."""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.servers import BrokerProcess
+
+
+@contextlib.contextmanager
+def own_site() -> Iterator[tuple[Path, BrokerProcess]]:
+    """Make this process part of a new site, with its settings and tables."""
+    with tempfile.TemporaryDirectory(prefix="notifier-bench-", dir="/tmp") as name:
+        directory = Path(name)
+        broker = BrokerProcess(directory).start()
+        try:
+            os.environ |= _environment(directory, broker)
+            import django
+
+            django.setup()
+            from django.core.management import call_command
+
+            call_command("migrate", verbosity=0)
+            yield directory, broker
+        finally:
+            broker.stop()
+
+
+def _environment(directory: Path, broker: BrokerProcess) -> dict[str, str]:
+    return {
+        "DJANGO_SETTINGS_MODULE": "notifier.settings",
+        "VAR_DIR": str(directory),
+        "REDIS_URL": broker.url,
+        "DATABASE_URL": f"sqlite:///{directory / 'db.sqlite3'}",
+        # As in production: with DEBUG, Django keeps every query in memory.
+        "DEBUG": "0",
+        "HTTPS": "0",
+        "SECRET_KEY": "only-for-the-benchmark-" + "x" * 40,
+    }
