@@ -136,10 +136,11 @@ class Run:
     async def _differences(self, client: Client) -> list[str]:
         truth = await _look_up(lambda: stored_state(client.user_pk))
         ids = truth.keys() | client.state.keys()
+        both = {each: (truth.get(each), client.state.get(each)) for each in sorted(ids)}
         return [
-            f"user {client.user_pk}, {each}: stored {truth.get(each)}, held {client.state.get(each)}"
-            for each in sorted(ids)
-            if truth.get(each) != client.state.get(each)
+            f"user {client.user_pk}, {each}: stored {stored}, held {held}"
+            for each, (stored, held) in both.items()
+            if stored != held
         ]
 
     async def _miscounting(self) -> int:
