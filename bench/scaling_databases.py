@@ -92,7 +92,8 @@ def _verbs(user: Any, router: str) -> Iterator[str]:
 
 def _delivery(server: ServerProcess, user: Any) -> Iterator[str]:
     from notifications import notify
-    from notifications.ledger import Terms, add
+    from notifications.ledger import add
+    from notifications.terms import Terms
 
     with Tab(server, user.pk) as tab:
         notify(user, "Live")

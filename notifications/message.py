@@ -14,10 +14,10 @@ from . import delivery, hints, ledger, protocol
 from .hints import Hint
 from .kinds import is_critical
 from .languages import in_groups, texts_for
-from .ledger import Terms
 from .models import DEDUPE_KEY_MAX_CHARS, Notification
 from .payload import Fields, Payload, refuse_unstorable
 from .signals import notification_created, send_on_commit
+from .terms import Terms
 
 Sayable = Payload | Mapping[str, Any] | str | Promise
 """What can be said: a title, a mapping of payload fields, or a checked payload."""

@@ -17,11 +17,12 @@ from accounts.models import User
 from notifications import anotify
 from notifications.auth import Identity
 from notifications.hub import Hub
-from notifications.ledger import Terms, add
+from notifications.ledger import add
 from notifications.models import Inbox, Notification
 from notifications.payload import Payload
 from notifications.sockets import Socket
 from notifications.sweep import Sweeper
+from notifications.terms import Terms
 from tests.conftest import StartServer
 from tests.factories import make_user, session_for
 from tests.wire import open_socket
