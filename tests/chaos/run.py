@@ -197,9 +197,11 @@ def stored_state(user_pk: int) -> State:
 
 
 def is_anything_to_come() -> bool:
-    """Tell whether a broadcast will still start or expire by itself; none is later than 10 s."""
+    """Tell whether anything will still start or expire by itself, and change what is compared."""
     timed = Broadcast.objects.live().filter(expires__isnull=False)
-    return Broadcast.objects.scheduled().exists() or timed.exists()
+    # The sweep takes these away; after the comparison, it would take them from one side alone.
+    expiring = Notification.objects.personal().present().filter(expires__isnull=False)
+    return any(rows.exists() for rows in (Broadcast.objects.scheduled(), timed, expiring))
 
 
 def broadcasts_published() -> int:
