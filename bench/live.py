@@ -12,21 +12,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
-from django.conf import settings
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.sessions.backends.db import SessionStore
-from django.contrib.sessions.models import Session
-from django.utils import timezone
 
 from accounts.models import User
 from bench.broadcasts import Row
+from bench.users import make_listeners
 from notifications import broadcast, notify
-from notifications.models import Inbox
 from notifications.relay import SOCKETS_PER_SLICE
 from tests.servers import ROOT, Kind, ServerProcess
 
@@ -53,7 +47,7 @@ LABELS = {
 
 def measure(directory: Path, sockets: int, per_user: int, kind: Kind) -> Iterator[Row]:
     """Measure with so many sockets on one process."""
-    users = _make_listeners(sockets // per_user)
+    users = make_listeners(sockets // per_user)
     cookies = directory / "cookies"
     cookies.write_text("\n".join(f"listener-{user.pk}" for user in users for _ in range(per_user)))
     quiet = {"NOTIFICATIONS_SWEEP_SECONDS": "3600", "NOTIFICATIONS_MAX_SOCKETS": str(sockets + 1)}
@@ -106,28 +100,6 @@ def _longest(server: ServerProcess, **query: Any) -> dict[str, float]:
 
 def _spread(milliseconds: Sequence[float]) -> str:
     return f"{statistics.median(milliseconds):.1f} / {max(milliseconds):.1f} ms"
-
-
-def _make_listeners(count: int) -> list[User]:
-    users = User.objects.bulk_create(
-        User(username=f"listener-{number}", password="!")  # noqa: S106
-        for number in range(count)
-    )
-    Inbox.objects.ensure([user.pk for user in users])
-    end = timezone.now() + timedelta(days=1)
-    Session.objects.bulk_create(
-        Session(f"listener-{user.pk}", SessionStore().encode(_session_of(user)), end)
-        for user in users
-    )
-    return users
-
-
-def _session_of(user: User) -> dict[str, str]:
-    return {
-        SESSION_KEY: str(user.pk),
-        BACKEND_SESSION_KEY: settings.AUTHENTICATION_BACKENDS[0],
-        HASH_SESSION_KEY: user.get_session_auth_hash(),
-    }
 
 
 class _Clients:

@@ -158,7 +158,7 @@ def _overwrite(rows: list[Notification], **fields: Any) -> None:
 @in_one_transaction
 def set_read(user_pk: Any, chosen: Chosen, *, read: bool) -> Change:
     """Mark those chosen that are this user's, present and not yet so."""
-    inbox = Inbox.objects.lock([user_pk])[user_pk]
+    inbox = Inbox.objects.lock_of(user_pk)
     present = (row for row in _rows(inbox, chosen) if row.removed_at is None)
     changing = [row for row in present if (row.read_at is None) == read]
     step = -1 if read else 1
@@ -169,7 +169,7 @@ def set_read(user_pk: Any, chosen: Chosen, *, read: bool) -> Change:
 @in_one_transaction
 def set_all_read(user_pk: Any) -> Change:
     """Mark everything as read. For broadcasts without a mark, only the watermark moves."""
-    inbox = Inbox.objects.lock([user_pk])[user_pk]
+    inbox = Inbox.objects.lock_of(user_pk)
     stood = standing.of(user_pk)
     rows = list(Notification.objects.of(user_pk).personal().unread().order_by("seq"))
     marks = [mark for mark in stood.chosen(stood.marks) if mark.is_unread]
@@ -186,7 +186,7 @@ def set_all_read(user_pk: Any) -> Change:
 @in_one_transaction
 def remove(user_pk: Any, chosen: Chosen, *, limit: int | None = None) -> Change:
     """Take those chosen that are this user's out of the inbox; a tombstone stays in the log."""
-    inbox = Inbox.objects.lock([user_pk])[user_pk]
+    inbox = Inbox.objects.lock_of(user_pk)
     changing = [row for row in _rows(inbox, chosen, limit) if row.removed_at is None]
     unread = _personal(row for row in changing if row.is_unread)
     return _renumber(inbox, changing, unread=-unread, removed_at=timezone.now())
@@ -195,7 +195,7 @@ def remove(user_pk: Any, chosen: Chosen, *, limit: int | None = None) -> Change:
 @in_one_transaction
 def restore(user_pk: Any, chosen: Chosen) -> Change:
     """Bring those chosen back that this user's inbox lost, as read or unread as they went."""
-    inbox = Inbox.objects.lock([user_pk])[user_pk]
+    inbox = Inbox.objects.lock_of(user_pk)
     now = timezone.now()
     changing = [row for row in _rows(inbox, chosen) if row.is_restorable(now)]
     unread = _personal(row for row in changing if row.read_at is None)
@@ -209,7 +209,7 @@ def prune(user_pk: Any, rows: NotificationQuerySet, *, limit: int) -> int:
     A reader that stands before one of them may still hold what it took away, and nothing in the
     log would say so. `pruned_seq` sends such readers back to the start; all others know already.
     """
-    inbox = Inbox.objects.lock([user_pk])[user_pk]
+    inbox = Inbox.objects.lock_of(user_pk)
     seqs = list(rows.of(user_pk).order_by("seq").values_list("seq", flat=True)[:limit])
     if seqs:
         Inbox.objects.filter(pk=user_pk).update(pruned_seq=max(inbox.pruned_seq, seqs[-1]))

@@ -44,9 +44,10 @@ def trigger(
 ) -> Callable[[F], F]:
     """Ask the decorated function whom to tell what when this happens to an instance.
 
-    It returns None, a pair `(user or users, payload)`, or a list of such pairs. `on` is "created",
-    "updated", "deleted", or with `field=` "added" or "removed"; `changed` names fields, and the
-    function may then take their previous values as a second argument. Raises `TypeError`,
+    It returns None, a pair `(user or users, payload)`, or a list of such pairs; a third member is a
+    mapping of options for `notify()`. `on` is "created", "updated", "deleted", or with `field=`
+    "added" or "removed"; `changed` names fields, and the function may then take their previous
+    values as a second argument. Raises `TypeError`,
     `ValueError` or `LookupError` for a rule that cannot be, at the latest when Django starts.
     """
     names = (changed,) if isinstance(changed, str) else tuple(changed)

@@ -492,3 +492,12 @@ def test_everything_public_is_found_in_the_package() -> None:
 def test_an_unknown_name_is_no_attribute_of_the_package() -> None:
     with pytest.raises(AttributeError, match="nottify"):
         _ = notifications.nottify
+
+
+@pytest.mark.parametrize("verb", [mark_read, mark_unread, remove, restore])
+def test_who_was_deleted_meanwhile_has_no_inbox_to_change(alice: User, verb: Any) -> None:
+    row = told(alice)
+    User.objects.filter(pk=alice.pk).delete()
+
+    with pytest.raises(Inbox.DoesNotExist, match=f"There is no user {alice.pk} any more"):
+        verb(alice, [row])

@@ -55,6 +55,13 @@ class InboxQuerySet(models.QuerySet["Inbox"]):
             locked = self._locked(user_pks, along)
         return locked
 
+    def lock_of(self, user_pk: Any) -> Inbox:
+        """Lock one user's inbox until commit; raise `Inbox.DoesNotExist` for who was deleted."""
+        inbox = self.lock([user_pk]).get(user_pk)
+        if inbox is None:
+            raise Inbox.DoesNotExist(f"There is no user {user_pk!r} any more.")
+        return inbox
+
     def _locked(self, user_pks: Collection[Any], along: dict[str, Any]) -> dict[Any, Inbox]:
         rows = self.select_for_update().filter(pk__in=user_pks).order_by("pk").annotate(**along)
         return {inbox.pk: inbox for inbox in rows}
