@@ -1,29 +1,24 @@
-"""NotificationConsumer: who connects, what they may send, and what they want done. Thin.
+"""NotificationConsumer: who connects, and how that ends. Thin.
 
-What goes out to the socket is the hub's and the socket's business.
+What the client says then is conversation.py's business, what goes out to it the hub's.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
 from channels.consumer import AsyncConsumer
 from channels.exceptions import StopConsumer
-from django.contrib.auth import get_user_model
 from django.db import Error as DatabaseError
 
-from . import commands, protocol, services, topics
+from . import protocol
 from .auth import Identity, identify
-from .commands import Command
-from .conf import conf
-from .database import in_database_thread
-from .frames import Frame, writer_of
+from .conversation import INTERNAL_ERROR, Conversation
+from .frames import AsgiConnection, Frame
 from .hub import Full
-from .limits import TokenBucket
 from .metrics import count
 from .process import current_hub
 from .protocol import CloseCode, ProtocolError, Resume
@@ -32,7 +27,6 @@ from .sockets import Socket, send_close
 logger = logging.getLogger(__name__)
 
 NOBODY = Identity(user_pk=None, is_active=False)
-INTERNAL_ERROR = 1011
 
 
 class NotificationConsumer(AsyncConsumer):  # type: ignore[misc]  # untyped base
@@ -46,24 +40,28 @@ class NotificationConsumer(AsyncConsumer):  # type: ignore[misc]  # untyped base
     channel_layer_alias = ""
 
     def __init__(self) -> None:
-        self._budget = TokenBucket(protocol.FRAMES_AT_ONCE, protocol.FRAMES_PER_SECOND)
-        self._bad_frames = 0
+        self._is_handed_over = False
+        self._connection: AsgiConnection
         self._socket: Socket
+        self._conversation: Conversation
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Run the socket to its end, and end it with a code whatever happens."""
-        self._socket = Socket(send, NOBODY, writer_of(scope))
+        """Run the socket to its end, or until the server can go on without this."""
+        self._connection = AsgiConnection(scope, send)
+        self._socket = Socket(self._connection, NOBODY)
+        self._conversation = Conversation(self._socket)
         try:
             await super().__call__(scope, receive, send)
         except asyncio.CancelledError:
-            await self._end(send, CloseCode.RESTART)
+            await self._end(CloseCode.RESTART)
             raise
         except Exception:  # without a close, daphne keeps the socket open and answers its pings
             count("consumer.failed")
             logger.exception("A notification socket failed")
-            await self._end(send, INTERNAL_ERROR)
+            await self._end(INTERNAL_ERROR)
         finally:
-            await current_hub().leave(self._socket)
+            if not self._is_handed_over:
+                await current_hub().leave(self._socket)
 
     async def dispatch(self, message: dict[str, Any]) -> None:
         """Pass an event on, without the base's hop to a thread that is not used here."""
@@ -84,24 +82,23 @@ class NotificationConsumer(AsyncConsumer):  # type: ignore[misc]  # untyped base
             count("consumer.join_failed")
             logger.exception("A socket could not be started from the database")
             self._socket.close(CloseCode.FULL)
+        if self._socket.is_live:
+            self._hand_over()
 
     async def websocket_receive(self, message: dict[str, Any]) -> None:
-        if self._socket.closed_with is not None:
-            return
-        if not self._budget.take():
-            count("consumer.too_many_frames")
-            self._socket.close(CloseCode.TOO_MANY)
-            return
-        text = message.get("text")
-        try:
-            command = commands.parse_command(text)
-        except ProtocolError as exc:
-            self._refuse(exc, commands.ref_of(text))
-            return
-        await self._carry_out(command)
+        work = self._conversation.hear(message.get("text"))
+        if work is not None:
+            await work
 
     async def websocket_disconnect(self, message: dict[str, Any]) -> None:
         raise StopConsumer
+
+    def _hand_over(self) -> None:
+        connection = self._connection.hand_over(self._conversation.take)
+        if connection is not None:
+            self._socket.connection = connection
+            self._is_handed_over = True
+            raise StopConsumer
 
     def _resume(self) -> Resume:
         query = dict(parse_qsl(self.scope["query_string"].decode("latin1")))
@@ -116,15 +113,7 @@ class NotificationConsumer(AsyncConsumer):  # type: ignore[misc]  # untyped base
             self._socket.close(CloseCode.FORBIDDEN)
         else:
             self._socket.identity = identity
-            self._forget_the_handshake()
             await self._join(resume)
-
-    # Every layer of the application holds the same lists for as long as the socket is open.
-    def _forget_the_handshake(self) -> None:
-        for name in ("headers", "cookies"):
-            held = self.scope.get(name)
-            if isinstance(held, (list, dict)):
-                held.clear()
 
     async def _join(self, resume: Resume) -> None:
         try:
@@ -133,67 +122,10 @@ class NotificationConsumer(AsyncConsumer):  # type: ignore[misc]  # untyped base
             count(f"consumer.refused_{exc.code.name.lower()}")
             self._socket.close(exc.code)
 
-    def _refuse(self, exc: ProtocolError, ref: str | int | None) -> None:
-        count("consumer.bad_frame")
-        self._bad_frames += 1
-        self._socket.write(Frame(protocol.error(exc.code, str(exc), ref)))
-        if self._bad_frames >= protocol.BAD_FRAMES_MAX:
-            self._socket.close(CloseCode.PROTOCOL)
-
-    async def _carry_out(self, command: Command) -> None:
-        if command.type == "ack":
-            if current_hub().acknowledge(self._socket, command.cursor):
-                self._budget.give_back()  # one that reads much has much to acknowledge
-            return
-        try:
-            refusal = await self._do(command)
-        except DatabaseError:
-            count("consumer.command_failed")
-            logger.exception("A %s command failed in the database", command.type)
-            refusal = "unavailable", "The database does not answer; try again in a moment."
-        if refusal:
-            self._socket.write(Frame(protocol.error(*refusal, command.ref)))
-        elif command.type != "seen" or command.ref is not None:
-            self._socket.write(Frame(protocol.ok(command.ref)))
-
-    async def _do(self, command: Command) -> tuple[str, str] | None:
-        if command.type in ("subscribe", "unsubscribe"):
-            return await self._change_topic(command)
-        await in_database_thread(_CHANGES[command.type], self._user(), command)
-        return None
-
-    async def _change_topic(self, command: Command) -> tuple[str, str] | None:
-        topic = topics.read_topic(command.topic)
-        if topic is None:
-            return "forbidden", "topic must be a name that this site has signed."
-        if command.type == "unsubscribe":
-            await current_hub().unsubscribe(self._socket, topic)
-        elif len(self._socket.topics) >= conf.MAX_TOPICS_PER_SOCKET:
-            return "too_many", f"A socket has at most {conf.MAX_TOPICS_PER_SOCKET} topics."
-        else:
-            await current_hub().subscribe(self._socket, topic)
-        return None
-
-    def _user(self) -> Any:
-        # The services take users; this one is as if read, without the query.
-        model = get_user_model()
-        key = self._socket.identity.user_pk
-        return model.from_db(None, [model._meta.pk.attname], [key])
-
-    async def _end(self, send: Any, code: int) -> None:
+    async def _end(self, code: int) -> None:
         if self._socket.closed_with is None:
             self._socket.abandon()
             try:
-                await send_close(send, code)
+                await send_close(self._connection, code)
             except Exception:  # the connection may be gone already
                 count("socket.write_failed")
-
-
-_CHANGES: dict[str, Callable[[Any, Command], object]] = {
-    "read": lambda user, command: services.mark_read(user, command.ids),
-    "unread": lambda user, command: services.mark_unread(user, command.ids),
-    "read_all": lambda user, command: services.mark_all_read(user),
-    "remove": lambda user, command: services.remove(user, command.ids),
-    "restore": lambda user, command: services.restore(user, command.ids),
-    "seen": lambda user, command: services.mark_seen(user, command.cursor.u, command.cursor.b),
-}

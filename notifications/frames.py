@@ -1,14 +1,24 @@
-"""A frame that goes to many sockets: its text, and the bytes of it that go over the wire. Pure.
+"""Frames that go to many sockets: their text, and the bytes of it that go over the wire. Pure.
 
-A server can offer the ASGI scope extension `EXTENSION`: `{"write": write}`, where `write(frame)`
-puts the bytes `frame.wire` on the connection and returns True, or False when the connection's
-buffer is full or it is not open, and nothing was written. See uvicorn.py.
+A server can offer the ASGI scope extension `EXTENSION`, a dictionary of two functions:
+
+- `write(frame)` puts the bytes `frame.wire` on the connection and returns True, or False when its
+  buffer is full or it is not open, and nothing was written.
+- `hand_over(take)` lets the application return while the connection goes on: each further event of
+  `receive()` goes to `take(event)`, which does it at once or returns a coroutine that does, and has
+  ended before the next event is taken. It returns the `Connection`, or None where the application
+  has to stay as it is.
+
+uvicorn/ is such a server's side.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, Protocol
+
+from . import protocol
+from .protocol import Cursor
 
 EXTENSION = "notifications.prepared_frame"
 
@@ -20,10 +30,11 @@ _LENGTH_IN_2_BYTES, _LENGTH_IN_8_BYTES = 126, 127
 class Frame:
     """One text frame, encoded once however many sockets it goes to."""
 
-    __slots__ = ("_wire", "text")
+    __slots__ = ("_wire", "size", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
+        self.size = len(text)
         self._wire: bytes | None = None
 
     @property
@@ -33,14 +44,76 @@ class Frame:
             self._wire = _framed(self.text.encode())
         return self._wire
 
+    def mark(self, cursor: Cursor) -> Mark:
+        """Return what a delivery that takes the reader to `cursor` is remembered by."""
+        return cursor, self.size
 
+
+Mark = tuple[Cursor, int]
+"""Where a delivery takes its reader, and its size in characters."""
+
+
+class BroadcastFrames:
+    """A new number of the broadcast log, in one frame for all who stand at one place of their own.
+
+    `item` is the encoded item; those for whom it is not get a frame without one.
+    """
+
+    __slots__ = ("_frames", "_item", "seq")
+
+    def __init__(self, seq: int, item: str) -> None:
+        self.seq = seq
+        self._item = item
+        self._frames: tuple[dict[int, Step], ...] = ({}, {})
+
+    def step(self, u: int, *, is_for_them: bool) -> Step:
+        """Return where this takes a reader who is at `u` of their own log, and how."""
+        steps = self._frames[is_for_them]
+        step = steps.get(u)
+        if step is None:
+            head = Cursor(u, self.seq)
+            items = f"[{self._item}]" if is_for_them else "[]"
+            frame = Frame(protocol.items_frame(items, head, None))
+            step = steps[u] = Cursor(u, self.seq - 1), frame, frame.mark(head)
+        return step
+
+
+Step = tuple[Cursor, Frame, Mark]
+"""From where a frame takes its reader, and to where."""
+
+Event = dict[str, Any]
+Send = Callable[[Event], Awaitable[None]]
 Write = Callable[[Frame], bool]
 
 
-def writer_of(scope: Any) -> Write | None:
-    """Return how to write finished frames to a connection, where its server can."""
-    extension = (scope.get("extensions") or {}).get(EXTENSION)
-    return extension["write"] if extension else None
+class Connection(Protocol):
+    """The server's side of a socket. `writes_at_once` says that `write` is more than a refusal."""
+
+    writes_at_once: bool
+
+    def write(self, frame: Frame, /) -> bool: ...
+    def send(self, message: Event, /) -> Awaitable[None]: ...
+
+
+class AsgiConnection:
+    """A connection by what an ASGI application is called with."""
+
+    __slots__ = ("_hand_over", "send", "write", "writes_at_once")
+
+    def __init__(self, scope: Mapping[str, Any], send: Send) -> None:
+        offer = (scope.get("extensions") or {}).get(EXTENSION) or {}
+        self.writes_at_once = "write" in offer
+        self.write: Write = offer.get("write", _refuse)
+        self.send = send
+        self._hand_over = offer.get("hand_over")
+
+    def hand_over(self, take: Callable[[Event], Coroutine[Any, Any, None] | None]) -> Any:
+        """Return the connection without its application; None where that has to stay."""
+        return self._hand_over(take) if self._hand_over else None
+
+
+def _refuse(frame: Frame) -> bool:
+    return False
 
 
 def _framed(payload: bytes) -> bytes:

@@ -92,7 +92,7 @@ class Hub:
     async def leave(self, socket: Socket) -> None:
         """Let a socket go, and with the last one of a user or a topic the group."""
         socket.abandon()
-        for topic in tuple(socket.topics):
+        for topic in socket.topics:
             await self.unsubscribe(socket, topic)
         subscriber = self._subscribers.get(socket.key)
         if subscriber is None or socket not in subscriber.sockets:
@@ -105,13 +105,13 @@ class Hub:
 
     async def subscribe(self, socket: Socket, topic: str) -> None:
         """Join a socket to a topic whose name was checked."""
-        socket.topics.add(topic)
+        socket.topics |= {topic}
         self._topics.setdefault(topic, set()).add(socket)
         await self._membership.join(topic_group(topic))
 
     async def unsubscribe(self, socket: Socket, topic: str) -> None:
         """Take a socket out of a topic; nothing happens if it is in none of that name."""
-        socket.topics.discard(topic)
+        socket.topics -= {topic}
         sockets = self._topics.get(topic, set())
         sockets.discard(socket)
         if topic in self._topics and not sockets:
@@ -186,7 +186,7 @@ class Hub:
             raise Full(CloseCode.TOO_MANY)
         if subscriber is None:
             subscriber = self._subscribers[socket.key] = Subscriber(socket.identity.user_pk)
-        subscriber.sockets.add(socket)
+        subscriber.sockets.append(socket)
         self._sockets += 1
         return subscriber
 
@@ -229,7 +229,7 @@ class Hub:
         frame = Frame(message["frame"])
         for socket in tuple(self._topics.get(message["topic"], ())):
             if socket.is_live:
-                socket.deliver(frame, socket.position)
+                socket.deliver(frame, frame.mark(socket.position))
 
     def _revoked(self, message: dict[str, Any]) -> None:
         subscriber = self._subscribers.get(message["user"])

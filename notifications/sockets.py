@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from time import monotonic
-from typing import Any
 
 from . import protocol
 from .auth import Identity
 from .conf import conf
-from .frames import Frame, Write
+from .frames import Connection, Frame, Mark
 from .metrics import count
 from .protocol import ACK_WINDOW_CHARS, ACK_WINDOW_FRAMES, CloseCode, Cursor
 
 HALF_WINDOW_CHARS = ACK_WINDOW_CHARS // 2
-
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class Socket:
@@ -26,37 +22,35 @@ class Socket:
     Where the server takes finished frames and has room, they are written at once; otherwise a task
     of its own writes while there is work.
 
-    `position` is where its client will be with everything that was handed over, meaningless before
-    the welcome.
+    `position` is where its client will be with everything that was handed over. It means nothing
+    unless `is_live`: the socket was welcomed and is not closed.
     """
 
     __slots__ = (
         "_full_since",
         "_is_asked",
         "_outbox",
-        "_send",
         "_unacked",
         "_unacked_chars",
-        "_write_at_once",
         "_writer",
         "closed_with",
+        "connection",
         "identity",
-        "is_welcomed",
+        "is_live",
         "position",
         "topics",
     )
 
-    def __init__(self, send: Send, identity: Identity, write: Write | None = None) -> None:
+    def __init__(self, connection: Connection, identity: Identity) -> None:
+        self.connection = connection
         self.identity = identity
         self.position = Cursor()
-        self.is_welcomed = False
-        self.topics: set[str] = set()
+        self.is_live = False
+        self.topics: frozenset[str] = frozenset()
         self.closed_with: int | None = None
-        self._send = send
-        self._write_at_once = write
         # Lists, which take less than deques do; both are short.
         self._outbox: list[Frame] = []
-        self._unacked: list[tuple[Cursor, int]] = []
+        self._unacked: list[Mark] = []
         self._unacked_chars = 0
         self._is_asked = False
         self._full_since: float | None = None
@@ -66,11 +60,6 @@ class Socket:
     def key(self) -> str:
         """The user's primary key as it goes over the channel layer."""
         return str(self.identity.user_pk)
-
-    @property
-    def is_live(self) -> bool:
-        """Whether it was welcomed and is not closed."""
-        return self.is_welcomed and self.closed_with is None
 
     @property
     def room_chars(self) -> int:
@@ -84,22 +73,25 @@ class Socket:
         if self.closed_with is not None:
             return
         # Behind a writer that waits, it would overtake what that has in hand.
-        if self._writer is None and self._write_at_once and self._write_at_once(frame):
-            return
-        self._outbox.append(frame)
-        self._wake()
+        if self._writer is not None or not self.connection.write(frame):
+            self._queue(frame)
 
-    def deliver(self, frame: Frame, cursor: Cursor) -> None:
-        """Write a frame that takes the client to `cursor`, or close one that acknowledges none."""
-        if not self.room_chars:
+    def deliver(self, frame: Frame, mark: Mark) -> None:
+        """Write a frame to a live client, or close one that acknowledges none.
+
+        `mark` is the frame's, with the cursor that it takes the client to.
+        """
+        # One frame to each of thousands of sockets passes here: plain names, no calls but one.
+        unacked, chars = self._unacked, self._unacked_chars
+        if len(unacked) >= ACK_WINDOW_FRAMES or chars >= ACK_WINDOW_CHARS:
             self._give_up()
             return
-        size = len(frame.text)
-        self.position = cursor
-        self._unacked.append((cursor, size))
-        self._unacked_chars += size
-        self.write(frame)
-        if self._unacked_chars > HALF_WINDOW_CHARS or len(self._unacked) >= ACK_WINDOW_FRAMES:
+        self.position, size = mark
+        unacked.append(mark)
+        self._unacked_chars = chars = chars + size
+        if self._writer is not None or not self.connection.write(frame):
+            self._queue(frame)
+        if chars > HALF_WINDOW_CHARS or len(unacked) >= ACK_WINDOW_FRAMES:
             self._ask_for_acknowledgement()
 
     def acknowledge(self, cursor: Cursor) -> bool:
@@ -121,7 +113,7 @@ class Socket:
         """Close with a code, after what is still to be written or, `at_once`, instead of it."""
         if self.closed_with is not None:
             return
-        self.closed_with = code
+        self.closed_with, self.is_live = code, False
         if at_once and self._writer is not None:
             # The writer may be waiting for a client that does not read.
             self._outbox.clear()
@@ -131,7 +123,7 @@ class Socket:
 
     def abandon(self) -> None:
         """Let go of everything; the connection is gone."""
-        self.closed_with = self.closed_with or 1006
+        self.closed_with, self.is_live = self.closed_with or 1006, False
         self._outbox.clear()
         if self._writer is not None:
             self._writer.cancel()
@@ -140,9 +132,9 @@ class Socket:
         # What could not be written is missing; a client that lives comes back for it.
         self._outbox.clear()
         if self.closed_with is None:
-            self.closed_with = CloseCode.RESTART
+            self.closed_with, self.is_live = CloseCode.RESTART, False
             with suppress(Exception):
-                await send_close(self._send, self.closed_with)
+                await send_close(self.connection, self.closed_with)
 
     def _give_up(self) -> None:
         count("socket.too_slow")
@@ -156,6 +148,10 @@ class Socket:
         if not self.room_chars:
             self._full_since = self._full_since or monotonic()
 
+    def _queue(self, frame: Frame) -> None:
+        self._outbox.append(frame)
+        self._wake()
+
     def _wake(self) -> None:
         if self._writer is None:
             self._writer = asyncio.get_running_loop().create_task(self._write_all())
@@ -163,9 +159,10 @@ class Socket:
     async def _write_all(self) -> None:
         try:
             while self._outbox:
-                await self._send({"type": "websocket.send", "text": self._outbox.pop(0).text})
+                frame = self._outbox.pop(0)
+                await self.connection.send({"type": "websocket.send", "text": frame.text})
             if self.closed_with is not None:
-                await send_close(self._send, self.closed_with)
+                await send_close(self.connection, self.closed_with)
         except Exception:  # servers differ in what they raise when the peer is gone
             count("socket.write_failed")
             await self._end_after_failure()
@@ -174,12 +171,12 @@ class Socket:
                 self._writer = None
 
 
-async def send_close(send: Send, code: int) -> None:
+async def send_close(connection: Connection, code: int) -> None:
     """Close with `code`, or with 1000 where the server refuses to send it.
 
     Daphne by itself raises for 1012 and 1013; a client comes back after a 1000 as well.
     """
     try:
-        await send({"type": "websocket.close", "code": int(code)})
+        await connection.send({"type": "websocket.close", "code": int(code)})
     except Exception:  # daphne raises a bare Exception
-        await send({"type": "websocket.close", "code": 1000})
+        await connection.send({"type": "websocket.close", "code": 1000})

@@ -9,7 +9,7 @@ from typing import Any
 
 from . import protocol
 from .feed import Head, Page
-from .frames import Frame
+from .frames import BroadcastFrames, Frame
 from .protocol import CloseCode, Cursor
 from .sockets import Socket
 
@@ -39,11 +39,12 @@ class Subscriber:
         self.is_catching_up = False
         self.recheck: TimerHandle | None = None
         """When it is looked up next whether the sessions have ended."""
-        self.sockets: set[Socket] = set()
+        # A list takes less than a set, and one user's sockets are few.
+        self.sockets: list[Socket] = []
 
     def welcome(self, socket: Socket, page: Page, heartbeat_seconds: float) -> None:
         """Start a socket with its welcome and the first page of what it missed."""
-        socket.position, socket.is_welcomed = page.start, True
+        socket.position, socket.is_live = page.start, True
         welcome = protocol.welcome(
             heartbeat_seconds=heartbeat_seconds,
             epoch=page.epoch,
@@ -68,26 +69,29 @@ class Subscriber:
             return
         unread = message["unread"] + self.unread_broadcasts
         frame = Frame(protocol.items_frame(message["items"], head, unread))
+        mark = frame.mark(head)
         for socket in self._welcomed():
             if socket.position == before:
-                socket.deliver(frame, head)
+                socket.deliver(frame, mark)
 
-    def take_broadcast(self, seq: int, item: str, *, is_for_them: bool) -> bool:
+    def take_broadcast(self, frames: BroadcastFrames, *, is_for_them: bool) -> bool:
         """Write a new broadcast to the sockets that stand just before it.
 
         Return whether a socket here lacks something then.
         """
-        if seq <= self.newest.b:
+        newest = self.newest
+        if frames.seq <= newest.b:
             return self.furthest_behind() is not None
-        before, head = self.newest.at(b=seq - 1), self.newest.at(b=seq)
-        if before == self.newest:
+        before, frame, mark = frames.step(newest.u, is_for_them=is_for_them)
+        if newest == before:
             self.unread_broadcasts += is_for_them
-        self.newest = head
-        frame = Frame(protocol.items_frame(f"[{item}]" if is_for_them else "[]", head, None))
+        self.newest = mark[0]
         is_behind = False
-        for socket in self._welcomed():
+        for socket in self.sockets:
+            if not socket.is_live:
+                continue
             if socket.position == before:
-                socket.deliver(frame, head)
+                socket.deliver(frame, mark)
             else:
                 is_behind = True
         return is_behind
@@ -109,15 +113,16 @@ class Subscriber:
             self.newest = self.newest.latest(head.cursor)
         return self.furthest_behind() is not None
 
-    def take_broadcast_head(self, seq: int) -> None:
-        """Take note that the broadcast log has come to here."""
+    def take_broadcast_head(self, seq: int) -> bool:
+        """Take note that the log has come to here; return whether a socket here lacks something."""
         self.newest = self.newest.latest(Cursor(b=seq))
+        return self.furthest_behind() is not None
 
     def take_toast(self, toast: str) -> None:
         """Write a frame that is in no log to every socket."""
         frame = Frame(toast)
         for socket in self._welcomed():
-            socket.deliver(frame, socket.position)
+            socket.deliver(frame, frame.mark(socket.position))
 
     def beat(self) -> None:
         """Tell every socket how far the logs have come."""
@@ -163,11 +168,11 @@ class Subscriber:
         is_whole = len(fitting) == len(items)
         cursor = page.cursor if is_whole else _after(socket.position, items[: len(fitting)])
         unread = page.unread if is_whole and not page.more else None
-        frame = protocol.items_frame(f"[{','.join(fitting)}]", cursor, unread)
-        socket.deliver(Frame(frame), cursor)
+        frame = Frame(protocol.items_frame(f"[{','.join(fitting)}]", cursor, unread))
+        socket.deliver(frame, frame.mark(cursor))
 
-    def _welcomed(self) -> Iterator[Socket]:
-        return (socket for socket in tuple(self.sockets) if socket.is_live)
+    def _welcomed(self) -> list[Socket]:
+        return [socket for socket in self.sockets if socket.is_live]
 
 
 def slices(subscribers: Iterable[Subscriber], sockets: int) -> Iterator[list[Subscriber]]:

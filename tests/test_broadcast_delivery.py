@@ -26,6 +26,7 @@ from notifications import (
 )
 from notifications.auth import Identity
 from notifications.feed import Page, starting_point
+from notifications.frames import AsgiConnection, BroadcastFrames
 from notifications.models import Broadcast, Inbox, Notification
 from notifications.protocol import Cursor
 from notifications.relay import SOCKETS_PER_SLICE, Relay
@@ -541,7 +542,7 @@ async def test_a_personal_notification_overtakes_a_broadcast_to_many(
 async def test_a_hint_that_comes_late_does_not_bring_an_old_count_back() -> None:
     written: list[tuple[int, str]] = []
     subscriber = a_subscriber(7, written, lambda: None)
-    subscriber.take_broadcast(1, '{"seq":1}', is_for_them=True)
+    subscriber.take_broadcast(BroadcastFrames(1, '{"seq":1}'), is_for_them=True)
 
     read = hints.with_broadcasts(hint_for(7, after=0), unread=0, head=1)[1]
     unread = hints.with_broadcasts(hint_for(7, after=1), unread=1, head=1)[1]
@@ -563,8 +564,8 @@ def a_subscriber(pk: int, written: list[tuple[int, str]], before: Callable[[], N
         written.append((pk, message["text"]))
 
     subscriber = Subscriber(pk)
-    socket = Socket(write, Identity(user_pk=pk, is_active=True))
-    subscriber.sockets.add(socket)
+    socket = Socket(AsgiConnection({}, write), Identity(user_pk=pk, is_active=True))
+    subscriber.sockets.append(socket)
     subscriber.welcome(socket, a_page(Cursor()), 25)
     return subscriber
 

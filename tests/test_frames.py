@@ -12,10 +12,9 @@ from websockets.streams import StreamReader
 
 from notifications import anotify
 from notifications.auth import Identity
-from notifications.frames import EXTENSION, Frame, writer_of
+from notifications.frames import AsgiConnection, Frame
 from notifications.protocol import Cursor
 from notifications.sockets import Socket
-from notifications.uvicorn import _Events, _Gate
 from tests.factories import make_user, session_cookie_for
 from tests.servers import Kind, ServerProcess
 from tests.waiting import await_for
@@ -53,6 +52,8 @@ def test_a_frame_is_encoded_once() -> None:
 class Connection:
     """A server's side of a socket, whose buffer is full when it is told so."""
 
+    writes_at_once = True
+
     def __init__(self) -> None:
         self.has_room = True
         self.wrote: list[str] = []
@@ -70,67 +71,31 @@ class Connection:
 
 async def test_what_waits_for_room_is_not_overtaken() -> None:
     connection = Connection()
-    socket = Socket(connection.send, Identity(user_pk=1, is_active=True), connection.write)
-    socket.deliver(Frame("1"), Cursor(1))
+    socket = Socket(connection, Identity(user_pk=1, is_active=True))
+    socket.deliver(Frame("1"), (Cursor(1), 1))
     connection.has_room = False
-    socket.deliver(Frame("2"), Cursor(2))
+    socket.deliver(Frame("2"), (Cursor(2), 1))
     connection.has_room = True
-    socket.deliver(Frame("3"), Cursor(3))
+    socket.deliver(Frame("3"), (Cursor(3), 1))
 
     connection.drained.set()
     await await_for(lambda: connection.wrote == ["1", "2", "3"])
-    socket.deliver(Frame("4"), Cursor(4))
+    socket.deliver(Frame("4"), (Cursor(4), 1))
 
     assert connection.wrote == ["1", "2", "3", "4"]
 
 
-def test_a_server_that_offers_nothing_is_written_to_by_send() -> None:
-    assert writer_of({}) is None
-    assert writer_of({"extensions": None}) is None
-    assert writer_of({"extensions": {"websocket.http.response": {}}}) is None
-    write: Any = print
-    assert writer_of({"extensions": {EXTENSION: {"write": write}}}) is write
+@pytest.mark.parametrize(
+    "scope", [{}, {"extensions": None}, {"extensions": {"websocket.http.response": {}}}]
+)
+def test_a_server_that_offers_nothing_is_written_to_by_send(scope: dict[str, Any]) -> None:
+    sent: Any = print
+    connection = AsgiConnection(scope, sent)
 
-
-async def test_events_are_read_in_their_order_by_one_who_waits_or_comes_late() -> None:
-    events = _Events()
-    waiting = asyncio.ensure_future(events.get())
-    await asyncio.sleep(0)
-    events.put_nowait(1)
-    events.put_nowait(2)
-
-    assert await waiting == 1
-    assert not events.empty()
-    assert await events.get() == 2
-    assert events.empty()
-
-
-async def test_a_reader_who_gives_up_takes_nothing_with_it() -> None:
-    events = _Events()
-    waiting = asyncio.ensure_future(events.get())
-    await asyncio.sleep(0)
-    waiting.cancel()
-    late = asyncio.ensure_future(events.get())
-    await asyncio.sleep(0)
-    events.put_nowait(1)
-
-    assert await late == 1
-    assert waiting.cancelled()
-
-
-async def test_a_gate_lets_all_pass_once_it_opens() -> None:
-    gate = _Gate()
-    await gate.wait()
-    gate.clear()
-    waiting = [asyncio.ensure_future(gate.wait()) for _ in range(3)]
-    await asyncio.sleep(0)
-    waiting[0].cancel()
-    assert not any(each.done() for each in waiting[1:])
-
-    gate.set()
-    await asyncio.gather(*waiting[1:])
-
-    assert gate.is_set()
+    assert not connection.writes_at_once
+    assert not connection.write(Frame("Hello"))
+    assert connection.hand_over(lambda event: None) is None
+    assert connection.send is sent
 
 
 @pytest.mark.parametrize("kind", ["daphne", "uvicorn"])

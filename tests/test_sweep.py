@@ -16,6 +16,7 @@ from django.utils import timezone
 from accounts.models import User
 from notifications import anotify
 from notifications.auth import Identity
+from notifications.frames import AsgiConnection
 from notifications.hub import Hub
 from notifications.ledger import add
 from notifications.models import Inbox, Notification
@@ -41,7 +42,7 @@ async def test_a_round_for_ten_thousand_users_takes_at_most_twenty_queries(
 ) -> None:
     hub = Hub()
     for identity in await sync_to_async(make_identities)():
-        hub._admit(Socket(_into_the_void, identity))
+        hub._admit(Socket(AsgiConnection({}, _into_the_void), identity))
 
     with counted_queries() as queries:
         await Sweeper(hub).sweep()

@@ -1,0 +1,107 @@
+"""A connection while it is more than quiet: in its handshake, and once it closes or asks a lot."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from functools import partial
+from typing import Any
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.protocol import State
+from websockets.server import ServerProtocol
+
+from ..frames import EXTENSION, Frame
+from .quiet import QuietConnection, Take
+from .served import Served
+
+
+class PreparedFrameProtocol(WebSocketsSansIOProtocol):
+    """Uvicorn's own protocol, which also takes finished frames, and hands its connection over."""
+
+    def __init__(
+        self,
+        config: Any,
+        server_state: Any,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._served = Served.by(
+            server_state, config, partial(PreparedFrameProtocol, config, server_state, app_state)
+        )
+        self._has_heard = False
+
+    def handle_connect(self, event: Any) -> None:
+        """Offer the extension to the application."""
+        super().handle_connect(event)
+        if not self.close_sent:
+            extensions: Any = self.scope["extensions"]
+            extensions[EXTENSION] = {"write": self.write_prepared, "hand_over": self.hand_over}
+
+    def data_received(self, data: bytes) -> None:
+        """Take note of whether the client has said anything since the handshake."""
+        self._has_heard = self.handshake_initiated
+        super().data_received(data)
+
+    def write_prepared(self, frame: Frame) -> bool:
+        """Write a frame if the connection is open and its buffer has room."""
+        if not self.writable.is_set() or self.close_sent or self.transport.is_closing():
+            return False
+        self.transport.write(frame.wire)
+        return True
+
+    def hand_over(self, take: Take) -> QuietConnection | None:
+        """Let the application end, and give all that the client will say to `take`.
+
+        None where it has to stay: what the client sent, or what was sent to it, is half done, or it
+        compresses.
+        """
+        is_open = not (self.close_sent or self.disconnected or self.transport.is_closing())
+        if not is_open or self._has_heard or not self.writable.is_set() or self.conn.extensions:
+            return None
+        self.stop_keepalive()
+        self.connections.discard(self)
+        connection = QuietConnection(self.transport, take, self._served)
+        self.transport = _GivenAway()  # type: ignore[assignment]
+        self._fall_apart()
+        return connection
+
+    # What the handshake needed is in circles, and there would be much of it before the garbage
+    # collector comes.
+    def _fall_apart(self) -> None:
+        self.scope = {}  # type: ignore[typeddict-item]
+        self.conn.parser.close()
+
+    def take_back(self, connection: QuietConnection, transport: asyncio.Transport) -> None:
+        """Do for a connection that was handed over what it does not do itself."""
+        self.connection_made(transport)
+        self.handshake_initiated = self.handshake_complete = True
+        self.conn = ServerProtocol(
+            state=State.OPEN,
+            max_size=self.config.ws_max_size,
+            logger=logging.getLogger("uvicorn.error"),
+        )
+        self.queue: Any = _PassedOn(connection)
+        self.read_paused = True  # the connection pauses its reading itself
+        if not connection.has_room:
+            self.writable.clear()
+        transport.set_protocol(self)
+        self.start_keepalive()
+
+
+class _GivenAway:
+    """What the handshake has in place of its transport once that belongs to another."""
+
+    def close(self) -> None:
+        """Leave it open: the application has returned, and the connection goes on."""
+
+
+class _PassedOn:
+    """A queue whose events nobody waits for: they go to the connection at once."""
+
+    def __init__(self, connection: QuietConnection) -> None:
+        self._connection = connection
+
+    def put_nowait(self, event: dict[str, Any]) -> None:
+        self._connection.pass_on(event)

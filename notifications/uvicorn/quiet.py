@@ -1,0 +1,244 @@
+"""A connection that listens: most of a socket's life, and most sockets of a server.
+
+It is written finished frames, now and then says something short, and is hardly more than a file
+descriptor. Whatever else happens on it is uvicorn's and websockets' business, see `_come_back`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from os import write
+from typing import TYPE_CHECKING, Any
+
+from uvicorn.protocols.utils import ClientDisconnected
+from websockets.frames import Frame as ParsedFrame
+from websockets.frames import Opcode
+from websockets.streams import StreamReader
+
+from ..frames import Frame
+from .served import Served
+
+if TYPE_CHECKING:
+    from .protocol import PreparedFrameProtocol
+
+logger = logging.getLogger("uvicorn.error")
+
+Event = dict[str, Any]
+Take = Callable[[Event], Coroutine[Any, Any, None] | None]
+"""Takes an event of ASGI's `receive()`; what is left to do comes back as a coroutine."""
+
+NONE = -1
+PING = ParsedFrame(Opcode.PING, b"").serialize(mask=False)
+
+
+class QuietConnection(asyncio.Protocol):
+    """An open WebSocket whose application has returned. Its events go to `take`, one by one."""
+
+    __slots__ = (
+        "_fd",
+        "_full",
+        "_is_over",
+        "_room",
+        "_served",
+        "_take",
+        "_transport",
+        "_unanswered",
+        "_waiting",
+    )
+
+    writes_at_once = True
+
+    def __init__(self, transport: asyncio.Transport, take: Take, served: Served) -> None:
+        self._transport = transport
+        self._take = take
+        self._served = served
+        self._full: PreparedFrameProtocol | None = None
+        self._room: asyncio.Event | None = None
+        self._waiting: list[Event] | None = None
+        self._unanswered = 0
+        self._is_over = False
+        self._fd = _plain_descriptor(transport)
+        if self._fd >= 0:
+            # From now on there is no room whenever the transport holds anything back.
+            transport.set_write_buffer_limits(high=0)
+        transport.set_protocol(self)
+        served.add(self)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether everything that was written is on its way."""
+        return self._room is None
+
+    def write(self, frame: Frame) -> bool:
+        """Write a frame if the connection is open and its buffer has room."""
+        if self._fd < 0:
+            return self._write_elsewhere(frame)
+        self._put(frame.wire)
+        return True
+
+    async def send(self, message: Event) -> None:
+        """Do what an ASGI application's `send()` does."""
+        while self._full is None and message.get("text") is not None:
+            if self.write(Frame(message["text"])):
+                return
+            if self._room is None:
+                raise ClientDisconnected
+            await self._room.wait()
+        full: Any = self._come_back()
+        await full.send(message)
+
+    def ping(self) -> None:
+        """Ask for a sign of life, or close where several were asked for in vain."""
+        if self._served.is_silent(self._unanswered):
+            self._come_back().keepalive_timeout()
+            return
+        self._unanswered += 1
+        if self._fd >= 0:
+            self._put(PING)
+        elif self._room is None:
+            self._transport.write(PING)
+
+    def pass_on(self, event: Event) -> None:
+        """Let the application's heir take an event, when it is done with those before."""
+        if self._is_over:
+            return
+        self._is_over = event["type"] == "websocket.disconnect"
+        if self._waiting is not None:
+            self._waiting.append(event)
+            self._transport.pause_reading()
+            return
+        work = self._take(event)
+        if work is not None:
+            self._waiting = []
+            self._served.start(self._work(work))
+
+    def shutdown(self) -> None:
+        """Close: the server ends."""
+        self._come_back().shutdown()
+
+    def data_received(self, data: bytes) -> None:
+        """Take whole messages; anything else needs more than this."""
+        self._unanswered = 0
+        events, rest = read_messages(data, self._served.message_max_bytes)
+        for event in events:
+            self.pass_on(event)
+        if rest:
+            self._come_back().data_received(rest)
+
+    def pause_writing(self) -> None:
+        """Write nothing until the transport has got rid of what it holds."""
+        self._fd = NONE
+        self._room = asyncio.Event()
+
+    def resume_writing(self) -> None:
+        """Write again."""
+        self._fd = _plain_descriptor(self._transport)
+        self._let_go_on()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Say that it is over."""
+        self._fd = NONE
+        self._served.remove(self)
+        self._let_go_on()
+        self.pass_on({"type": "websocket.disconnect", "code": 1006})
+
+    def _put(self, wire: bytes) -> None:
+        # The transport holds nothing back, and would do the same and no more.
+        try:
+            written = write(self._fd, wire)
+        except OSError:
+            written = 0
+        if written < len(wire):
+            self._transport.write(wire[written:])
+
+    def _write_elsewhere(self, frame: Frame) -> bool:
+        if self._full is not None:
+            return self._full.write_prepared(frame)
+        if self._room is not None or self._transport.is_closing():
+            return False
+        self._transport.write(frame.wire)
+        return True
+
+    def _let_go_on(self) -> None:
+        if self._room is not None:
+            self._room.set()
+            self._room = None
+
+    def _come_back(self) -> PreparedFrameProtocol:
+        """Return a full protocol that has the connection from now on."""
+        if self._full is None:
+            self._full = self._served.full_protocol()
+            self._full.take_back(self, self._transport)
+            self._fd = NONE
+            self._served.remove(self)
+            self._let_go_on()
+        return self._full
+
+    async def _work(self, work: Coroutine[Any, Any, None]) -> None:
+        pending: Coroutine[Any, Any, None] | None = work
+        while pending is not None:
+            try:
+                await pending
+            except Exception:
+                logger.exception("Exception in ASGI application\n")
+                self._transport.abort()
+            pending = self._next()
+        self._waiting = None
+        self._transport.resume_reading()
+
+    def _next(self) -> Coroutine[Any, Any, None] | None:
+        while self._waiting:
+            work = self._take(self._waiting.pop(0))
+            if work is not None:
+                return work
+        return None
+
+
+def read_messages(data: bytes, max_bytes: int) -> tuple[list[Event], bytes]:
+    """Return the whole messages at the start of what came, as events, and what is after them.
+
+    Pongs are messages to nobody. What is left begins with a frame that is not whole, is not a
+    message by itself, or is wrong.
+    """
+    events: list[Event] = []
+    reader = StreamReader()
+    reader.feed_data(data)
+    left = data
+    while left:
+        try:
+            next(ParsedFrame.parse(reader.read_exact, mask=True, max_size=max_bytes))
+        except StopIteration as end:
+            frame: ParsedFrame = end.value
+        except Exception:  # who reads the rest says what is wrong with it
+            break
+        else:
+            break
+        if frame.opcode is not Opcode.PONG:
+            event = _event(frame)
+            if event is None:
+                break
+            events.append(event)
+        left = bytes(reader.buffer)
+    return events, left
+
+
+def _event(frame: ParsedFrame) -> Event | None:
+    if not frame.fin or frame.opcode not in (Opcode.TEXT, Opcode.BINARY):
+        return None
+    if frame.opcode is Opcode.BINARY:
+        return {"type": "websocket.receive", "bytes": bytes(frame.data)}
+    try:
+        return {"type": "websocket.receive", "text": bytes(frame.data).decode()}
+    except UnicodeDecodeError:
+        return None
+
+
+def _plain_descriptor(transport: asyncio.Transport) -> int:
+    """Return where bytes can be written as they are; `NONE` where only the transport knows."""
+    is_plain = isinstance(asyncio.get_running_loop(), asyncio.SelectorEventLoop)
+    if not is_plain or transport.get_extra_info("sslcontext") is not None:
+        return NONE
+    descriptor: int = transport.get_extra_info("socket").fileno()
+    return descriptor

@@ -1,0 +1,83 @@
+"""What the quiet connections of one server share: their pings, and the way back from quiet."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .protocol import PreparedFrameProtocol
+    from .quiet import QuietConnection
+
+# In how many parts the connections are pinged, so that no turn of the loop is a long one.
+PARTS = 40
+ATTRIBUTE = "notifications_served"
+
+
+class Served:
+    """The quiet connections of one server, by uvicorn's settings for pings."""
+
+    def __init__(self, state: Any, config: Any, protocol: Callable[[], Any]) -> None:
+        self._connections: set[Any] = state.connections
+        self._tasks: set[asyncio.Task[None]] = state.tasks
+        self._protocol = protocol
+        self._interval: float | None = config.ws_ping_interval or None
+        self._timeout: float | None = config.ws_ping_timeout
+        self.message_max_bytes: int = config.ws_max_size
+        # In the order of their last ping.
+        self._quiet: dict[QuietConnection, None] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    @classmethod
+    def by(cls, state: Any, config: Any, protocol: Callable[[], Any]) -> Served:
+        """Return the one of a server, by its state, which keeps it."""
+        served: Served | None = vars(state).get(ATTRIBUTE)
+        if served is None:
+            served = cls(state, config, protocol)
+            setattr(state, ATTRIBUTE, served)
+        return served
+
+    def add(self, connection: QuietConnection) -> None:
+        """Ping a connection from now on, and end it with the server."""
+        self._connections.add(connection)
+        self._quiet[connection] = None
+        if self._timer is None:
+            self._set_timer()
+
+    def remove(self, connection: QuietConnection) -> None:
+        """Leave a connection alone."""
+        self._connections.discard(connection)
+        self._quiet.pop(connection, None)
+
+    def full_protocol(self) -> PreparedFrameProtocol:
+        """Return a protocol for a connection that is not quiet any more."""
+        protocol: PreparedFrameProtocol = self._protocol()
+        return protocol
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine that the server waits for when it ends."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def is_silent(self, unanswered: int) -> bool:
+        """Tell whether a peer that left so many pings unanswered is gone."""
+        if not self._interval or self._timeout is None:
+            return False
+        return unanswered > 0 and unanswered * self._interval >= self._timeout
+
+    def _set_timer(self) -> None:
+        if self._interval and self._quiet:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(self._interval / PARTS, self._ping_some)
+
+    def _ping_some(self) -> None:
+        self._timer = None
+        number = -(-len(self._quiet) // PARTS)
+        for connection in tuple(islice(self._quiet, number)):
+            del self._quiet[connection]
+            self._quiet[connection] = None
+            connection.ping()
+        self._set_timer()
