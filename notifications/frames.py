@@ -2,8 +2,8 @@
 
 A server can offer the ASGI scope extension `EXTENSION`, a dictionary of two functions:
 
-- `write(frame)` puts the bytes `frame.wire` on the connection and returns True, or False when its
-  buffer is full or it is not open, and nothing was written.
+- `write(frame)` puts the bytes `frame.encode()` on the connection and returns True, or False when
+  its buffer is full or it is not open, and nothing was written.
 - `hand_over(take)` lets the application return while the connection goes on: each further event of
   `receive()` goes to `take(event)`, which does it at once or returns a coroutine that does, and has
   ended before the next event is taken. It returns the `Connection`, or None where the application
@@ -28,21 +28,22 @@ _LENGTH_IN_2_BYTES, _LENGTH_IN_8_BYTES = 126, 127
 
 
 class Frame:
-    """One text frame, encoded once however many sockets it goes to."""
+    """One text frame, encoded once however many sockets it goes to.
 
-    __slots__ = ("_wire", "size", "text")
+    `wire` is the frame with its header, uncompressed; empty until `encode()`.
+    """
+
+    __slots__ = ("size", "text", "wire")
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.size = len(text)
-        self._wire: bytes | None = None
+        self.wire = b""
 
-    @property
-    def wire(self) -> bytes:
-        """The frame with its header, uncompressed."""
-        if self._wire is None:
-            self._wire = _framed(self.text.encode())
-        return self._wire
+    def encode(self) -> bytes:
+        """Make `wire`, and return it."""
+        self.wire = self.wire or _framed(self.text.encode())
+        return self.wire
 
     def mark(self, cursor: Cursor) -> Mark:
         """Return what a delivery that takes the reader to `cursor` is remembered by."""

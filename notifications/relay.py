@@ -17,7 +17,7 @@ from .database import in_database_thread
 from .frames import BroadcastFrames
 from .metrics import count
 from .recipients import members_among
-from .subscriber import Subscriber, slices
+from .subscriber import Subscriber
 
 logger = logging.getLogger(__name__)
 
@@ -49,18 +49,22 @@ class Relay:
         async with self._turn:
             self._head = max(self._head, message["seq"])
             members = await self._members(message)
-            frames = BroadcastFrames(message["seq"], message["item"])
+            seq, item = message["seq"], message["item"]
+            frames = BroadcastFrames(seq, item)
             subscribers = self._subscribers()
-            for part in slices(subscribers, _sockets_per_slice(subscribers)):
-                for subscriber in part:
-                    if message["item"]:
-                        is_for_them = members is None or subscriber.user_pk in members
-                        is_behind = subscriber.take_broadcast(frames, is_for_them=is_for_them)
-                    else:
-                        is_behind = subscriber.take_broadcast_head(message["seq"])
-                    if is_behind:
-                        self._catch_up(subscriber)
-                await asyncio.sleep(0)
+            slice_size, sockets = _sockets_per_slice(subscribers), 0
+            for subscriber in subscribers:
+                if item:
+                    is_for_them = members is None or subscriber.user_pk in members
+                    is_behind = subscriber.take_broadcast(frames, is_for_them=is_for_them)
+                else:
+                    is_behind = subscriber.take_broadcast_head(seq)
+                if is_behind:
+                    self._catch_up(subscriber)
+                sockets += len(subscriber.sockets)
+                if sockets >= slice_size:
+                    sockets = 0
+                    await asyncio.sleep(0)
 
     async def compare(self, head: int) -> None:
         """Compare with the head of the log, as the database has it; mend when hints were lost.

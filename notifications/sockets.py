@@ -96,11 +96,18 @@ class Socket:
 
     def acknowledge(self, cursor: Cursor) -> bool:
         """Take note that the client has everything up to `cursor`; return whether that was news."""
-        before = len(self._unacked)
-        while self._unacked and not cursor.is_behind(self._unacked[0][0]):
-            self._unacked_chars -= self._unacked.pop(0)[1]
+        u, b = cursor
+        number = chars = 0
+        for (mark_u, mark_b), size in self._unacked:
+            if u < mark_u or b < mark_b:
+                break
+            number += 1
+            chars += size
+        if number:
+            del self._unacked[:number]
+            self._unacked_chars -= chars
             self._is_asked, self._full_since = False, None
-        return len(self._unacked) < before
+        return number > 0
 
     def beat(self, heartbeat: Frame) -> None:
         """Write a heartbeat, or close one that has been full for longer than a sweep."""

@@ -1,7 +1,8 @@
-"""Daphne, made to say goodbye: sockets close with 1012 when the server ends, not with a bare 1006.
+"""Daphne, made to say goodbye, and to write finished frames (see notifications/frames.py).
 
-Two things keep daphne 4.2 from it: its WebSocket library refuses to send codes below 3000, and its
-shutdown fails on the first idle HTTP connection, before it has told any application.
+Sockets close with 1012 when the server ends, not with a bare 1006. Two things keep daphne 4.2 from
+it: its WebSocket library refuses to send codes below 3000, and its shutdown fails on the first idle
+HTTP connection, before it has told any application.
 """
 
 import asyncio
@@ -14,7 +15,9 @@ from daphne.server import Server
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
+from twisted.internet.tcp import Connection
 
+from notifications.frames import EXTENSION, Frame
 from notifications.process import current_hub, drain
 
 RESERVED_CODES = (1012, 1013)
@@ -43,6 +46,22 @@ class ClosingProtocol(WebSocketProtocol):  # type: ignore[misc]  # untyped base
         finally:
             self.maxMessagePayloadSize = limit
 
+    def write_prepared(self, frame: Frame) -> bool:
+        """Write a finished frame, at once where nothing waits before it."""
+        transport = self.transport
+        if self.state != Frames.STATE_OPEN or transport.disconnecting:
+            return False
+        wire = frame.encode()
+        if _holds_nothing_back(transport):
+            # Not with the loop's next turn, for which the loop would have to watch the descriptor.
+            written = transport.writeSomeData(wire)
+            if not isinstance(written, int):
+                return False
+            wire = wire[written:]
+        if wire:
+            transport.write(wire)
+        return True
+
 
 class GoodbyeServer(Server):  # type: ignore[misc]  # untyped base
     """Daphne's server, which lets every application end before it goes."""
@@ -53,6 +72,12 @@ class GoodbyeServer(Server):  # type: ignore[misc]  # untyped base
         # Broadcasts go out at their time even while nobody is connected.
         _later(0, current_hub)
         super().run()
+
+    def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
+        """Start the application, which can write finished frames to a WebSocket."""
+        if scope["type"] == "websocket":
+            scope["extensions"] = {EXTENSION: {"write": protocol.write_prepared}}
+        return super().create_application(protocol, scope)
 
     def timeout_checker(self) -> None:
         """Look at all connections every two seconds, some at a time: daphne does in one turn."""
@@ -85,6 +110,13 @@ class GoodbyeServer(Server):  # type: ignore[misc]  # untyped base
             await asyncio.wait(running, timeout=GOODBYE_SECONDS)
         # Twisted writes in the turns of the loop that follow.
         await asyncio.sleep(0.05)
+
+
+def _holds_nothing_back(transport: Any) -> bool:
+    # Behind TLS the transport is another, or one that knows of it.
+    if not isinstance(transport, Connection) or transport.TLS:
+        return False
+    return not transport._tempDataLen and len(transport.dataBuffer) == transport.offset
 
 
 def _later(seconds: float, call: Callable[..., object], *args: Any) -> None:

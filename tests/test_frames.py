@@ -40,13 +40,13 @@ def parsed(wire: bytes) -> tuple[int, bool, bytes]:
 def test_the_bytes_of_a_frame_are_what_a_client_reads(size: int) -> None:
     text = "ü" * (size // 2) + "x" * (size % 2)
 
-    assert parsed(Frame(text).wire) == (Opcode.TEXT, True, text.encode())
+    assert parsed(Frame(text).encode()) == (Opcode.TEXT, True, text.encode())
 
 
 def test_a_frame_is_encoded_once() -> None:
     frame = Frame("Hello")
 
-    assert frame.wire is frame.wire
+    assert frame.encode() is frame.encode() is frame.wire
 
 
 class Connection:

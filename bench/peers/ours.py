@@ -24,6 +24,14 @@ class Ours(Peer):
         self.key = f"ours-{server}"
         self.name = f"this project, {server}"
 
+    def start(self, directory: Path, broker: BrokerProcess, processes: int = 1) -> None:
+        # Like the others, without what the servers before it were sent.
+        from notifications.models import Broadcast, BroadcastLog
+
+        Broadcast.objects.all().delete()
+        BroadcastLog.objects.all().delete()
+        super().start(directory, broker, processes)
+
     def server(self, directory: Path, broker: BrokerProcess, port: int) -> Server:
         command = [sys.executable, "manage.py", "serve", "--server", self._kind]
         env = {"NOTIFICATIONS_MAX_SOCKETS": str(SOCKETS_MAX)}

@@ -48,7 +48,7 @@ class PreparedFrameProtocol(WebSocketsSansIOProtocol):
         """Write a frame if the connection is open and its buffer has room."""
         if not self.writable.is_set() or self.close_sent or self.transport.is_closing():
             return False
-        self.transport.write(frame.wire)
+        self.transport.write(frame.encode())
         return True
 
     def hand_over(self, take: Take) -> QuietConnection | None:

@@ -33,7 +33,7 @@ NONE = -1
 PING = ParsedFrame(Opcode.PING, b"").serialize(mask=False)
 
 
-class QuietConnection(asyncio.Protocol):
+class QuietConnection(asyncio.BufferedProtocol):
     """An open WebSocket whose application has returned. Its events go to `take`, one by one."""
 
     __slots__ = (
@@ -75,7 +75,14 @@ class QuietConnection(asyncio.Protocol):
         """Write a frame if the connection is open and its buffer has room."""
         if self._fd < 0:
             return self._write_elsewhere(frame)
-        self._put(frame.wire)
+        # The transport holds nothing back, and would do the same with more steps.
+        wire = frame.wire or frame.encode()
+        try:
+            written = write(self._fd, wire)
+        except OSError:
+            written = 0
+        if written < len(wire):
+            self._transport.write(wire[written:])
         return True
 
     async def send(self, message: Event) -> None:
@@ -95,9 +102,7 @@ class QuietConnection(asyncio.Protocol):
             self._come_back().keepalive_timeout()
             return
         self._unanswered += 1
-        if self._fd >= 0:
-            self._put(PING)
-        elif self._room is None:
+        if self._room is None:
             self._transport.write(PING)
 
     def pass_on(self, event: Event) -> None:
@@ -118,9 +123,14 @@ class QuietConnection(asyncio.Protocol):
         """Close: the server ends."""
         self._come_back().shutdown()
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Return where to put what comes: one place for all, for nothing stays there."""
+        return self._served.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Take whole messages; anything else needs more than this."""
         self._unanswered = 0
+        data = bytes(self._served.buffer[:nbytes])
         events, rest = read_messages(data, self._served.message_max_bytes)
         for event in events:
             self.pass_on(event)
@@ -144,21 +154,12 @@ class QuietConnection(asyncio.Protocol):
         self._let_go_on()
         self.pass_on({"type": "websocket.disconnect", "code": 1006})
 
-    def _put(self, wire: bytes) -> None:
-        # The transport holds nothing back, and would do the same and no more.
-        try:
-            written = write(self._fd, wire)
-        except OSError:
-            written = 0
-        if written < len(wire):
-            self._transport.write(wire[written:])
-
     def _write_elsewhere(self, frame: Frame) -> bool:
         if self._full is not None:
             return self._full.write_prepared(frame)
         if self._room is not None or self._transport.is_closing():
             return False
-        self._transport.write(frame.wire)
+        self._transport.write(frame.encode())
         return True
 
     def _let_go_on(self) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 # In how many parts the connections are pinged, so that no turn of the loop is a long one.
 PARTS = 40
+READ_BYTES = 64 * 1024
 ATTRIBUTE = "notifications_served"
 
 
@@ -26,6 +27,7 @@ class Served:
         self._interval: float | None = config.ws_ping_interval or None
         self._timeout: float | None = config.ws_ping_timeout
         self.message_max_bytes: int = config.ws_max_size
+        self.buffer = memoryview(bytearray(READ_BYTES))
         # In the order of their last ping.
         self._quiet: dict[QuietConnection, None] = {}
         self._timer: asyncio.TimerHandle | None = None
