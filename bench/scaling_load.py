@@ -141,7 +141,7 @@ def _users(keys: Sequence[str]) -> list[User]:
 
 def _fleet(ports: Sequence[int], keys: Sequence[str]) -> Fleet:
     log = BroadcastLog.objects.first()
-    path = f"/ws/notifications/?v=1&epoch=&u=0&b={log.last_seq if log else 0}"
+    path = f"/ws/notifications/?v=1&b={log.last_seq if log else 0}"
     request = upgrade(path, ports[0], "Cookie: sessionid={name}")
     fleet = Fleet()
     fleet.plan(ports=ports, script=[(request, '"type":"welcome"')], names=keys, acknowledges=True)

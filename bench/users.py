@@ -6,10 +6,13 @@ from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
+from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import User
 from notifications.models import Inbox
+
+PLACES = 100
 
 
 def make_listeners(count: int) -> list[User]:
@@ -20,6 +23,8 @@ def make_listeners(count: int) -> list[User]:
         for number in range(count)
     )
     Inbox.objects.ensure([user.pk for user in users])
+    # As if each had been told another number of things: frames have the reader's place in them.
+    Inbox.objects.filter(last_seq=0).update(last_seq=F("pk") % PLACES)
     end = timezone.now() + timedelta(days=1)
     Session.objects.bulk_create(
         Session(f"listener-{user.pk}", SessionStore().encode(session_of(user)), end)

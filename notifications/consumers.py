@@ -32,7 +32,9 @@ NOBODY = Identity(user_pk=None, is_active=False)
 class NotificationConsumer(AsyncConsumer):  # type: ignore[misc]  # untyped base
     """One WebSocket of a logged-in user; speaks docs/protocol.md.
 
-    Put it behind `AuthMiddlewareStack` of `notifications.auth` or `channels.auth`.
+    Put it behind `AuthMiddlewareStack` of `notifications.auth` or `channels.auth`. Where the server
+    can go on without it (see frames.py), it returns after the welcome: what a subclass or a
+    middleware would do with later events is not called.
     """
 
     # The hub has the one channel of the process; a channel of each consumer's own would cost a

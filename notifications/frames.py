@@ -30,19 +30,27 @@ _LENGTH_IN_2_BYTES, _LENGTH_IN_8_BYTES = 126, 127
 class Frame:
     """One text frame, encoded once however many sockets it goes to.
 
-    `wire` is the frame with its header, uncompressed; empty until `encode()`.
+    `size` is that of the text, in characters. `wire` is the frame with its header, uncompressed;
+    empty until `encode()`.
     """
 
-    __slots__ = ("size", "text", "wire")
+    __slots__ = ("_text", "size", "wire")
 
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.size = len(text)
-        self.wire = b""
+    def __init__(self, text: str, wire: bytes = b"", size: int = 0) -> None:
+        self._text = text
+        self.wire = wire
+        self.size = size or len(text)
+
+    @property
+    def text(self) -> str:
+        """The text; read from `wire` where a frame was made from that alone."""
+        return self._text or _payload(self.wire).decode()
 
     def encode(self) -> bytes:
         """Make `wire`, and return it."""
-        self.wire = self.wire or _framed(self.text.encode())
+        if not self.wire:
+            data = self._text.encode()
+            self.wire = _header(len(data)) + data
         return self.wire
 
     def mark(self, cursor: Cursor) -> Mark:
@@ -60,27 +68,45 @@ class BroadcastFrames:
     `item` is the encoded item; those for whom it is not get a frame without one.
     """
 
-    __slots__ = ("_frames", "_item", "seq")
+    __slots__ = ("_steps", "_texts", "seq")
 
     def __init__(self, seq: int, item: str) -> None:
         self.seq = seq
-        self._item = item
-        self._frames: tuple[dict[int, Step], ...] = ({}, {})
+        self._texts = _AroundU("[]", seq), _AroundU(f"[{item}]", seq)
+        self._steps: tuple[dict[int, Step], ...] = ({}, {})
 
     def step(self, u: int, *, is_for_them: bool) -> Step:
-        """Return where this takes a reader who is at `u` of their own log, and how."""
-        steps = self._frames[is_for_them]
+        """Return the frame for a reader who is at `u` of their own log, and where it takes them."""
+        steps = self._steps[is_for_them]
         step = steps.get(u)
         if step is None:
-            head = Cursor(u, self.seq)
-            items = f"[{self._item}]" if is_for_them else "[]"
-            frame = Frame(protocol.items_frame(items, head, None))
-            step = steps[u] = Cursor(u, self.seq - 1), frame, frame.mark(head)
+            frame = self._texts[is_for_them].frame(u)
+            step = steps[u] = frame, frame.mark(Cursor(u, self.seq))
         return step
 
 
-Step = tuple[Cursor, Frame, Mark]
-"""From where a frame takes its reader, and to where."""
+class _AroundU:
+    # Of thousands of readers each may need a frame of its own: they are put together from bytes.
+    __slots__ = ("_end", "_size", "_start", "_starts")
+
+    def __init__(self, items: str, seq: int) -> None:
+        start, end = protocol.items_frame_around_u(items, seq, None)
+        self._size = len(start) + len(end)
+        self._start, self._end = start.encode(), end.encode()
+        self._starts: dict[int, bytes] = {}
+
+    def frame(self, u: int) -> Frame:
+        number = b"%d" % u
+        digits = len(number)
+        start = self._starts.get(digits)
+        if start is None:
+            header = _header(len(self._start) + digits + len(self._end))
+            start = self._starts[digits] = header + self._start
+        return Frame("", b"".join((start, number, self._end)), self._size + digits)
+
+
+Step = tuple[Frame, Mark]
+"""A frame, and where it takes its reader."""
 
 Event = dict[str, Any]
 Send = Callable[[Event], Awaitable[None]]
@@ -117,10 +143,14 @@ def _refuse(frame: Frame) -> bool:
     return False
 
 
-def _framed(payload: bytes) -> bytes:
-    size = len(payload)
+def _header(size: int) -> bytes:
     if size < _LENGTH_IN_2_BYTES:
-        return bytes((_FINAL_TEXT, size)) + payload
+        return bytes((_FINAL_TEXT, size))
     if size < 1 << 16:
-        return bytes((_FINAL_TEXT, _LENGTH_IN_2_BYTES)) + size.to_bytes(2, "big") + payload
-    return bytes((_FINAL_TEXT, _LENGTH_IN_8_BYTES)) + size.to_bytes(8, "big") + payload
+        return bytes((_FINAL_TEXT, _LENGTH_IN_2_BYTES)) + size.to_bytes(2, "big")
+    return bytes((_FINAL_TEXT, _LENGTH_IN_8_BYTES)) + size.to_bytes(8, "big")
+
+
+def _payload(wire: bytes) -> bytes:
+    extended = {_LENGTH_IN_2_BYTES: 2, _LENGTH_IN_8_BYTES: 8}
+    return wire[2 + extended.get(wire[1], 0) :]

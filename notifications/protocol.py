@@ -214,8 +214,14 @@ def welcome(
 
 def items_frame(items: str, cursor: Cursor, unread: int | None) -> str:
     """Return a frame of changes around `items`, a list that is encoded already."""
+    start, end = items_frame_around_u(items, cursor.b, unread)
+    return f"{start}{cursor.u}{end}"
+
+
+def items_frame_around_u(items: str, b: int, unread: int | None) -> tuple[str, str]:
+    """Return what is before and after the one number in which readers of a frame differ."""
     count = "" if unread is None else f',"unread":{unread}'
-    return f'{{"type":"items","items":{items},"cursor":{{"u":{cursor.u},"b":{cursor.b}}}{count}}}'
+    return f'{{"type":"items","items":{items},"cursor":{{"u":', f',"b":{b}}}{count}}}'
 
 
 def toast(item: Mapping[str, Any]) -> str:

@@ -79,12 +79,15 @@ class Subscriber:
 
         Return whether a socket here lacks something then.
         """
-        newest = self.newest
-        if frames.seq <= newest.b:
+        newest, seq = self.newest, frames.seq
+        if seq <= newest.b:
             return self.furthest_behind() is not None
-        before, frame, mark = frames.step(newest.u, is_for_them=is_for_them)
-        if newest == before:
+        frame, mark = frames.step(newest.u, is_for_them=is_for_them)
+        before = newest
+        if newest.b == seq - 1:
             self.unread_broadcasts += is_for_them
+        else:
+            before = newest.at(b=seq - 1)
         self.newest = mark[0]
         is_behind = False
         for socket in self.sockets:

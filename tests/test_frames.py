@@ -12,8 +12,8 @@ from websockets.streams import StreamReader
 
 from notifications import anotify
 from notifications.auth import Identity
-from notifications.frames import AsgiConnection, Frame
-from notifications.protocol import Cursor
+from notifications.frames import AsgiConnection, BroadcastFrames, Frame
+from notifications.protocol import Cursor, items_frame
 from notifications.sockets import Socket
 from tests.factories import make_user, session_cookie_for
 from tests.servers import Kind, ServerProcess
@@ -47,6 +47,23 @@ def test_a_frame_is_encoded_once() -> None:
     frame = Frame("Hello")
 
     assert frame.encode() is frame.encode() is frame.wire
+
+
+@pytest.mark.parametrize("is_for_them", [True, False])
+@pytest.mark.parametrize("u", [0, 9, 10, 123_456_789])
+@pytest.mark.parametrize("size", [0, 60, 70, 80, 65_470, 65_490, 65_500])
+def test_a_broadcast_is_to_each_reader_what_a_frame_of_their_own_would_be(
+    size: int, u: int, is_for_them: bool
+) -> None:
+    frames = BroadcastFrames(7, item := '{"title":"' + "ü" * (size // 2) + '"}')
+    expected = items_frame(f"[{item}]" if is_for_them else "[]", Cursor(u, 7), None)
+
+    frame, mark = frames.step(u, is_for_them=is_for_them)
+
+    assert parsed(frame.encode()) == (Opcode.TEXT, True, expected.encode())
+    assert frame.text == expected
+    assert mark == (Cursor(u, 7), len(expected))
+    assert frames.step(u, is_for_them=is_for_them)[0] is frame
 
 
 class Connection:

@@ -60,7 +60,7 @@ class Ours(Peer):
 
     def _request(self, port: int, *, behind: int) -> str:
         head = max(_head() - behind, 0)
-        path = f"/ws/notifications/?v=1&epoch=&u=0&b={head}"
+        path = f"/ws/notifications/?v=1&b={head}"
         return upgrade(path, port, "Cookie: sessionid={name}")
 
 
