@@ -24,6 +24,7 @@ NO_SWEEP = {"NOTIFICATIONS_SWEEP_SECONDS": "300"}
 DEADLINE_SECONDS = 30.0
 SOCKETS = 60
 ACK_EVERY = 64
+AHEAD_MAX = 5
 
 
 @pytest.fixture(params=["daphne", "uvicorn"])
@@ -88,10 +89,18 @@ class Tab:
                 await wire.send({"type": "ack", "cursor": frame["cursor"]})
 
 
-async def write_until(is_over: asyncio.Event, user: User) -> list[str]:
-    """Write all the time, and one more after the end, which no socket can have had by then."""
+async def write_until(is_over: asyncio.Event, user: User, tab: Tab) -> list[str]:
+    """Write all the time, and one more after the end, which no socket can have had by then.
+
+    A writer that does not wait for the tab at all is faster than it may acknowledge.
+    """
     titles: list[str] = []
+
+    def is_due() -> bool:
+        return is_over.is_set() or len(titles) < len(tab.titles) + AHEAD_MAX
+
     while not titles or titles[-1] != "The last":
+        await await_for(is_due, deadline=DEADLINE_SECONDS)
         titles.append("The last" if is_over.is_set() else f"{len(titles)}")
         await anotify(user, titles[-1])
     return titles
@@ -102,7 +111,7 @@ async def hurt(tab: Tab, server: ServerProcess, user: User, end: Callable[[], No
     is_over = asyncio.Event()
     listening = asyncio.create_task(tab.listen(server))
     await await_for(lambda: tab.is_welcomed)
-    writing = asyncio.create_task(write_until(is_over, user))
+    writing = asyncio.create_task(write_until(is_over, user, tab))
     await await_for(lambda: len(tab.titles) >= 20, deadline=DEADLINE_SECONDS)
     await asyncio.to_thread(end)
     tab.code = await listening
