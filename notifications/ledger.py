@@ -55,7 +55,7 @@ def add(texts: Mapping[Any, Fields], terms: Terms) -> list[Change]:
     Users for whom nothing changed are not in the answer; those who have it muted are.
     """
     now = timezone.now()
-    inboxes = Inbox.objects.lock(texts.keys(), **terms.mutes(now))
+    inboxes = Inbox.objects.lock(texts.keys(), **terms.asked(now))
     muted = {pk: inbox for pk, inbox in inboxes.items() if terms.muted(inbox)}
     for pk in muted:
         del inboxes[pk]
@@ -79,7 +79,7 @@ def reachable(user_pks: Collection[Any], terms: Terms) -> dict[Any, str]:
     if terms.is_critical:
         return dict.fromkeys(user_pks, "")
     now = timezone.now()
-    rows = Inbox.objects.filter(pk__in=user_pks).annotate(**terms.mutes(now))
+    rows = Inbox.objects.filter(pk__in=user_pks).with_mutes(**terms.asked(now))
     found = {
         inbox.pk: terms.muted(inbox) or ("quiet hours" if inbox.is_quiet(now) else "")
         for inbox in rows

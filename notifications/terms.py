@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from .models import Inbox, Mute
+from .models import Inbox
 from .payload import Fields
 
 
@@ -35,11 +35,11 @@ class Terms:
             "expires": self.expires,
         }
 
-    def mutes(self, now: datetime) -> dict[str, Any]:
-        """Return the annotations that tell whether an inbox's user has muted this."""
-        if self.is_critical:
-            return {}
-        return Mute.objects.all().beside(now, kind=self.kind, group_key=self.group_key)
+    def asked(self, now: datetime) -> dict[str, Any]:
+        """Return what an inbox has to be asked: whether its user has muted this, if anybody can."""
+        mutable = {"kind": self.kind, "group_key": self.group_key}
+        asked = {name: value for name, value in mutable.items() if value and not self.is_critical}
+        return {"now": now, **asked} if asked else {}
 
     def muted(self, inbox: Inbox) -> str:
         """Return what the user of an inbox has muted: "kind", "thread", or nothing."""

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, time
-from typing import Any
+from functools import cache
+from typing import Any, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.db import models
+from django.db import connections, models, router
 from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from .bulk import insert_from
+from .mute import Mute
+from .statements import Parameter, Statement
 
 TIME_ZONE_MAX_CHARS = 64
 
@@ -42,17 +45,21 @@ class InboxQuerySet(models.QuerySet["Inbox"]):
             inbox = self.get(pk=user_pk)
         return inbox
 
-    def lock(self, user_pks: Collection[Any], **along: Any) -> dict[Any, Inbox]:
+    def with_mutes(self, **asked: Any) -> Self:
+        """Read along what their users have muted of what is asked, see `Mute.objects.beside()`."""
+        return self.annotate(**Mute.objects.all().beside(**asked)) if asked else self.all()
+
+    def lock(self, user_pks: Collection[Any], **asked: Any) -> dict[Any, Inbox]:
         """Lock these users' inboxes until commit and return them by user pk.
 
-        `along` are annotations, which are read with them.
+        What they have muted is read with them, as by `with_mutes()`.
         Rows are locked in the order of the key, so that two callers cannot deadlock. SQLite has no
         row locks: there the transaction itself must be immediate (see checks.py).
         """
-        locked = self._locked(user_pks, along)
+        locked = self._locked(user_pks, asked)
         if len(locked) < len(user_pks):
             self.ensure(pk for pk in user_pks if pk not in locked)
-            locked = self._locked(user_pks, along)
+            locked = self._locked(user_pks, asked)
         return locked
 
     def lock_of(self, user_pk: Any) -> Inbox:
@@ -62,17 +69,26 @@ class InboxQuerySet(models.QuerySet["Inbox"]):
             raise Inbox.DoesNotExist(f"There is no user {user_pk!r} any more.")
         return inbox
 
-    def _locked(self, user_pks: Collection[Any], along: dict[str, Any]) -> dict[Any, Inbox]:
-        rows = self.select_for_update().filter(pk__in=user_pks).order_by("pk").annotate(**along)
+    def _locked(self, user_pks: Collection[Any], asked: dict[str, Any]) -> dict[Any, Inbox]:
+        alias = router.db_for_write(Inbox)
+        # Outside of a transaction nothing would keep the lock, which the ORM says.
+        if len(user_pks) == 1 and connections[alias].in_atomic_block:
+            [user_pk] = user_pks
+            return {inbox.pk: inbox for inbox in _lock_one(alias, user_pk, asked)}
+        rows = self.select_for_update().filter(pk__in=user_pks).order_by("pk").with_mutes(**asked)
         return {inbox.pk: inbox for inbox in rows}
 
     def advance(self, inboxes: Sequence[Inbox], *, by: int = 1, unread: int = 0) -> None:
         """Take the next `by` numbers of each locked inbox and change its unread count."""
         if not inboxes:
             return
-        self.filter(pk__in=[inbox.pk for inbox in inboxes]).update(
-            last_seq=F("last_seq") + by, unread=F("unread") + unread
-        )
+        if len(inboxes) == 1:
+            values = {"pk": inboxes[0].pk, "by": by, "unread": unread}
+            _advancing_one(router.db_for_write(Inbox)).execute(values)
+        else:
+            self.filter(pk__in=[inbox.pk for inbox in inboxes]).update(
+                last_seq=F("last_seq") + by, unread=F("unread") + unread
+            )
         for inbox in inboxes:
             inbox.last_seq += by
             inbox.unread += unread
@@ -134,6 +150,37 @@ class Inbox(models.Model):
         if self.quiet_from is None or self.quiet_until is None:
             return False
         return _is_between(self.quiet_from, _time_in(self.time_zone, now), self.quiet_until)
+
+
+def _lock_one(alias: str, user_pk: Any, asked: Mapping[str, Any]) -> Iterator[Inbox]:
+    statement, names = _locking_one(alias, tuple(asked))
+    count = len(Inbox._meta.concrete_fields)
+    for row in statement.execute({"pk": user_pk, **asked}):
+        inbox = Inbox.from_db(alias, names[:count], row[:count])
+        vars(inbox).update(zip(names[count:], row[count:], strict=True))
+        yield inbox
+
+
+@cache
+def _locking_one(alias: str, asked: Collection[str]) -> tuple[Statement, Sequence[str]]:
+    fields: dict[str, Any] = {
+        name: Mute._meta.get_field("until" if name == "now" else name) for name in asked
+    }
+    places = {name: Parameter(name, field) for name, field in fields.items()}
+    rows = _one(alias).select_for_update().with_mutes(**places)
+    names = [field.attname for field in Inbox._meta.concrete_fields] + [*rows.query.annotations]
+    return Statement.select(rows.values_list(*names)), names
+
+
+@cache
+def _advancing_one(alias: str) -> Statement:
+    by = Parameter("by", Inbox._meta.get_field("last_seq"))
+    unread = Parameter("unread", Inbox._meta.get_field("unread"))
+    return Statement.update(_one(alias), last_seq=F("last_seq") + by, unread=F("unread") + unread)
+
+
+def _one(alias: str) -> InboxQuerySet:
+    return Inbox.objects.using(alias).filter(pk=Parameter("pk", Inbox._meta.pk))
 
 
 def _time_in(zone: str, now: datetime) -> time:

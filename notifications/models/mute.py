@@ -28,8 +28,8 @@ class MuteQuerySet(models.QuerySet["Mute"]):
         """Those that have ended."""
         return self.filter(until__lte=now)
 
-    def beside(self, now: datetime, *, kind: str, group_key: str) -> dict[str, Exists]:
-        """Return annotations for inboxes that say which of the two its user has muted."""
+    def beside(self, *, now: datetime, kind: str = "", group_key: str = "") -> dict[str, Exists]:
+        """Return annotations for inboxes that say which of the two its user has muted at `now`."""
         asked = {"kind": kind, "group_key": group_key}
         return {
             f"is_{name}_muted": Exists(

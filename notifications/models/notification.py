@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, Self
 
 from django.conf import settings
-from django.db import models
+from django.db import models, router
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -20,6 +21,7 @@ from .bulk import can_return_rows, insert_from
 from .content import Content
 from .inbox import Inbox
 from .mute import GROUP_KEY_MAX_CHARS
+from .statements import Statement
 
 DEDUPE_KEY_MAX_CHARS = 200
 
@@ -95,15 +97,17 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
         rows = [
             Notification(recipient_id=inbox.pk, seq=inbox.last_seq, **fields) for inbox in inboxes
         ]
-        if len(rows) < 2 or not can_return_rows(Notification):
+        if not can_return_rows(Notification):
             return self.bulk_create(rows)
+        if len(rows) == 1:
+            _insert_one(rows[0])
+            return rows
         values = {**fields, "recipient": F("pk"), "seq": F("last_seq")}
         source = Inbox.objects.filter(pk__in=[inbox.pk for inbox in inboxes])
         found = insert_from(source, Notification, values, returning=("recipient_id", "id"))
         pks = {Inbox._meta.pk.to_python(user_pk): pk for user_pk, pk in found}
         for row in rows:
-            row.pk = pks[row.recipient_id]
-            row._state.adding, row._state.db = False, self.db
+            _set_stored(row, pks[row.recipient_id])
         return rows
 
     def renumber(self, rows: Sequence[Notification], inbox: Inbox, **changes: Any) -> None:
@@ -209,3 +213,18 @@ class Notification(Content):
     def is_restorable(self, now: datetime) -> bool:
         """Tell whether it is removed and may come back."""
         return self.removed_at is not None and (self.expires is None or self.expires > now)
+
+
+def _insert_one(row: Notification) -> None:
+    [(pk,)] = _inserting_one(router.db_for_write(Notification)).execute(vars(row))
+    _set_stored(row, pk)
+
+
+@cache
+def _inserting_one(alias: str) -> Statement:
+    return Statement.insert(alias, Notification)
+
+
+def _set_stored(row: Notification, pk: int) -> None:
+    row.pk = pk
+    row._state.adding, row._state.db = False, router.db_for_write(Notification)

@@ -1,0 +1,116 @@
+"""Statements that are compiled once for each database, and executed with other values each time.
+
+The ORM builds and compiles a query anew wherever it is used, which takes ten times as long as a
+database needs to find a row by its key. What is written all the time is worth keeping.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+from django.db import connections, models
+from django.db.models import Expression, sql
+
+
+class Parameter(Expression):
+    """A place in a query for the value that `Statement.execute()` is given by this name."""
+
+    def __init__(self, name: str, output_field: models.Field[Any, Any]) -> None:
+        super().__init__(output_field=output_field)
+        self.name = name
+        self._for_save = False
+
+    def resolve_expression(
+        self,
+        query: Any = None,
+        allow_joins: bool = True,
+        reuse: set[str] | None = None,
+        summarize: bool = False,
+        for_save: bool = False,
+    ) -> Self:
+        resolved = super().resolve_expression(query, allow_joins, reuse, summarize, for_save)
+        resolved._for_save = for_save
+        return resolved
+
+    def as_sql(self, compiler: Any, connection: Any) -> Any:
+        return "%s", (self,)
+
+    def prepared(self, value: Any, connection: Any) -> Any:
+        """Return a value as the database takes it, by way of the field as anywhere in the ORM."""
+        field = self.output_field
+        prepare = field.get_db_prep_save if self._for_save else field.get_db_prep_value
+        return prepare(value, connection=connection)
+
+
+class Statement:
+    """One statement for one database. `columns` are what it returns of each row, if anything."""
+
+    def __init__(
+        self, alias: str, text: str, params: Sequence[Any], columns: Sequence[Any] = ()
+    ) -> None:
+        self.alias = alias
+        self._text = text
+        self._params = params
+        self._has_rows = bool(columns)
+        # A converter belongs to a connection, that is to a thread; where there are any, does not.
+        connection = connections[alias]
+        self._converted = [
+            (at, column) for at, column in enumerate(columns) if _converters(column, connection)
+        ]
+
+    @classmethod
+    def select(cls, rows: models.QuerySet[Any, Any]) -> Self:
+        """Compile a query that names its columns, such as `values_list("pk", "title")`."""
+        compiler = rows.query.get_compiler(rows.db)
+        text, params = compiler.as_sql()
+        return cls(rows.db, text, params, [column for column, *_ in compiler.select])
+
+    @classmethod
+    def update(cls, rows: models.QuerySet[Any], **values: Any) -> Self:
+        """Compile what sets these values in all rows of a query."""
+        query: Any = rows.query.chain(sql.UpdateQuery)
+        query.add_update_values(values)
+        text, params = query.get_compiler(rows.db).as_sql()
+        return cls(rows.db, text, params)
+
+    @classmethod
+    def insert(cls, alias: str, model: type[models.Model]) -> Self:
+        """Compile what inserts one row and returns its key. All other fields are parameters."""
+        key = model._meta.pk
+        fields = [each for each in model._meta.concrete_fields if each is not key]
+        places = {each.attname: Parameter(each.attname, each) for each in fields}
+        query = sql.InsertQuery(model)
+        query.insert_values(fields, [model(**places)], raw=True)
+        compiler = query.get_compiler(alias)
+        compiler.returning_fields = [key]
+        [(text, params)] = compiler.as_sql()
+        return cls(alias, text, params, [key.get_col(model._meta.db_table)])
+
+    def execute(self, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Execute it with a value for each parameter; return the rows."""
+        connection = connections[self.alias]
+        params = [
+            each.prepared(values[each.name], connection) if isinstance(each, Parameter) else each
+            for each in self._params
+        ]
+        with connection.cursor() as cursor:
+            cursor.execute(self._text, params)
+            rows = cursor.fetchall() if self._has_rows else []
+        return self._converted_rows(rows, connection) if self._converted else rows
+
+    def _converted_rows(self, rows: list[Any], connection: Any) -> list[tuple[Any, ...]]:
+        converters = [
+            (at, column, convert)
+            for at, column in self._converted
+            for convert in _converters(column, connection)
+        ]
+        read = [list(row) for row in rows]
+        for row in read:
+            for at, column, convert in converters:
+                row[at] = convert(row[at], column, connection)
+        return [tuple(row) for row in read]
+
+
+def _converters(column: Any, connection: Any) -> list[Any]:
+    return [*connection.ops.get_db_converters(column), *column.get_db_converters(connection)]
