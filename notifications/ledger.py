@@ -79,7 +79,7 @@ def reachable(user_pks: Collection[Any], terms: Terms) -> dict[Any, str]:
     if terms.is_critical:
         return dict.fromkeys(user_pks, "")
     now = timezone.now()
-    rows = Inbox.objects.filter(pk__in=user_pks).with_mutes(**terms.asked(now))
+    rows = Inbox.objects.among(user_pks).with_mutes(**terms.asked(now))
     found = {
         inbox.pk: terms.muted(inbox) or ("quiet hours" if inbox.is_quiet(now) else "")
         for inbox in rows

@@ -27,6 +27,8 @@ ACK_WINDOW_CHARS = 128 * 1024
 FEED_PAGE_ITEMS = 100
 NUMBER_MAX_DIGITS = 18
 
+_COMPACT = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+
 
 class CloseCode(IntEnum):
     """Why the server ends a socket; what a client does about each is in docs/protocol.md."""
@@ -187,7 +189,7 @@ def transient_item(fields: Mapping[str, Any], now: datetime) -> dict[str, Any]:
 
 def encode(value: Any) -> str:
     """Return compact JSON text."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return _COMPACT.encode(value)
 
 
 def _answer(value: Any) -> str:
@@ -252,4 +254,5 @@ def error(code: str, detail: str, ref: str | int | None = None) -> str:
 
 def timestamp(moment: datetime) -> str:
     """Return a moment in UTC with whole seconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    # Half the time of strftime(), and each item has one.
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"

@@ -45,6 +45,11 @@ class InboxQuerySet(models.QuerySet["Inbox"]):
             inbox = self.get(pk=user_pk)
         return inbox
 
+    def among(self, user_pks: Collection[Any]) -> Self:
+        """Only these users' own."""
+        # Not pk__in: a lookup of relations looks at each key twice, in twice the time.
+        return self.filter(user__pk__in=user_pks)
+
     def with_mutes(self, **asked: Any) -> Self:
         """Read along what their users have muted of what is asked, see `Mute.objects.beside()`."""
         return self.annotate(**Mute.objects.all().beside(**asked)) if asked else self.all()
@@ -75,7 +80,7 @@ class InboxQuerySet(models.QuerySet["Inbox"]):
         if len(user_pks) == 1 and connections[alias].in_atomic_block:
             [user_pk] = user_pks
             return {inbox.pk: inbox for inbox in _lock_one(alias, user_pk, asked)}
-        rows = self.select_for_update().filter(pk__in=user_pks).order_by("pk").with_mutes(**asked)
+        rows = self.select_for_update().among(user_pks).order_by("pk").with_mutes(**asked)
         return {inbox.pk: inbox for inbox in rows}
 
     def advance(self, inboxes: Sequence[Inbox], *, by: int = 1, unread: int = 0) -> None:
@@ -86,7 +91,7 @@ class InboxQuerySet(models.QuerySet["Inbox"]):
             values = {"pk": inboxes[0].pk, "by": by, "unread": unread}
             _advancing_one(router.db_for_write(Inbox)).execute(values)
         else:
-            self.filter(pk__in=[inbox.pk for inbox in inboxes]).update(
+            self.among([inbox.pk for inbox in inboxes]).update(
                 last_seq=F("last_seq") + by, unread=F("unread") + unread
             )
         for inbox in inboxes:

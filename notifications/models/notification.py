@@ -103,7 +103,7 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
             _insert_one(rows[0])
             return rows
         values = {**fields, "recipient": F("pk"), "seq": F("last_seq")}
-        source = Inbox.objects.filter(pk__in=[inbox.pk for inbox in inboxes])
+        source = Inbox.objects.among([inbox.pk for inbox in inboxes])
         found = insert_from(source, Notification, values, returning=("recipient_id", "id"))
         pks = {Inbox._meta.pk.to_python(user_pk): pk for user_pk, pk in found}
         for row in rows:
