@@ -28,7 +28,7 @@ class PreparedFrameProtocol(WebSocketsSansIOProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._served = Served.by(
-            server_state, config, partial(PreparedFrameProtocol, config, server_state, app_state)
+            server_state, config, partial(type(self), config, server_state, app_state)
         )
         self._has_heard = False
 
@@ -46,7 +46,7 @@ class PreparedFrameProtocol(WebSocketsSansIOProtocol):
 
     def write_prepared(self, frame: Frame) -> bool:
         """Write a frame if the connection is open and its buffer has room."""
-        if not self.writable.is_set() or self.close_sent or self.transport.is_closing():
+        if not (self._is_open() and self.writable.is_set()):
             return False
         self.transport.write(frame.encode())
         return True
@@ -57,8 +57,8 @@ class PreparedFrameProtocol(WebSocketsSansIOProtocol):
         None where it has to stay: what the client sent, or what was sent to it, is half done, or it
         compresses.
         """
-        is_open = not (self.close_sent or self.disconnected or self.transport.is_closing())
-        if not is_open or self._has_heard or not self.writable.is_set() or self.conn.extensions:
+        is_idle = self._is_open() and self.writable.is_set() and not self._has_heard
+        if not is_idle or self.conn.extensions:
             return None
         self.stop_keepalive()
         self.connections.discard(self)
@@ -67,10 +67,15 @@ class PreparedFrameProtocol(WebSocketsSansIOProtocol):
         self._fall_apart()
         return connection
 
-    # What the handshake needed is in circles, and there would be much of it before the garbage
-    # collector comes.
-    def _fall_apart(self) -> None:
-        self.scope = {}  # type: ignore[typeddict-item]
+    def keepalive_timeout(self) -> None:
+        """Close, without a goodbye where that would wait behind what the client does not read."""
+        super().keepalive_timeout()
+        if not self.writable.is_set():
+            self.transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Say that it is over."""
+        super().connection_lost(exc)
         self.conn.parser.close()
 
     def take_back(self, connection: QuietConnection, transport: asyncio.Transport) -> None:
@@ -89,6 +94,16 @@ class PreparedFrameProtocol(WebSocketsSansIOProtocol):
         transport.set_protocol(self)
         self.start_keepalive()
 
+    # What the handshake needed is in circles, and there would be much of it before the garbage
+    # collector comes.
+    def _fall_apart(self) -> None:
+        self.scope = {}  # type: ignore[typeddict-item]
+        self.conn.parser.close()
+
+    def _is_open(self) -> bool:
+        is_over = self.close_sent or self.disconnected or self.transport.is_closing()
+        return self.handshake_complete and not is_over
+
 
 class _GivenAway:
     """What the handshake has in place of its transport once that belongs to another."""
@@ -101,7 +116,11 @@ class _PassedOn:
     """A queue whose events nobody waits for: they go to the connection at once."""
 
     def __init__(self, connection: QuietConnection) -> None:
-        self._connection = connection
+        self._connection: QuietConnection | None = connection
 
     def put_nowait(self, event: dict[str, Any]) -> None:
-        self._connection.pass_on(event)
+        connection = self._connection
+        if event["type"] == "websocket.disconnect":
+            self._connection = None  # nothing comes after; and it knows the protocol, a circle
+        if connection is not None:
+            connection.pass_on(event)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+from collections import deque
 from collections.abc import Callable, Coroutine
-from os import write
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.utils import ClientDisconnected
@@ -39,7 +40,6 @@ class QuietConnection(asyncio.BufferedProtocol):
     __slots__ = (
         "_fd",
         "_full",
-        "_is_over",
         "_room",
         "_served",
         "_take",
@@ -56,14 +56,13 @@ class QuietConnection(asyncio.BufferedProtocol):
         self._served = served
         self._full: PreparedFrameProtocol | None = None
         self._room: asyncio.Event | None = None
-        self._waiting: list[Event] | None = None
+        self._waiting: deque[Event] | None = None
         self._unanswered = 0
-        self._is_over = False
         self._fd = _plain_descriptor(transport)
-        if self._fd >= 0:
-            # From now on there is no room whenever the transport holds anything back.
-            transport.set_write_buffer_limits(high=0)
         transport.set_protocol(self)
+        if self._fd >= 0:
+            # From now on there is no room whenever the transport holds anything back. It may now.
+            transport.set_write_buffer_limits(high=0)
         served.add(self)
 
     @property
@@ -78,7 +77,7 @@ class QuietConnection(asyncio.BufferedProtocol):
         # The transport holds nothing back, and would do the same with more steps.
         wire = frame.wire or frame.encode()
         try:
-            written = write(self._fd, wire)
+            written = os.write(self._fd, wire)
         except OSError:
             written = 0
         if written < len(wire):
@@ -93,6 +92,8 @@ class QuietConnection(asyncio.BufferedProtocol):
             if self._room is None:
                 raise ClientDisconnected
             await self._room.wait()
+        if self._full is None and self._transport.is_closing():
+            raise ClientDisconnected
         full: Any = self._come_back()
         await full.send(message)
 
@@ -107,16 +108,13 @@ class QuietConnection(asyncio.BufferedProtocol):
 
     def pass_on(self, event: Event) -> None:
         """Let the application's heir take an event, when it is done with those before."""
-        if self._is_over:
-            return
-        self._is_over = event["type"] == "websocket.disconnect"
         if self._waiting is not None:
             self._waiting.append(event)
             self._transport.pause_reading()
             return
-        work = self._take(event)
+        work = self._do(event)
         if work is not None:
-            self._waiting = []
+            self._waiting = deque()
             self._served.start(self._work(work))
 
     def shutdown(self) -> None:
@@ -177,21 +175,34 @@ class QuietConnection(asyncio.BufferedProtocol):
             self._let_go_on()
         return self._full
 
+    def _do(self, event: Event) -> Coroutine[Any, Any, None] | None:
+        take = self._take
+        if event["type"] == "websocket.disconnect":
+            del self._take  # it knows this connection: a circle
+        try:
+            return take(event)
+        except Exception as exc:
+            self._fail(exc)
+            return None
+
+    def _fail(self, exc: Exception) -> None:
+        logger.error("Exception in ASGI application\n", exc_info=exc)
+        self._transport.abort()
+
     async def _work(self, work: Coroutine[Any, Any, None]) -> None:
         pending: Coroutine[Any, Any, None] | None = work
         while pending is not None:
             try:
                 await pending
-            except Exception:
-                logger.exception("Exception in ASGI application\n")
-                self._transport.abort()
+            except Exception as exc:
+                self._fail(exc)
             pending = self._next()
         self._waiting = None
         self._transport.resume_reading()
 
     def _next(self) -> Coroutine[Any, Any, None] | None:
         while self._waiting:
-            work = self._take(self._waiting.pop(0))
+            work = self._do(self._waiting.popleft())
             if work is not None:
                 return work
         return None
@@ -206,7 +217,7 @@ def read_messages(data: bytes, max_bytes: int) -> tuple[list[Event], bytes]:
     events: list[Event] = []
     reader = StreamReader()
     reader.feed_data(data)
-    left = data
+    left = len(data)
     while left:
         try:
             next(ParsedFrame.parse(reader.read_exact, mask=True, max_size=max_bytes))
@@ -221,8 +232,8 @@ def read_messages(data: bytes, max_bytes: int) -> tuple[list[Event], bytes]:
             if event is None:
                 break
             events.append(event)
-        left = bytes(reader.buffer)
-    return events, left
+        left = len(reader.buffer)
+    return events, data[len(data) - left :]
 
 
 def _event(frame: ParsedFrame) -> Event | None:
@@ -238,7 +249,8 @@ def _event(frame: ParsedFrame) -> Event | None:
 
 def _plain_descriptor(transport: asyncio.Transport) -> int:
     """Return where bytes can be written as they are; `NONE` where only the transport knows."""
-    is_plain = isinstance(asyncio.get_running_loop(), asyncio.SelectorEventLoop)
+    is_posix = os.name == "posix"  # elsewhere a socket is no file
+    is_plain = is_posix and isinstance(asyncio.get_running_loop(), asyncio.SelectorEventLoop)
     if not is_plain or transport.get_extra_info("sslcontext") is not None:
         return NONE
     descriptor: int = transport.get_extra_info("socket").fileno()

@@ -28,8 +28,8 @@ class Served:
         self._timeout: float | None = config.ws_ping_timeout
         self.message_max_bytes: int = config.ws_max_size
         self.buffer = memoryview(bytearray(READ_BYTES))
-        # In the order of their last ping.
-        self._quiet: dict[QuietConnection, None] = {}
+        # When each is to be pinged next, in this order.
+        self._quiet: dict[QuietConnection, float] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     @classmethod
@@ -44,7 +44,7 @@ class Served:
     def add(self, connection: QuietConnection) -> None:
         """Ping a connection from now on, and end it with the server."""
         self._connections.add(connection)
-        self._quiet[connection] = None
+        self._put_last(connection)
         if self._timer is None:
             self._set_timer()
 
@@ -77,9 +77,15 @@ class Served:
 
     def _ping_some(self) -> None:
         self._timer = None
+        now = asyncio.get_running_loop().time()
         number = -(-len(self._quiet) // PARTS)
-        for connection in tuple(islice(self._quiet, number)):
-            del self._quiet[connection]
-            self._quiet[connection] = None
+        for connection, due in tuple(islice(self._quiet.items(), number)):
+            if due > now:
+                break
+            self._put_last(connection)
             connection.ping()
         self._set_timer()
+
+    def _put_last(self, connection: QuietConnection) -> None:
+        self._quiet.pop(connection, None)
+        self._quiet[connection] = asyncio.get_running_loop().time() + (self._interval or 0)
