@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from .protocol import FRAME_MAX_BYTES, NUMBER_MAX_DIGITS, Cursor, ProtocolError
 
@@ -14,14 +13,13 @@ REF_MAX_CHARS = 200
 NUMBER_MAX = 10**NUMBER_MAX_DIGITS - 1
 
 
-@dataclass(frozen=True, kw_only=True)
-class Command:
+class Command(NamedTuple):
     """A client's frame, checked. Fields that its type does not use keep their defaults."""
 
     type: str
     ref: str | int | None = None
     ids: tuple[str, ...] = ()
-    cursor: Cursor = field(default_factory=Cursor)
+    cursor: Cursor = Cursor()
     topic: str = ""
 
 

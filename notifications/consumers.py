@@ -51,7 +51,7 @@ class NotificationConsumer(AsyncConsumer):  # type: ignore[misc]  # untyped base
         """Run the socket to its end, or until the server can go on without this."""
         self._connection = AsgiConnection(scope, send)
         self._socket = Socket(self._connection, NOBODY)
-        self._conversation = Conversation(self._socket)
+        self._conversation = Conversation(self._socket, current_hub())
         try:
             await super().__call__(scope, receive, send)
         except asyncio.CancelledError:

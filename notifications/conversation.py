@@ -14,9 +14,9 @@ from .commands import Command
 from .conf import conf
 from .database import in_database_thread
 from .frames import Frame
+from .hub import Hub
 from .limits import TokenBucket
 from .metrics import count
-from .process import current_hub
 from .protocol import CloseCode, ProtocolError
 from .sockets import Socket
 
@@ -30,17 +30,18 @@ Work = Coroutine[Any, Any, None]
 class Conversation:
     """What one client may still say, and carries out what it says."""
 
-    __slots__ = ("_bad_frames", "_budget", "socket")
+    __slots__ = ("_bad_frames", "_budget", "_hub", "socket")
 
-    def __init__(self, socket: Socket) -> None:
+    def __init__(self, socket: Socket, hub: Hub) -> None:
         self.socket = socket
+        self._hub = hub
         self._budget = TokenBucket(protocol.FRAMES_AT_ONCE, protocol.FRAMES_PER_SECOND)
         self._bad_frames = 0
 
     def take(self, event: dict[str, Any]) -> Work | None:
         """Do what an ASGI event says, now or in the coroutine that is returned."""
         if event["type"] == "websocket.disconnect":
-            return current_hub().leave(self.socket)
+            return self._hub.leave(self.socket)
         work = self.hear(event.get("text"))
         return self._guarded(work) if work is not None else None
 
@@ -59,7 +60,7 @@ class Conversation:
             return None
         if command.type != "ack":
             return self._carry_out(command)
-        if current_hub().acknowledge(self.socket, command.cursor):
+        if self._hub.acknowledge(self.socket, command.cursor):
             self._budget.give_back()  # one that reads much has much to acknowledge
         return None
 
@@ -93,11 +94,11 @@ class Conversation:
         if topic is None:
             return "forbidden", "topic must be a name that this site has signed."
         if command.type == "unsubscribe":
-            await current_hub().unsubscribe(self.socket, topic)
+            await self._hub.unsubscribe(self.socket, topic)
         elif len(self.socket.topics) >= conf.MAX_TOPICS_PER_SOCKET:
             return "too_many", f"A socket has at most {conf.MAX_TOPICS_PER_SOCKET} topics."
         else:
-            await current_hub().subscribe(self.socket, topic)
+            await self._hub.subscribe(self.socket, topic)
         return None
 
     def _user(self) -> Any:

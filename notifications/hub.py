@@ -122,7 +122,7 @@ class Hub:
         """Go on with what waited for this; return whether the client told anything new."""
         is_news = socket.acknowledge(cursor)
         subscriber = self._subscribers.get(socket.key)
-        if is_news and subscriber is not None:
+        if is_news and subscriber is not None and socket.position != subscriber.newest:
             self.catch_up(subscriber)
         return is_news
 

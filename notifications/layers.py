@@ -45,6 +45,8 @@ _HOST_DEFAULTS = {
     "socket_connect_timeout": 1.0,
     # redis-py 8 raises beyond 100 connections instead of waiting.
     "max_connections": 10_000,
+    # By RESP3, redis-py 8 logs each message that it gets.
+    "protocol": 2,
 }
 
 

@@ -96,18 +96,19 @@ class Socket:
 
     def acknowledge(self, cursor: Cursor) -> bool:
         """Take note that the client has everything up to `cursor`; return whether that was news."""
-        u, b = cursor
-        number = chars = 0
-        for (mark_u, mark_b), size in self._unacked:
-            if u < mark_u or b < mark_b:
+        unacked = self._unacked
+        left = 0
+        # They only grow, and a client that keeps up leaves few.
+        for mark_cursor, _ in reversed(unacked):
+            if not cursor.is_behind(mark_cursor):
                 break
-            number += 1
-            chars += size
-        if number:
-            del self._unacked[:number]
-            self._unacked_chars -= chars
-            self._is_asked, self._full_since = False, None
-        return number > 0
+            left += 1
+        if left == len(unacked):
+            return False
+        self._unacked = unacked[len(unacked) - left :]
+        self._unacked_chars = sum(size for _, size in self._unacked)
+        self._is_asked, self._full_since = False, None
+        return True
 
     def beat(self, heartbeat: Frame) -> None:
         """Write a heartbeat, or close one that has been full for longer than a sweep."""

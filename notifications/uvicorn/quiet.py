@@ -17,6 +17,7 @@ from uvicorn.protocols.utils import ClientDisconnected
 from websockets.frames import Frame as ParsedFrame
 from websockets.frames import Opcode
 from websockets.streams import StreamReader
+from websockets.utils import apply_mask
 
 from ..frames import Frame
 from .served import Served
@@ -31,6 +32,8 @@ Take = Callable[[Event], Coroutine[Any, Any, None] | None]
 """Takes an event of ASGI's `receive()`; what is left to do comes back as a coroutine."""
 
 NONE = -1
+# RFC 6455, 5.2.
+FINAL_TEXT, MASKED, SHORT_BYTES = 0x81, 0x80, 126
 PING = ParsedFrame(Opcode.PING, b"").serialize(mask=False)
 
 
@@ -214,6 +217,9 @@ def read_messages(data: bytes, max_bytes: int) -> tuple[list[Event], bytes]:
     Pongs are messages to nobody. What is left begins with a frame that is not whole, is not a
     message by itself, or is wrong.
     """
+    if _is_short_text(data):
+        text = _text(apply_mask(data[6:], data[2:6]))
+        return ([text], b"") if text is not None else ([], data)
     events: list[Event] = []
     reader = StreamReader()
     reader.feed_data(data)
@@ -241,10 +247,20 @@ def _event(frame: ParsedFrame) -> Event | None:
         return None
     if frame.opcode is Opcode.BINARY:
         return {"type": "websocket.receive", "bytes": bytes(frame.data)}
+    return _text(bytes(frame.data))
+
+
+def _text(data: bytes) -> Event | None:
     try:
-        return {"type": "websocket.receive", "text": bytes(frame.data).decode()}
+        return {"type": "websocket.receive", "text": data.decode()}
     except UnicodeDecodeError:
         return None
+
+
+def _is_short_text(data: bytes) -> bool:
+    # Nearly all that comes: one whole masked text frame, whose length is in seven bits.
+    size = len(data) - 6
+    return 0 < size < SHORT_BYTES and data[0] == FINAL_TEXT and data[1] == MASKED | size
 
 
 def _plain_descriptor(transport: asyncio.Transport) -> int:
