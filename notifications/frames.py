@@ -75,12 +75,12 @@ class BroadcastFrames:
         self._texts = _AroundU("[]", seq), _AroundU(f"[{item}]", seq)
         self._steps: tuple[dict[int, Step], ...] = ({}, {})
 
-    def step(self, u: int, *, is_for_them: bool) -> Step:
+    def step(self, u: int, *, is_theirs: bool) -> Step:
         """Return the frame for a reader who is at `u` of their own log, and where it takes them."""
-        steps = self._steps[is_for_them]
+        steps = self._steps[is_theirs]
         step = steps.get(u)
         if step is None:
-            frame = self._texts[is_for_them].frame(u)
+            frame = self._texts[is_theirs].frame(u)
             step = steps[u] = frame, frame.mark(Cursor(u, self.seq))
         return step
 

@@ -17,6 +17,7 @@ from .database import in_database_thread
 from .frames import BroadcastFrames
 from .metrics import count
 from .recipients import members_among
+from .sockets import Batch
 from .subscriber import Subscriber
 
 logger = logging.getLogger(__name__)
@@ -51,20 +52,24 @@ class Relay:
             members = await self._members(message)
             seq, item = message["seq"], message["item"]
             frames = BroadcastFrames(seq, item)
-            subscribers = self._subscribers()
+            subscribers, batch = self._subscribers(), Batch()
             slice_size, sockets = _sockets_per_slice(subscribers), 0
-            for subscriber in subscribers:
-                if item:
-                    is_for_them = members is None or subscriber.user_pk in members
-                    is_behind = subscriber.take_broadcast(frames, is_for_them=is_for_them)
-                else:
-                    is_behind = subscriber.take_broadcast_head(seq)
-                if is_behind:
-                    self._catch_up(subscriber)
-                sockets += len(subscriber.sockets)
-                if sockets >= slice_size:
-                    sockets = 0
-                    await asyncio.sleep(0)
+            try:
+                for subscriber in subscribers:
+                    if item:
+                        is_theirs = members is None or subscriber.user_pk in members
+                        is_behind = subscriber.take_broadcast(frames, batch, is_theirs=is_theirs)
+                    else:
+                        is_behind = subscriber.take_broadcast_head(seq)
+                    if is_behind:
+                        self._catch_up(subscriber)
+                    sockets += len(subscriber.sockets)
+                    if sockets >= slice_size:
+                        sockets = 0
+                        batch.write()
+                        await asyncio.sleep(0)
+            finally:  # what is noted as written must not be lost
+                batch.write()
 
     async def compare(self, head: int) -> None:
         """Compare with the head of the log, as the database has it; mend when hints were lost.

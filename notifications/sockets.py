@@ -81,17 +81,25 @@ class Socket:
 
         `mark` is the frame's, with the cursor that it takes the client to.
         """
-        # One frame to each of thousands of sockets passes here: plain names, no calls but one.
-        unacked, chars = self._unacked, self._unacked_chars
-        if len(unacked) >= ACK_WINDOW_FRAMES or chars >= ACK_WINDOW_CHARS:
+        if self.note(mark):
+            self.put(frame)
+
+    def note(self, mark: Mark) -> bool:
+        """Do what `deliver()` does but the writing; return whether that is left to do."""
+        unacked = self._unacked
+        if len(unacked) >= ACK_WINDOW_FRAMES or self._unacked_chars >= ACK_WINDOW_CHARS:
             self._give_up()
-            return
+            return False
         self.position, size = mark
         unacked.append(mark)
-        self._unacked_chars = chars = chars + size
+        self._unacked_chars += size
+        return True
+
+    def put(self, frame: Frame) -> None:
+        """Write a frame that was noted."""
         if self._writer is not None or not self.connection.write(frame):
             self._queue(frame)
-        if chars > HALF_WINDOW_CHARS or len(unacked) >= ACK_WINDOW_FRAMES:
+        if self._unacked_chars > HALF_WINDOW_CHARS or len(self._unacked) >= ACK_WINDOW_FRAMES:
             self._ask_for_acknowledgement()
 
     def acknowledge(self, cursor: Cursor) -> bool:
@@ -177,6 +185,32 @@ class Socket:
         finally:
             if self._writer is asyncio.current_task():
                 self._writer = None
+
+
+class Batch:
+    """Frames for many sockets, all noted first and then all written.
+
+    The kernel's way to the network and this app's own do not fit into a processor's caches side by
+    side: taking turns for each of thousands of sockets costs half a microsecond of 8.
+    """
+
+    __slots__ = ("_frames", "_sockets")
+
+    def __init__(self) -> None:
+        self._sockets: list[Socket] = []
+        self._frames: list[Frame] = []
+
+    def add(self, socket: Socket, frame: Frame) -> None:
+        """Take a frame that was noted."""
+        self._sockets.append(socket)
+        self._frames.append(frame)
+
+    def write(self) -> None:
+        """Write all of them; nothing else may have happened since they were noted."""
+        for socket, frame in zip(self._sockets, self._frames, strict=True):
+            socket.put(frame)
+        self._sockets.clear()
+        self._frames.clear()
 
 
 async def send_close(connection: Connection, code: int) -> None:

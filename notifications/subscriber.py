@@ -11,7 +11,7 @@ from . import protocol
 from .feed import Head, Page
 from .frames import BroadcastFrames, Frame
 from .protocol import CloseCode, Cursor
-from .sockets import Socket
+from .sockets import Batch, Socket
 
 
 class Subscriber:
@@ -74,18 +74,18 @@ class Subscriber:
             if socket.position == before:
                 socket.deliver(frame, mark)
 
-    def take_broadcast(self, frames: BroadcastFrames, *, is_for_them: bool) -> bool:
-        """Write a new broadcast to the sockets that stand just before it.
+    def take_broadcast(self, frames: BroadcastFrames, batch: Batch, *, is_theirs: bool) -> bool:
+        """Put a new broadcast into a batch for the sockets that stand just before it.
 
         Return whether a socket here lacks something then.
         """
         newest, seq = self.newest, frames.seq
         if seq <= newest.b:
             return self.furthest_behind() is not None
-        frame, mark = frames.step(newest.u, is_for_them=is_for_them)
+        frame, mark = frames.step(newest.u, is_theirs=is_theirs)
         before = newest
         if newest.b == seq - 1:
-            self.unread_broadcasts += is_for_them
+            self.unread_broadcasts += is_theirs
         else:
             before = newest.at(b=seq - 1)
         self.newest = mark[0]
@@ -93,10 +93,10 @@ class Subscriber:
         for socket in self.sockets:
             if not socket.is_live:
                 continue
-            if socket.position == before:
-                socket.deliver(frame, mark)
-            else:
+            if socket.position != before:
                 is_behind = True
+            elif socket.note(mark):
+                batch.add(socket, frame)
         return is_behind
 
     def take_page(self, page: Page) -> None:

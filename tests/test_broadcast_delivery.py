@@ -31,7 +31,7 @@ from notifications.models import Broadcast, Inbox, Notification
 from notifications.protocol import Cursor
 from notifications.relay import SOCKETS_PER_SLICE, Relay
 from notifications.retention import prune
-from notifications.sockets import Socket
+from notifications.sockets import Batch, Socket
 from notifications.subscriber import Subscriber
 from tests.conftest import StartServer
 from tests.factories import make_user, session_cookie_for
@@ -539,10 +539,23 @@ async def test_a_personal_notification_overtakes_a_broadcast_to_many(
     assert '"cursor":{"u":1,"b":1}' in written[reached][1]
 
 
+async def test_who_was_reached_before_a_failure_has_the_broadcast() -> None:
+    written: list[tuple[int, str]] = []
+    subscriber = a_subscriber(7, written, lambda: None)
+    not_a_subscriber: Any = object()
+
+    with pytest.raises(AttributeError):
+        await Relay(lambda: [subscriber, not_a_subscriber], lambda _: None).spread(broadcast_hint())
+
+    await await_for(lambda: written and '"cursor":{"u":0,"b":1}' in written[-1][1])
+
+
 async def test_a_hint_that_comes_late_does_not_bring_an_old_count_back() -> None:
     written: list[tuple[int, str]] = []
     subscriber = a_subscriber(7, written, lambda: None)
-    subscriber.take_broadcast(BroadcastFrames(1, '{"seq":1}'), is_for_them=True)
+    batch = Batch()
+    subscriber.take_broadcast(BroadcastFrames(1, '{"seq":1}'), batch, is_theirs=True)
+    batch.write()
 
     read = hints.with_broadcasts(hint_for(7, after=0), unread=0, head=1)[1]
     unread = hints.with_broadcasts(hint_for(7, after=1), unread=1, head=1)[1]

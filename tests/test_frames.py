@@ -49,21 +49,21 @@ def test_a_frame_is_encoded_once() -> None:
     assert frame.encode() is frame.encode() is frame.wire
 
 
-@pytest.mark.parametrize("is_for_them", [True, False])
+@pytest.mark.parametrize("is_theirs", [True, False])
 @pytest.mark.parametrize("u", [0, 9, 10, 123_456_789])
 @pytest.mark.parametrize("size", [0, 60, 70, 80, 65_470, 65_490, 65_500])
 def test_a_broadcast_is_to_each_reader_what_a_frame_of_their_own_would_be(
-    size: int, u: int, is_for_them: bool
+    size: int, u: int, is_theirs: bool
 ) -> None:
     frames = BroadcastFrames(7, item := '{"title":"' + "ü" * (size // 2) + '"}')
-    expected = items_frame(f"[{item}]" if is_for_them else "[]", Cursor(u, 7), None)
+    expected = items_frame(f"[{item}]" if is_theirs else "[]", Cursor(u, 7), None)
 
-    frame, mark = frames.step(u, is_for_them=is_for_them)
+    frame, mark = frames.step(u, is_theirs=is_theirs)
 
     assert parsed(frame.encode()) == (Opcode.TEXT, True, expected.encode())
     assert frame.text == expected
     assert mark == (Cursor(u, 7), len(expected))
-    assert frames.step(u, is_for_them=is_for_them)[0] is frame
+    assert frames.step(u, is_theirs=is_theirs)[0] is frame
 
 
 class Connection:
