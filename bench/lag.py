@@ -24,14 +24,14 @@ _tasks: set[asyncio.Task[None]] = set()
 async def lag(request: HttpRequest) -> JsonResponse:
     """Answer with the longest of each since the last call, in milliseconds, and begin anew.
 
-    `slice` sets how many subscribers the relay tells at once from now on. `gc=freeze` has Python's
+    `slice` sets how many sockets the relay tells at once from now on. `gc=freeze` has Python's
     garbage collector leave alone what is there now, and `gc=disable` switches it off: it stops all
     threads and is no part of the relay.
     """
     if "gc" in request.GET:
         getattr(gc, request.GET["gc"])()
     if "slice" in request.GET:
-        relay.SOCKETS_PER_SLICE = int(request.GET["slice"])
+        relay.SOCKETS_PER_SLICE_AT_ONCE = int(request.GET["slice"])
     if not _tasks:
         _tasks.add(asyncio.get_running_loop().create_task(_watch()))
         gc.callbacks.append(_note_collection)

@@ -30,8 +30,9 @@ pytestmark = pytest.mark.one_database
 NO_SWEEP = "300"
 DEADLINE_SECONDS = 60.0
 NEVER_READING = 100
-# Each may hold a window, and the allocator keeps as much. What they missed is thirty times that.
-GROWTH_MAX_KB = 2 * ACK_WINDOW_CHARS // 1024 * NEVER_READING
+# Each may hold a window. What is read for them leaves holes in the heap, which differ by 15 MB from
+# run to run; what they missed is 380 to 720 MB.
+GROWTH_MAX_KB = 4 * ACK_WINDOW_CHARS // 1024 * NEVER_READING
 LONG = {"title": "Long", "body": "x" * 4000, "data": {"filler": "y" * 15_000}}
 
 
