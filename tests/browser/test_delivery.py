@@ -273,11 +273,12 @@ def test_a_read_is_told_to_the_page_wherever_it_happened(
     wait_for(lambda: tab.page.evaluate("window.readTitle") == "A bill")
 
 
+# A node is null where it is in a shadow tree, which only the widget has.
 SHIFTS = """() => new Promise((resolve) => {
   const ours = "notification-toasts, notification-bell";
   const read = (list) => resolve(
     list.getEntries().flatMap(({ sources }) => sources.map(({ node }) => node))
-      .filter((node) => !node?.matches?.(ours)).map((node) => node?.outerHTML ?? `${node}`),
+      .filter((node) => node && !node.matches?.(ours)).map((node) => node.outerHTML ?? `${node}`),
   );
   new PerformanceObserver(read).observe({ type: "layout-shift", buffered: true });
   setTimeout(() => resolve([]), 300);
