@@ -68,16 +68,17 @@ class BroadcastFrames:
     `item` is the encoded item; those for whom it is not get a frame without one.
     """
 
-    __slots__ = ("_steps", "_texts", "seq")
+    __slots__ = ("_texts", "seq", "steps")
 
     def __init__(self, seq: int, item: str) -> None:
         self.seq = seq
         self._texts = _AroundU("[]", seq), _AroundU(f"[{item}]", seq)
-        self._steps: tuple[dict[int, Step], ...] = ({}, {})
+        self.steps: tuple[dict[int, Step], dict[int, Step]] = ({}, {})
+        """By place, of those for whom it is not, and of those for whom it is; see `step()`."""
 
     def step(self, u: int, *, is_theirs: bool) -> Step:
         """Return the frame for a reader who is at `u` of their own log, and where it takes them."""
-        steps = self._steps[is_theirs]
+        steps = self.steps[is_theirs]
         step = steps.get(u)
         if step is None:
             frame = self._texts[is_theirs].frame(u)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from channels.layers import get_channel_layer
@@ -49,6 +49,7 @@ class Hub:
         self._layer = get_channel_layer()
         self._membership = Membership(self._layer)
         self._subscribers: dict[str, Subscriber] = {}
+        self._everybody: tuple[Subscriber, ...] | None = None
         self._topics: dict[str, set[Socket]] = {}
         self._sockets = 0
         self._is_draining = False
@@ -101,6 +102,7 @@ class Hub:
         self._sockets -= 1
         if not subscriber.sockets:
             del self._subscribers[socket.key]
+            self._everybody = None
             await self._membership.leave(user_group(subscriber.user_pk))
 
     async def subscribe(self, socket: Socket, topic: str) -> None:
@@ -130,9 +132,11 @@ class Hub:
         """Be again in every group that this process should be in."""
         await self._membership.repair()
 
-    def subscribers(self) -> list[Subscriber]:
+    def subscribers(self) -> Sequence[Subscriber]:
         """Return the users who have a socket here."""
-        return list(self._subscribers.values())
+        if self._everybody is None:
+            self._everybody = tuple(self._subscribers.values())
+        return self._everybody
 
     @property
     def size(self) -> int:
@@ -186,6 +190,7 @@ class Hub:
             raise Full(CloseCode.TOO_MANY)
         if subscriber is None:
             subscriber = self._subscribers[socket.key] = Subscriber(socket.identity.user_pk)
+            self._everybody = None
         subscriber.sockets.append(socket)
         self._sockets += 1
         return subscriber

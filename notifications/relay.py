@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.db import Error as DatabaseError
@@ -33,7 +33,7 @@ class Relay:
 
     def __init__(
         self,
-        subscribers: Callable[[], list[Subscriber]],
+        subscribers: Callable[[], Sequence[Subscriber]],
         catch_up: Callable[[Subscriber], None],
     ) -> None:
         self._subscribers = subscribers
@@ -97,7 +97,7 @@ class Relay:
             return None
 
 
-def _sockets_per_slice(subscribers: list[Subscriber]) -> int:
+def _sockets_per_slice(subscribers: Sequence[Subscriber]) -> int:
     # All sockets of a process come from one server.
     sockets = (socket for each in subscribers[:1] for socket in each.sockets)
     is_at_once = any(socket.connection.writes_at_once for socket in sockets)

@@ -194,23 +194,18 @@ class Batch:
     side: taking turns for each of thousands of sockets costs half a microsecond of 8.
     """
 
-    __slots__ = ("_frames", "_sockets")
+    __slots__ = ("frames", "sockets")
 
     def __init__(self) -> None:
-        self._sockets: list[Socket] = []
-        self._frames: list[Frame] = []
-
-    def add(self, socket: Socket, frame: Frame) -> None:
-        """Take a frame that was noted."""
-        self._sockets.append(socket)
-        self._frames.append(frame)
+        self.sockets: list[Socket] = []
+        self.frames: list[Frame] = []
 
     def write(self) -> None:
         """Write all of them; nothing else may have happened since they were noted."""
-        for socket, frame in zip(self._sockets, self._frames, strict=True):
+        for socket, frame in zip(self.sockets, self.frames, strict=True):
             socket.put(frame)
-        self._sockets.clear()
-        self._frames.clear()
+        self.sockets.clear()
+        self.frames.clear()
 
 
 async def send_close(connection: Connection, code: int) -> None:

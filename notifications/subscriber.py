@@ -82,7 +82,8 @@ class Subscriber:
         newest, seq = self.newest, frames.seq
         if seq <= newest.b:
             return self.furthest_behind() is not None
-        frame, mark = frames.step(newest.u, is_theirs=is_theirs)
+        step = frames.steps[is_theirs].get(newest.u) or frames.step(newest.u, is_theirs=is_theirs)
+        frame, mark = step
         before = newest
         if newest.b == seq - 1:
             self.unread_broadcasts += is_theirs
@@ -96,7 +97,8 @@ class Subscriber:
             if socket.position != before:
                 is_behind = True
             elif socket.note(mark):
-                batch.add(socket, frame)
+                batch.sockets.append(socket)
+                batch.frames.append(frame)
         return is_behind
 
     def take_page(self, page: Page) -> None:
