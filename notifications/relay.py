@@ -22,10 +22,10 @@ from .subscriber import Subscriber
 
 logger = logging.getLogger(__name__)
 
-# A slice takes some 5 ms. A frame and the task that writes it cost up to 150 µs on daphne, a
-# finished frame that is written at once up to 10.
+# A slice takes 2 to 5 ms. A frame and the task that writes it cost up to 150 µs, a finished frame
+# that is written at once up to 10.
 SOCKETS_PER_SLICE = 32
-SOCKETS_PER_SLICE_AT_ONCE = 512
+SOCKETS_PER_SLICE_AT_ONCE = 200
 
 
 class Relay:
