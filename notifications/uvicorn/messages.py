@@ -1,0 +1,65 @@
+"""What a client says in whole frames, read without a parser that has to be kept. Pure."""
+
+from __future__ import annotations
+
+from websockets.frames import Frame as ParsedFrame
+from websockets.frames import Opcode
+from websockets.streams import StreamReader
+from websockets.utils import apply_mask
+
+from ..frames import Event
+
+# RFC 6455, 5.2.
+FINAL_TEXT, MASKED, SHORT_BYTES = 0x81, 0x80, 126
+
+
+def read_messages(data: bytes, max_bytes: int) -> tuple[list[Event], bytes]:
+    """Return the whole messages at the start of what came, as events, and what is after them.
+
+    Pongs are messages to nobody. What is left begins with a frame that is not whole, is not a
+    message by itself, or is wrong.
+    """
+    if _is_short_text(data):
+        text = _text(apply_mask(data[6:], data[2:6]))
+        return ([text], b"") if text is not None else ([], data)
+    events: list[Event] = []
+    reader = StreamReader()
+    reader.feed_data(data)
+    left = len(data)
+    while left:
+        try:
+            next(ParsedFrame.parse(reader.read_exact, mask=True, max_size=max_bytes))
+        except StopIteration as end:
+            frame: ParsedFrame = end.value
+        except Exception:  # who reads the rest says what is wrong with it
+            break
+        else:
+            break
+        if frame.opcode is not Opcode.PONG:
+            event = _event(frame)
+            if event is None:
+                break
+            events.append(event)
+        left = len(reader.buffer)
+    return events, data[len(data) - left :]
+
+
+def _event(frame: ParsedFrame) -> Event | None:
+    if not frame.fin or frame.opcode not in (Opcode.TEXT, Opcode.BINARY):
+        return None
+    if frame.opcode is Opcode.BINARY:
+        return {"type": "websocket.receive", "bytes": bytes(frame.data)}
+    return _text(bytes(frame.data))
+
+
+def _text(data: bytes) -> Event | None:
+    try:
+        return {"type": "websocket.receive", "text": data.decode()}
+    except UnicodeDecodeError:
+        return None
+
+
+def _is_short_text(data: bytes) -> bool:
+    # Nearly all that comes: one whole masked text frame, whose length is in seven bits.
+    size = len(data) - 6
+    return 0 < size < SHORT_BYTES and data[0] == FINAL_TEXT and data[1] == MASKED | size
