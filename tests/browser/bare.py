@@ -13,7 +13,7 @@ from playwright.sync_api import Page, Route, WebSocketRoute
 from notifications.feed import StartingPoint
 from notifications.templatetags.notifications import bell_context
 
-SITE = "http://bare.test"
+SITE = "http://bare.localhost"  # a secure context, so that its tabs have locks
 ROOT = Path(__file__).resolve().parents[2]
 TYPES = {".js": "text/javascript", ".css": "text/css"}
 POLICY = (

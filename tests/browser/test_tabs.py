@@ -12,7 +12,8 @@ from accounts.models import User
 from notifications import mark_read, notify
 from tests.waiting import wait_for
 
-from .conftest import Aside, NewVisitor
+from .bare import WELCOME, PlayedServer
+from .conftest import Aside, NewBare, NewVisitor
 from .tabs import Tab, Visitor
 
 WITHOUT_LOCKS = "Object.defineProperty(navigator, 'locks', { value: undefined })"
@@ -185,6 +186,30 @@ def test_a_tab_that_becomes_visible_has_what_the_leader_missed(
     following.turn(hidden=False)
 
     wait_for(lambda: following.heard == ["Unheard"])
+
+
+def test_a_tab_that_was_refused_goes_by_the_success_of_another_and_not_by_its_try(
+    open_bare: NewBare, visitors: list[Visitor]
+) -> None:
+    one, one_server = open_bare()
+    other = visitors[-1].blank()
+    other_server = PlayedServer(other.page)
+    other.visit("/")
+    one_server.welcomes = other_server.welcomes = False
+    page = {"items": [], "cursor": {"u": 0, "b": 0}, "epoch": "e1", "unread": 0, "more": False}
+    one.page.route("**/feed/**", lambda route: route.fulfill(json=page))  # it is still logged in
+
+    one_server.close(4401)
+    wait_for(lambda: other_server.count() == 1)
+    other_server.close(4401)
+    wait_for(lambda: one_server.count() == 2)
+    one_server.send(**WELCOME)
+
+    wait_for(lambda: other.status == "online")
+    told = [each["status"] for each in other.told]
+    assert told == ["online", "connecting", "stopped", "online"]
+    one.page.close()
+    wait_for(lambda: other_server.count() == 2)
 
 
 def test_without_locks_each_tab_has_its_own_socket(

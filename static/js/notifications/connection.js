@@ -156,10 +156,16 @@ export class Connection extends EventTarget {
       this.#post(this.#status);
     } else if (ASKED.includes(frame.type)) {
       this.#serve(frame);
-    } else if (isLeading) {
+    } else if (isLeading && !this.#isVain(frame)) {
+      this.#tabs.join();
       this.#follow(frame, before);
       this.#relieve(isHidden);
     }
+  }
+
+  // A tab that was refused no longer wishes to lead, until another one was not refused.
+  #isVain({ status }) {
+    return this.status === "stopped" && /connecting|offline/.test(status);
   }
 
   #follow(frame, before) {

@@ -21,7 +21,11 @@ export class Tabs {
     this.#on = on;
   }
 
+  /** Compete for the lead, unless this tab does already. */
   join() {
+    if (this.#pings) {
+      return;
+    }
     if (!this.#name || !navigator.locks || !globalThis.BroadcastChannel) {
       this.#lead();
       return;
@@ -36,6 +40,7 @@ export class Tabs {
   /** Neither lead nor wish to, but go on listening. */
   resign() {
     clearInterval(this.#pings);
+    this.#pings = null;
     this.isLeading = false;
     this.#waiting?.abort();
     this.#release?.();
