@@ -126,10 +126,7 @@ def _sweep(users: Sequence[User]) -> None:
     """Ask what the sweep of a hub with these users asks, one session each."""
     feed.heads([user.pk for user in users])
     auth.judge(
-        {
-            auth.Identity(user_pk=user.pk, is_active=True, session_key=f"listener-{user.pk}")
-            for user in users
-        }
+        {auth.Identity(user_pk=user.pk, session_key=f"listener-{user.pk}") for user in users}
     )
     retention.remove_expired()
 

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Collection, MutableMapping, Seq
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import import_module
+from itertools import chain
 from typing import Any
 
 from channels.sessions import CookieMiddleware
@@ -36,13 +37,12 @@ LookUp = Callable[[str], Awaitable["Identity | None"]]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Identity:
-    """Who a socket belongs to, as of its connecting.
+    """Who a socket belongs to, as somebody said when it connected; `judge()` says whether it holds.
 
     `session_key` is None where no session said so, `auth_hash` changes with the user's password.
     """
 
     user_pk: Any
-    is_active: bool
     session_key: str | None = None
     auth_hash: str = ""
     expires: datetime | None = field(default=None, compare=False)
@@ -67,9 +67,9 @@ def session_digest(session_key: str | None) -> str | None:
 
 
 async def identify(scope: Scope, look_up: LookUp) -> Identity | None:
-    """Return who connects, or None for nobody; inactive users are returned as they are.
+    """Return who connects, to be judged, or None for nobody.
 
-    `look_up` reads who is logged in with a session key, as `session_identities()` does for many.
+    `look_up` reads whom a session key names, as `session_identities()` does for many.
     """
     if "cookies" in scope and "user" not in scope:
         session_key = scope["cookies"].get(settings.SESSION_COOKIE_NAME)
@@ -82,22 +82,25 @@ async def identify(scope: Scope, look_up: LookUp) -> Identity | None:
     user, session = scope["user"], scope.get("session")
     if not user.is_authenticated:
         return None
-    return _identity(user, getattr(session, "session_key", None), None)
+    return Identity(
+        user_pk=user.pk,
+        session_key=getattr(session, "session_key", None),
+        auth_hash=user.get_session_auth_hash() if hasattr(user, "get_session_auth_hash") else "",
+    )
 
 
 def session_identities(session_keys: Sequence[str]) -> list[Identity | None]:
-    """Return whom session keys log in, by the rules of `django.contrib.auth.get_user`.
-
-    One query for the sessions and one for the accounts, however many they are.
-    """
+    """Return whom live sessions name, in one query however many they are."""
     sessions = _load_sessions(session_keys)
-    claimed = {key: _claimed_pk(session) for key, (session, _) in sessions.items()}
-    users = get_user_model()._default_manager.in_bulk({pk for pk in claimed.values() if pk})
-    return [_verified(key, users.get(claimed.get(key)), sessions.get(key)) for key in session_keys]
+    return [_claimed(key, *sessions[key]) if key in sessions else None for key in session_keys]
 
 
 def judge(identities: Collection[Identity]) -> Verdicts:
-    """Look identities up again, in one query for the accounts and one for the sessions."""
+    """Look up whether identities hold, by the rules of `django.contrib.auth.get_user`.
+
+    One query for the accounts and one for the sessions. Who was judged before a listener was in the
+    user's group is not safe: what revoked it meanwhile may have been told to nobody.
+    """
     users = get_user_model()._default_manager.filter(pk__in={each.user_pk for each in identities})
     by_pk = {user.pk: user for user in users}
     expires = _session_ends({each.session_key for each in identities if each.session_key})
@@ -117,53 +120,34 @@ def _verdict(
 ) -> CloseCode | None:
     if user is not None and not user.is_active:
         return CloseCode.FORBIDDEN
-    if user is None or _auth_hash(user) != identity.auth_hash:
+    if user is None or not _is_of(user, identity.auth_hash):
         return CloseCode.LOGIN_REQUIRED
     if identity.session_key and identity.session_key not in session_ends:
         return CloseCode.LOGIN_REQUIRED
     return None
 
 
-def _identity(user: Any, session_key: str | None, expires: datetime | None) -> Identity:
-    return Identity(
-        user_pk=user.pk,
-        is_active=user.is_active,
-        session_key=session_key,
-        auth_hash=_auth_hash(user),
-        expires=expires,
-    )
-
-
-def _auth_hash(user: Any) -> str:
-    return user.get_session_auth_hash() if hasattr(user, "get_session_auth_hash") else ""
-
-
-def _is_verified(session_hash: str, user: Any) -> bool:
+def _is_of(user: Any, auth_hash: str) -> bool:
     if not hasattr(user, "get_session_auth_hash"):
         return True
-    hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
-    return any(constant_time_compare(session_hash, each) for each in hashes)
+    hashes = chain([user.get_session_auth_hash()], user.get_session_auth_fallback_hash())
+    return any(constant_time_compare(auth_hash, each) for each in hashes)
 
 
 Loaded = tuple[dict[str, Any], datetime | None]
 
 
-def _claimed_pk(session: dict[str, Any]) -> Any:
+def _claimed(
+    session_key: str, session: dict[str, Any], expires: datetime | None
+) -> Identity | None:
     if session.get(BACKEND_SESSION_KEY) not in settings.AUTHENTICATION_BACKENDS:
         return None
     try:
-        return get_user_model()._meta.pk.to_python(session[SESSION_KEY])
+        user_pk = get_user_model()._meta.pk.to_python(session[SESSION_KEY])
     except (KeyError, ValidationError):  # of a user model that the site had before
         return None
-
-
-def _verified(session_key: str, user: Any, loaded: Loaded | None) -> Identity | None:
-    if user is None or loaded is None:
-        return None
-    session, expires = loaded
-    if not _is_verified(session.get(HASH_SESSION_KEY, ""), user):
-        return None
-    return _identity(user, session_key, expires)
+    auth_hash = session.get(HASH_SESSION_KEY, "")
+    return Identity(user_pk=user_pk, session_key=session_key, auth_hash=auth_hash, expires=expires)
 
 
 def _load_sessions(session_keys: Sequence[str]) -> dict[str, Loaded]:

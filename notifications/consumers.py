@@ -18,7 +18,7 @@ from . import protocol
 from .auth import Identity, identify
 from .conversation import INTERNAL_ERROR, Conversation
 from .frames import AsgiConnection, Frame
-from .hub import Full
+from .hub import Refused
 from .metrics import count
 from .process import current_hub
 from .protocol import CloseCode, ProtocolError, Resume
@@ -26,7 +26,7 @@ from .sockets import Socket, send_close
 
 logger = logging.getLogger(__name__)
 
-NOBODY = Identity(user_pk=None, is_active=False)
+NOBODY = Identity(user_pk=None)
 
 
 class NotificationConsumer(AsyncConsumer):  # type: ignore[misc]  # untyped base
@@ -80,6 +80,9 @@ class NotificationConsumer(AsyncConsumer):  # type: ignore[misc]  # untyped base
             return
         try:
             await self._admit(resume)
+        except Refused as exc:
+            count(f"consumer.refused_{exc.code.name.lower()}")
+            self._socket.close(exc.code)
         except DatabaseError:
             count("consumer.join_failed")
             logger.exception("A socket could not be started from the database")
@@ -108,21 +111,12 @@ class NotificationConsumer(AsyncConsumer):  # type: ignore[misc]  # untyped base
         return Resume.from_query(query)
 
     async def _admit(self, resume: Resume) -> None:
-        identity = await identify(self.scope, current_hub().identities.read)
+        hub = current_hub()
+        identity = await identify(self.scope, hub.identities.read)
         if identity is None:
-            self._socket.close(CloseCode.LOGIN_REQUIRED)
-        elif not identity.is_active:
-            self._socket.close(CloseCode.FORBIDDEN)
-        else:
-            self._socket.identity = identity
-            await self._join(resume)
-
-    async def _join(self, resume: Resume) -> None:
-        try:
-            await current_hub().join(self._socket, resume)
-        except Full as exc:
-            count(f"consumer.refused_{exc.code.name.lower()}")
-            self._socket.close(exc.code)
+            raise Refused(CloseCode.LOGIN_REQUIRED)
+        self._socket.identity = identity
+        await hub.join(self._socket, resume)
 
     async def _end(self, code: int) -> None:
         if self._socket.closed_with is None:

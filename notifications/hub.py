@@ -14,6 +14,7 @@ from typing import Any
 from channels.layers import get_channel_layer
 
 from . import census, feed, hints
+from .arrivals import first_pages
 from .audience import topic_group, user_group
 from .auth import session_identities
 from .conf import conf
@@ -34,8 +35,8 @@ DRAINED_AT_ONCE = 200
 DRAIN_PAUSE_SECONDS = 0.05
 
 
-class Full(Exception):  # noqa: N818  says what is the case
-    """There is no place for another socket; `code` says why."""
+class Refused(Exception):  # noqa: N818  says what is the case
+    """A socket may not come in; `code` says why."""
 
     def __init__(self, code: CloseCode) -> None:
         super().__init__(code.name)
@@ -54,8 +55,9 @@ class Hub:
         self._sockets = 0
         self._is_draining = False
         self._feed = Shared(feed.read_many)
+        self._arrivals = Shared(first_pages)
         self.identities = Shared(session_identities)
-        """Who logged in with a session key, for sockets that connect."""
+        """Whom a session key names, for sockets that connect."""
         self.relay = Relay(self.subscribers, self.catch_up)
         """Who takes broadcasts to everybody here."""
         self.judge = Judge(self.start)
@@ -79,12 +81,14 @@ class Hub:
     async def join(self, socket: Socket, resume: Resume) -> None:
         """Take a socket in: listen for its user, write the welcome and what it missed.
 
-        Raises `Full`, or what the database raises when the feed cannot be read.
+        Raises `Refused`, or what the database raises when the feed cannot be read.
         """
         subscriber = self._admit(socket)
         await self.wait_until_ready()
         await self._membership.join(user_group(socket.identity.user_pk))
-        page = await self._feed.read((socket.identity.user_pk, resume))
+        page = await self._arrivals.read((socket.identity, resume))
+        if isinstance(page, CloseCode):
+            raise Refused(page)
         if socket.closed_with is None:
             subscriber.welcome(socket, page, conf.SWEEP_SECONDS)
             self.catch_up(subscriber)
@@ -183,11 +187,11 @@ class Hub:
     def _admit(self, socket: Socket) -> Subscriber:
         subscriber = self._subscribers.get(socket.key)
         if self._is_draining:
-            raise Full(CloseCode.RESTART)
+            raise Refused(CloseCode.RESTART)
         if self._sockets >= conf.MAX_SOCKETS:
-            raise Full(CloseCode.FULL)
+            raise Refused(CloseCode.FULL)
         if subscriber and len(subscriber.sockets) >= conf.MAX_SOCKETS_PER_USER:
-            raise Full(CloseCode.TOO_MANY)
+            raise Refused(CloseCode.TOO_MANY)
         if subscriber is None:
             subscriber = self._subscribers[socket.key] = Subscriber(socket.identity.user_pk)
             self._everybody = None

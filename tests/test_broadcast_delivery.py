@@ -577,7 +577,7 @@ def a_subscriber(pk: int, written: list[tuple[int, str]], before: Callable[[], N
         written.append((pk, message["text"]))
 
     subscriber = Subscriber(pk)
-    socket = Socket(AsgiConnection({}, write), Identity(user_pk=pk, is_active=True))
+    socket = Socket(AsgiConnection({}, write), Identity(user_pk=pk))
     subscriber.sockets.append(socket)
     subscriber.welcome(socket, a_page(Cursor()), 25)
     return subscriber

@@ -88,7 +88,7 @@ class Connection:
 
 async def test_what_waits_for_room_is_not_overtaken() -> None:
     connection = Connection()
-    socket = Socket(connection, Identity(user_pk=1, is_active=True))
+    socket = Socket(connection, Identity(user_pk=1))
     socket.deliver(Frame("1"), (Cursor(1), 1))
     connection.has_room = False
     socket.deliver(Frame("2"), (Cursor(2), 1))

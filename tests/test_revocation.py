@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from asgiref.sync import sync_to_async
+from channels.auth import AuthMiddlewareStack
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.sessions.models import Session
 from django.http import HttpRequest
@@ -16,6 +17,8 @@ from pytest_django import Settings
 
 from accounts.models import User
 from notifications import anotify
+from notifications.consumers import NotificationConsumer
+from notifications.testing import NotificationClient
 from tests.conftest import StartServer
 from tests.factories import make_user, session_cookie_for, session_for
 from tests.outages import hints_through
@@ -186,6 +189,30 @@ async def test_the_session_that_changed_the_password_goes_on(start_server: Start
         assert await hears(wire, cast.alice, AT_ONCE_SECONDS)
         late = await stack.enter_async_context(open_socket(site.socket_url, cast.cookie))
         assert await late.close_code() == 4401
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("revoke", "code"),
+    [
+        pytest.param(lambda: Session.objects.all().delete(), 4401, id="session"),
+        pytest.param(lambda: User.objects.all().delete(), 4401, id="account"),
+        pytest.param(lambda: User.objects.update(is_active=False), 4403, id="deactivation"),
+        pytest.param(lambda: User.objects.update(password="another"), 4401, id="password"),
+    ],
+)
+async def test_one_who_is_revoked_while_connecting_is_refused(
+    revoke: Callable[[], object], code: int
+) -> None:
+    async def late(scope: Any, receive: Any, send: Any) -> None:
+        await sync_to_async(revoke)()  # nobody here listens for it yet
+        await NotificationConsumer.as_asgi()(scope, receive, send)
+
+    alice = await sync_to_async(make_user)("alice")
+    client = NotificationClient(alice, application=AuthMiddlewareStack(late))
+
+    with pytest.raises(AssertionError, match=f"closed the socket with {code}"):
+        await client.__aenter__()
 
 
 def make_expiring_session(user: User) -> str:

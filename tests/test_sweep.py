@@ -111,7 +111,6 @@ def make_identities() -> list[Identity]:
     return [
         Identity(
             user_pk=user.pk,
-            is_active=True,
             session_key=f"session-{user.pk}",
             auth_hash=user.get_session_auth_hash(),
         )
