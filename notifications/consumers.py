@@ -18,7 +18,7 @@ from . import protocol
 from .auth import Identity, identify
 from .conversation import INTERNAL_ERROR, Conversation
 from .frames import AsgiConnection, Frame
-from .hub import Refused
+from .hub import NotAdmitted
 from .metrics import count
 from .process import current_hub
 from .protocol import CloseCode, ProtocolError, Resume
@@ -80,7 +80,7 @@ class NotificationConsumer(AsyncConsumer):  # type: ignore[misc]  # untyped base
             return
         try:
             await self._admit(resume)
-        except Refused as exc:
+        except NotAdmitted as exc:
             count(f"consumer.refused_{exc.code.name.lower()}")
             self._socket.close(exc.code)
         except DatabaseError:
@@ -114,7 +114,7 @@ class NotificationConsumer(AsyncConsumer):  # type: ignore[misc]  # untyped base
         hub = current_hub()
         identity = await identify(self.scope, hub.identities.read)
         if identity is None:
-            raise Refused(CloseCode.LOGIN_REQUIRED)
+            raise NotAdmitted(CloseCode.LOGIN_REQUIRED)
         self._socket.identity = identity
         await hub.join(self._socket, resume)
 

@@ -35,7 +35,7 @@ DRAINED_AT_ONCE = 200
 DRAIN_PAUSE_SECONDS = 0.05
 
 
-class Refused(Exception):  # noqa: N818  says what is the case
+class NotAdmitted(Exception):  # noqa: N818  says what is the case
     """A socket may not come in; `code` says why."""
 
     def __init__(self, code: CloseCode) -> None:
@@ -81,14 +81,14 @@ class Hub:
     async def join(self, socket: Socket, resume: Resume) -> None:
         """Take a socket in: listen for its user, write the welcome and what it missed.
 
-        Raises `Refused`, or what the database raises when the feed cannot be read.
+        Raises `NotAdmitted`, or what the database raises when the feed cannot be read.
         """
         subscriber = self._admit(socket)
         await self.wait_until_ready()
         await self._membership.join(user_group(socket.identity.user_pk))
         page = await self._arrivals.read((socket.identity, resume))
         if isinstance(page, CloseCode):
-            raise Refused(page)
+            raise NotAdmitted(page)
         if socket.closed_with is None:
             subscriber.welcome(socket, page, conf.SWEEP_SECONDS)
             self.catch_up(subscriber)
@@ -187,11 +187,11 @@ class Hub:
     def _admit(self, socket: Socket) -> Subscriber:
         subscriber = self._subscribers.get(socket.key)
         if self._is_draining:
-            raise Refused(CloseCode.RESTART)
+            raise NotAdmitted(CloseCode.RESTART)
         if self._sockets >= conf.MAX_SOCKETS:
-            raise Refused(CloseCode.FULL)
+            raise NotAdmitted(CloseCode.FULL)
         if subscriber and len(subscriber.sockets) >= conf.MAX_SOCKETS_PER_USER:
-            raise Refused(CloseCode.TOO_MANY)
+            raise NotAdmitted(CloseCode.TOO_MANY)
         if subscriber is None:
             subscriber = self._subscribers[socket.key] = Subscriber(socket.identity.user_pk)
             self._everybody = None
