@@ -7,9 +7,16 @@ from collections.abc import Sequence
 import pytest
 from django.contrib.auth import BACKEND_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.models import Session
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries
 
+from accounts.models import User
+from notifications import feed, notify_many
+from notifications.arrivals import first_pages
 from notifications.auth import session_identities
+from notifications.feed import Page
+from notifications.protocol import Resume
 from notifications.sharing import Shared
 from tests.factories import make_user, session_cookie_for, session_for
 from tests.waiting import await_for
@@ -96,16 +103,38 @@ async def test_who_gives_up_takes_no_answer_from_others() -> None:
 
 
 @pytest.mark.django_db
-def test_any_number_of_sessions_takes_two_queries(
+def test_any_number_of_sessions_takes_one_query(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     users = [make_user(f"user-{number}") for number in range(5)]
     keys = [session_cookie_for(user) for user in users]
 
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(1):
         found = session_identities([*keys, "nobody's"])
 
     assert [each and each.user_pk for each in found] == [*(user.pk for user in users), None]
+
+
+@pytest.mark.django_db
+def test_any_number_of_arrivals_takes_two_queries_more_than_reading_the_feed(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    users = [make_user(f"user-{number}") for number in range(5)]
+    notify_many(users, "Hello")
+    keys = [session_cookie_for(user) for user in users]
+    identities = [who for who in session_identities(keys) if who]
+    resume = Resume(u=0, b=0)
+    with CaptureQueriesContext(connection) as reading:
+        feed.read_many([(user.pk, resume) for user in users])
+    users[1].delete()
+    User.objects.filter(pk=users[2].pk).update(is_active=False)
+    Session.objects.filter(pk=keys[3]).delete()
+
+    with django_assert_num_queries(len(reading) + 2):
+        found = first_pages([(who, resume) for who in identities])
+
+    assert [found[at] for at in (1, 2, 3)] == [4401, 4403, 4401]
+    assert [len(page.items) for page in (found[0], found[4]) if isinstance(page, Page)] == [1, 1]
 
 
 @pytest.mark.django_db
