@@ -1,6 +1,6 @@
 // The transport: one WebSocket that is kept alive and resumed. No DOM, no items.
 
-import { SERVER_FRAMES, VERSION, backoff, isFinal, waitAfter } from "./protocol.js";
+import { SERVER_FRAMES, VERSION, backoff, between, isFinal, waitAfter } from "./protocol.js";
 
 const WELCOME_WITHIN_MS = 20_000;
 const ANSWER_WITHIN_MS = 3_000;
@@ -119,7 +119,7 @@ export class NotificationSocket {
       this.#compare(cursor);
     }
     if (type === "heartbeat" || this.#unacked >= ACK_EVERY) {
-      this.#unacked = 0;
+      this.#unacked = between(0, ACK_EVERY / 2); // not all clients after the same broadcast
       const { u, b } = this.#position();
       this.send({ type: "ack", cursor: { u, b } });
     }
