@@ -51,6 +51,8 @@ def serve_with_uvicorn(host: str, port: int, when_ready: Callable[[], None]) -> 
         listening = socket.create_server((host, port), backlog=BACKLOG)
     except OSError:
         return False
+    # Accepted sockets inherit it. Or the body of a page waits until its head is acknowledged.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     config = uvicorn.Config(
         "notifier.asgi:application",
         log_level="warning",

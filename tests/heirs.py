@@ -1,6 +1,7 @@
 """Applications that hand their connections over, on a uvicorn in this process."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
@@ -157,8 +158,13 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(application: Application | None = None, **options: Any) -> AsyncIterator[Served]:
-    """Serve an application with uvicorn's `options`."""
+async def serving(
+    application: Application | None = None,
+    *,
+    sockets: list[socket.socket] | None = None,
+    **options: Any,
+) -> AsyncIterator[Served]:
+    """Serve an application with uvicorn's `options`, on `sockets` that listen or one of its own."""
     application = application or Application()
     usual = {
         "host": HOST,
@@ -170,6 +176,6 @@ async def serving(application: Application | None = None, **options: Any) -> Asy
         "ws_ping_interval": NEVER_SECONDS,
     }
     served = Served(application, uvicorn.Config(application, **{**usual, **options}))
-    await served.start()
+    await served.start(sockets)
     yield served
     await served.end()

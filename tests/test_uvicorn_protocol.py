@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import socket
 import ssl
 import weakref
 from collections import Counter
@@ -40,6 +41,26 @@ async def works_both_ways(client: Client, heir: Heir) -> bool:
     assert heir.write("written")
     await heir.say("said")
     return await client.texts(2) == ["written", "said"]
+
+
+class Staying(Application):
+    """Hands nothing over."""
+
+    def has_handed_over(self, scope: Any) -> bool:
+        return False
+
+
+@pytest.mark.parametrize("is_given", [False, True], ids=["of its own", "given"])
+async def test_no_frame_waits_until_the_one_before_is_acknowledged(is_given: bool) -> None:
+    sockets = [socket.create_server((HOST, 0))] if is_given else None
+    async with serving(Staying(), sockets=sockets) as served:
+        client = await Client.to(served.port)
+        await client.send(wire("Hello"))
+        assert await client.texts(1) == ["Hello"]
+
+        [connection] = served.connections
+        accepted = connection.transport.get_extra_info("socket")
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 # What the client says

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from functools import partial
 from typing import Any
 
@@ -31,6 +32,11 @@ class PreparedFrameProtocol(WebSocketsSansIOProtocol):
             server_state, config, partial(type(self), config, server_state, app_state)
         )
         self._has_heard = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take a connection, on which no frame waits until the one before is acknowledged."""
+        super().connection_made(transport)
+        _send_at_once(transport)
 
     def handle_connect(self, event: Any) -> None:
         """Offer the extension to the application."""
@@ -124,3 +130,11 @@ class _PassedOn:
             self._connection = None  # nothing comes after; and it knows the protocol, a circle
         if connection is not None:
             connection.pass_on(event)
+
+
+def _send_at_once(transport: asyncio.BaseTransport) -> None:
+    # asyncio asks for it where a socket says that it is TCP. Those that socket.create_server(),
+    # gunicorn or systemd accept from do not: a second frame would take 40 ms.
+    sock = transport.get_extra_info("socket")
+    if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
