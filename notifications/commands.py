@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -35,9 +36,16 @@ _COMMAND_FIELDS: dict[str, str | None] = {
     "unsubscribe": "topic",
 }
 
+# Nearly all that clients send, as the widget does.
+_NUMBER = f"(0|[1-9][0-9]{{0,{NUMBER_MAX_DIGITS - 1}}})"
+_ACK = re.compile(rf'\{{"type":"ack","cursor":\{{"u":{_NUMBER},"b":{_NUMBER}\}}\}}')
+
 
 def parse_command(text: str | None) -> Command:
     """Read a client's text frame; raise `ProtocolError` that says what would be right."""
+    ack = _ACK.fullmatch(text or "")
+    if ack:
+        return Command("ack", cursor=Cursor(int(ack[1]), int(ack[2])))
     frame = _object(text)
     kind = frame.get("type")
     if not isinstance(kind, str) or kind not in _COMMAND_FIELDS:

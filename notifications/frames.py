@@ -65,49 +65,51 @@ Mark = tuple[Cursor, int]
 class BroadcastFrames:
     """A new number of the broadcast log, in one frame for all who stand at one place of their own.
 
-    `item` is the encoded item; those for whom it is not get a frame without one.
+    `item` is the encoded item; those for whom it is not get a frame without one. `size` is that of
+    a frame, without the digits of the place.
     """
 
-    __slots__ = ("_texts", "seq", "steps")
+    __slots__ = ("_texts", "seq", "size", "wires")
 
     def __init__(self, seq: int, item: str) -> None:
         self.seq = seq
         self._texts = _AroundU("[]", seq), _AroundU(f"[{item}]", seq)
-        self.steps: tuple[dict[int, Step], dict[int, Step]] = ({}, {})
-        """By place, of those for whom it is not, and of those for whom it is; see `step()`."""
+        self.size = self._texts[True].size
+        self.wires: tuple[dict[int, bytes], dict[int, bytes]] = ({}, {})
+        """By place, of those for whom it is not, and of those for whom it is; see `wire()`."""
 
-    def step(self, u: int, *, is_theirs: bool) -> Step:
-        """Return the frame for a reader who is at `u` of their own log, and where it takes them."""
-        steps = self.steps[is_theirs]
-        step = steps.get(u)
-        if step is None:
-            frame = self._texts[is_theirs].frame(u)
-            step = steps[u] = frame, frame.mark(Cursor(u, self.seq))
-        return step
+    def wire(self, u: int, *, is_theirs: bool) -> bytes:
+        """Return the bytes of the frame for readers who are at `u` of their own logs."""
+        wires = self.wires[is_theirs]
+        wire = wires.get(u)
+        if wire is None:
+            wire = wires[u] = self._texts[is_theirs].wire(b"%d" % u)
+        return wire
+
+    def frame(self, u: int, *, is_theirs: bool) -> Frame:
+        """Return the frame for a reader who is at `u` of their own log."""
+        size = self._texts[is_theirs].size + len(str(u))
+        return Frame("", self.wire(u, is_theirs=is_theirs), size)
 
 
 class _AroundU:
     # Of thousands of readers each may need a frame of its own: they are put together from bytes.
-    __slots__ = ("_end", "_size", "_start", "_starts")
+    __slots__ = ("_end", "_start", "_starts", "size")
 
     def __init__(self, items: str, seq: int) -> None:
         start, end = protocol.items_frame_around_u(items, seq, None)
-        self._size = len(start) + len(end)
+        self.size = len(start) + len(end)
         self._start, self._end = start.encode(), end.encode()
         self._starts: dict[int, bytes] = {}
 
-    def frame(self, u: int) -> Frame:
-        number = b"%d" % u
+    def wire(self, number: bytes) -> bytes:
         digits = len(number)
         start = self._starts.get(digits)
         if start is None:
             header = _header(len(self._start) + digits + len(self._end))
             start = self._starts[digits] = header + self._start
-        return Frame("", b"".join((start, number, self._end)), self._size + digits)
+        return b"".join((start, number, self._end))
 
-
-Step = tuple[Frame, Mark]
-"""A frame, and where it takes its reader."""
 
 Event = dict[str, Any]
 Send = Callable[[Event], Awaitable[None]]
@@ -115,10 +117,16 @@ Write = Callable[[Frame], bool]
 
 
 class Connection(Protocol):
-    """The server's side of a socket. `writes_at_once` says that `write` is more than a refusal."""
+    """The server's side of a socket. `writes_at_once` says that `write` is more than a refusal.
+
+    While `descriptor` is not negative, finished frames may go there instead; what of one does not
+    fit goes to `write_rest`.
+    """
 
     writes_at_once: bool
+    descriptor: int
 
+    def write_rest(self, wire: bytes, /) -> None: ...
     def write(self, frame: Frame, /) -> bool: ...
     def send(self, message: Event, /) -> Awaitable[None]: ...
 
@@ -128,12 +136,17 @@ class AsgiConnection:
 
     __slots__ = ("_hand_over", "send", "write", "writes_at_once")
 
+    descriptor = -1
+
     def __init__(self, scope: Mapping[str, Any], send: Send) -> None:
         offer = (scope.get("extensions") or {}).get(EXTENSION) or {}
         self.writes_at_once = "write" in offer
         self.write: Write = offer.get("write", _refuse)
         self.send = send
         self._hand_over = offer.get("hand_over")
+
+    def write_rest(self, wire: bytes) -> None:
+        """Nothing ever went to a descriptor."""
 
     def hand_over(self, take: Callable[[Event], Coroutine[Any, Any, None] | None]) -> Any:
         """Return the connection without its application; None where that has to stay."""

@@ -15,10 +15,10 @@ from django.db import Error as DatabaseError
 from .audience import Audience
 from .database import in_database_thread
 from .frames import BroadcastFrames
+from .lockstep import Lockstep
 from .metrics import count
 from .recipients import members_among
-from .sockets import Batch
-from .subscriber import Subscriber
+from .subscriber import Subscriber, slices
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +39,7 @@ class Relay:
         self._subscribers = subscribers
         self._catch_up = catch_up
         self._turn = asyncio.Lock()
+        self._lockstep = Lockstep()
         self._head = self._missed = 0
 
     async def spread(self, message: dict[str, Any]) -> None:
@@ -52,24 +53,35 @@ class Relay:
             members = await self._members(message)
             seq, item = message["seq"], message["item"]
             frames = BroadcastFrames(seq, item)
-            subscribers, batch = self._subscribers(), Batch()
-            slice_size, sockets = _sockets_per_slice(subscribers), 0
-            try:
-                for subscriber in subscribers:
-                    if item:
-                        is_theirs = members is None or subscriber.user_pk in members
-                        is_behind = subscriber.take_broadcast(frames, batch, is_theirs=is_theirs)
-                    else:
-                        is_behind = subscriber.take_broadcast_head(seq)
-                    if is_behind:
-                        self._catch_up(subscriber)
-                    sockets += len(subscriber.sockets)
-                    if sockets >= slice_size:
-                        sockets = 0
-                        batch.write()
-                        await asyncio.sleep(0)
-            finally:  # what is noted as written must not be lost
-                batch.write()
+            if item and members is None and self._lockstep.is_next(frames):
+                await self._go_on_together(frames)
+            else:
+                self._lockstep = Lockstep(seq)
+            await self._tell_each(frames, item, members)
+
+    async def _go_on_together(self, frames: BroadcastFrames) -> None:
+        lockstep, self._lockstep = self._lockstep, Lockstep(frames.seq)
+        await lockstep.advance(frames, SOCKETS_PER_SLICE_AT_ONCE)
+        self._lockstep = lockstep
+
+    async def _tell_each(
+        self, frames: BroadcastFrames, item: str, members: set[Any] | None
+    ) -> None:
+        everybody, lockstep = self._subscribers(), self._lockstep
+        if len(lockstep) == len(everybody):
+            return
+        alone = [each for each in everybody if each.lockstep is not lockstep]
+        for part in slices(alone, _sockets_per_slice(alone)):
+            for subscriber in part:
+                if item:
+                    is_theirs = members is None or subscriber.user_pk in members
+                    is_behind = subscriber.take_broadcast(frames, is_theirs=is_theirs)
+                else:
+                    is_behind = subscriber.take_broadcast_head(frames.seq)
+                if is_behind:
+                    self._catch_up(subscriber)
+            lockstep.admit(part)
+            await asyncio.sleep(0)
 
     async def compare(self, head: int) -> None:
         """Compare with the head of the log, as the database has it; mend when hints were lost.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from . import protocol
 from .auth import Identity
@@ -13,7 +15,12 @@ from .frames import Connection, Frame, Mark
 from .metrics import count
 from .protocol import ACK_WINDOW_CHARS, ACK_WINDOW_FRAMES, CloseCode, Cursor
 
+if TYPE_CHECKING:
+    from .lockstep import Lockstep
+
 HALF_WINDOW_CHARS = ACK_WINDOW_CHARS // 2
+# What a client that keeps up has unacknowledged at most, now and then.
+FEW_FRAMES, FEW_CHARS = ACK_WINDOW_FRAMES // 4, ACK_WINDOW_CHARS // 8
 
 
 class Socket:
@@ -22,30 +29,36 @@ class Socket:
     Where the server takes finished frames and has room, they are written at once; otherwise a task
     of its own writes while there is work.
 
-    `position` is where its client will be with everything that was handed over. It means nothing
-    unless `is_live`: the socket was welcomed and is not closed.
+    What is said of its client means nothing unless `is_live`: the socket was welcomed and is not
+    closed. In `lockstep` that keeps what broadcasts change.
     """
 
     __slots__ = (
         "_full_since",
         "_is_asked",
         "_outbox",
+        "_position",
         "_unacked",
         "_unacked_chars",
         "_writer",
+        "acked_b",
         "closed_with",
         "connection",
         "identity",
         "is_live",
-        "position",
+        "lockstep",
+        "place",
         "topics",
     )
 
     def __init__(self, connection: Connection, identity: Identity) -> None:
         self.connection = connection
         self.identity = identity
-        self.position = Cursor()
+        self._position = Cursor()
         self.is_live = False
+        self.lockstep: Lockstep | None = None
+        self.place = self.acked_b = 0
+        """Where it is in lockstep, and which broadcast it has acknowledged there."""
         self.topics: frozenset[str] = frozenset()
         self.closed_with: int | None = None
         # Lists, which take less than deques do; both are short.
@@ -62,8 +75,38 @@ class Socket:
         return str(self.identity.user_pk)
 
     @property
+    def position(self) -> Cursor:
+        """Where its client will be with everything that was handed over."""
+        if self.lockstep is None:
+            return self._position
+        return self._position.at(b=self.lockstep.b_of(self))
+
+    @position.setter
+    def position(self, cursor: Cursor) -> None:
+        self.settle()
+        self._position = cursor
+
+    @property
+    def keeps_up(self) -> bool:
+        """Whether its client has acknowledged most, and what is written goes out at once."""
+        is_idle = self.is_live and self._writer is None and self.connection.descriptor >= 0
+        return is_idle and len(self._unacked) < FEW_FRAMES and self._unacked_chars < FEW_CHARS
+
+    def settle(self) -> None:
+        """Leave the others."""
+        if self.lockstep is not None:
+            self.lockstep.leave(self)
+
+    def take_over(self, cursor: Cursor, marks: Sequence[Mark]) -> None:
+        """Take note of where it came in lockstep, and of what it has to acknowledge."""
+        self._position = cursor
+        self._unacked += marks
+        self._unacked_chars += sum(size for _, size in marks)
+
+    @property
     def room_chars(self) -> int:
         """How much may be delivered before the client has to acknowledge; 0 when it is full."""
+        self.settle()
         if len(self._unacked) >= ACK_WINDOW_FRAMES:
             return 0
         return max(ACK_WINDOW_CHARS - self._unacked_chars, 0)
@@ -81,22 +124,18 @@ class Socket:
 
         `mark` is the frame's, with the cursor that it takes the client to.
         """
-        if self.note(mark):
-            self.put(frame)
-
-    def note(self, mark: Mark) -> bool:
-        """Do what `deliver()` does but the writing; return whether that is left to do."""
+        self.settle()
         unacked = self._unacked
         if len(unacked) >= ACK_WINDOW_FRAMES or self._unacked_chars >= ACK_WINDOW_CHARS:
             self._give_up()
-            return False
-        self.position, size = mark
+            return
+        self._position, size = mark
         unacked.append(mark)
         self._unacked_chars += size
-        return True
+        self.put(frame)
 
     def put(self, frame: Frame) -> None:
-        """Write a frame that was noted."""
+        """Write a frame that is noted as delivered."""
         if self._writer is not None or not self.connection.write(frame):
             self._queue(frame)
         if self._unacked_chars > HALF_WINDOW_CHARS or len(self._unacked) >= ACK_WINDOW_FRAMES:
@@ -104,6 +143,7 @@ class Socket:
 
     def acknowledge(self, cursor: Cursor) -> bool:
         """Take note that the client has everything up to `cursor`; return whether that was news."""
+        is_news = self.lockstep is not None and self.lockstep.acknowledge(self, cursor)
         unacked = self._unacked
         left = 0
         # They only grow, and a client that keeps up leaves few.
@@ -112,7 +152,7 @@ class Socket:
                 break
             left += 1
         if left == len(unacked):
-            return False
+            return is_news
         self._unacked = unacked[len(unacked) - left :]
         self._unacked_chars = sum(size for _, size in self._unacked)
         self._is_asked, self._full_since = False, None
@@ -129,6 +169,7 @@ class Socket:
         """Close with a code, after what is still to be written or, `at_once`, instead of it."""
         if self.closed_with is not None:
             return
+        self.settle()
         self.closed_with, self.is_live = code, False
         if at_once and self._writer is not None:
             # The writer may be waiting for a client that does not read.
@@ -139,6 +180,7 @@ class Socket:
 
     def abandon(self) -> None:
         """Let go of everything; the connection is gone."""
+        self.settle()
         self.closed_with, self.is_live = self.closed_with or 1006, False
         self._outbox.clear()
         if self._writer is not None:
@@ -146,6 +188,7 @@ class Socket:
 
     async def _end_after_failure(self) -> None:
         # What could not be written is missing; a client that lives comes back for it.
+        self.settle()
         self._outbox.clear()
         if self.closed_with is None:
             self.closed_with, self.is_live = CloseCode.RESTART, False
@@ -165,6 +208,7 @@ class Socket:
             self._full_since = self._full_since or monotonic()
 
     def _queue(self, frame: Frame) -> None:
+        self.settle()
         self._outbox.append(frame)
         self._wake()
 
@@ -185,27 +229,6 @@ class Socket:
         finally:
             if self._writer is asyncio.current_task():
                 self._writer = None
-
-
-class Batch:
-    """Frames for many sockets, all noted first and then all written.
-
-    The kernel's way to the network and this app's own do not fit into a processor's caches side by
-    side: taking turns for each of thousands of sockets costs half a microsecond of 8.
-    """
-
-    __slots__ = ("frames", "sockets")
-
-    def __init__(self) -> None:
-        self.sockets: list[Socket] = []
-        self.frames: list[Frame] = []
-
-    def write(self) -> None:
-        """Write all of them; nothing else may have happened since they were noted."""
-        for socket, frame in zip(self.sockets, self.frames, strict=True):
-            socket.put(frame)
-        self.sockets.clear()
-        self.frames.clear()
 
 
 async def send_close(connection: Connection, code: int) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from asyncio import TimerHandle
 from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import protocol
 from .feed import Head, Page
 from .frames import BroadcastFrames, Frame
 from .protocol import CloseCode, Cursor
-from .sockets import Batch, Socket
+from .sockets import Socket
+
+if TYPE_CHECKING:
+    from .lockstep import Lockstep
 
 
 class Subscriber:
@@ -22,28 +25,70 @@ class Subscriber:
     """
 
     __slots__ = (
+        "_newest",
+        "_unread_broadcasts",
         "epoch",
         "is_catching_up",
-        "newest",
+        "lockstep",
         "recheck",
         "sockets",
-        "unread_broadcasts",
         "user_pk",
     )
 
     def __init__(self, user_pk: Any) -> None:
         self.user_pk = user_pk
         self.epoch: str | None = None
-        self.newest = Cursor()
-        self.unread_broadcasts = 0
+        self._newest = Cursor()
+        self._unread_broadcasts = 0
+        self.lockstep: Lockstep | None = None
         self.is_catching_up = False
         self.recheck: TimerHandle | None = None
         """When it is looked up next whether the sessions have ended."""
         # A list takes less than a set, and one user's sockets are few.
         self.sockets: list[Socket] = []
 
+    @property
+    def newest(self) -> Cursor:
+        """How far the logs have come, as far as is known here."""
+        return self._newest if self.lockstep is None else self.sockets[0].position
+
+    @newest.setter
+    def newest(self, cursor: Cursor) -> None:
+        self.settle()
+        self._newest = cursor
+
+    @property
+    def unread_broadcasts(self) -> int:
+        """How many broadcasts are unread at `newest`."""
+        return self._unread_broadcasts + self.newest.b - self._newest.b
+
+    @unread_broadcasts.setter
+    def unread_broadcasts(self, number: int) -> None:
+        self.settle()
+        self._unread_broadcasts = number
+
+    def settle(self) -> None:
+        """Go on alone, as far as this user has come in lockstep with others."""
+        if self.lockstep is not None:
+            self.sockets[0].settle()
+
+    def take_over(self, cursor: Cursor) -> None:
+        """Take note of where the user came in lockstep, by broadcasts alone."""
+        self._unread_broadcasts += cursor.b - self._newest.b
+        self._newest = cursor
+
+    def up_to_date(self, b: int) -> Socket | None:
+        """Return the user's one socket if it is at broadcast `b`, lacks nothing and keeps up."""
+        if len(self.sockets) != 1 or self.lockstep is not None:
+            return None
+        [socket] = self.sockets
+        newest = self.newest
+        is_here = newest.b == b and socket.position == newest
+        return socket if is_here and socket.keeps_up else None
+
     def welcome(self, socket: Socket, page: Page, heartbeat_seconds: float) -> None:
         """Start a socket with its welcome and the first page of what it missed."""
+        self.settle()
         socket.position, socket.is_live = page.start, True
         welcome = protocol.welcome(
             heartbeat_seconds=heartbeat_seconds,
@@ -74,31 +119,25 @@ class Subscriber:
             if socket.position == before:
                 socket.deliver(frame, mark)
 
-    def take_broadcast(self, frames: BroadcastFrames, batch: Batch, *, is_theirs: bool) -> bool:
-        """Put a new broadcast into a batch for the sockets that stand just before it.
+    def take_broadcast(self, frames: BroadcastFrames, *, is_theirs: bool) -> bool:
+        """Write a new broadcast to the sockets that stand just before it.
 
         Return whether a socket here lacks something then.
         """
         newest, seq = self.newest, frames.seq
         if seq <= newest.b:
             return self.furthest_behind() is not None
-        step = frames.steps[is_theirs].get(newest.u) or frames.step(newest.u, is_theirs=is_theirs)
-        frame, mark = step
-        before = newest
         if newest.b == seq - 1:
             self.unread_broadcasts += is_theirs
-        else:
-            before = newest.at(b=seq - 1)
-        self.newest = mark[0]
+        before, self.newest = newest.at(b=seq - 1), newest.at(b=seq)
+        frame = frames.frame(newest.u, is_theirs=is_theirs)
+        mark = frame.mark(self.newest)
         is_behind = False
-        for socket in self.sockets:
-            if not socket.is_live:
-                continue
-            if socket.position != before:
+        for socket in self._welcomed():
+            if socket.position == before:
+                socket.deliver(frame, mark)
+            else:
                 is_behind = True
-            elif socket.note(mark):
-                batch.sockets.append(socket)
-                batch.frames.append(frame)
         return is_behind
 
     def take_page(self, page: Page) -> None:
@@ -114,7 +153,7 @@ class Subscriber:
 
     def take_head(self, head: Head) -> bool:
         """Compare with the heads of the logs; return whether a socket here lacks something."""
-        if self._is_of(head.epoch):
+        if self._is_of(head.epoch) and self.newest.is_behind(head.cursor):
             self.newest = self.newest.latest(head.cursor)
         return self.furthest_behind() is not None
 
@@ -137,9 +176,9 @@ class Subscriber:
 
     def furthest_behind(self) -> Cursor | None:
         """Return up to where all sockets here are that lack something and have room for it."""
-        positions = (socket.position for socket in self._welcomed() if socket.room_chars)
-        behind = [each for each in positions if each.is_behind(self.newest)]
-        return reduce(Cursor.earliest, behind) if behind else None
+        behind = [each for each in self._welcomed() if each.position.is_behind(self.newest)]
+        positions = [each.position for each in behind if each.room_chars]
+        return reduce(Cursor.earliest, positions) if positions else None
 
     def _learn(self, page: Page) -> None:
         if not page.head.is_behind(self.newest):

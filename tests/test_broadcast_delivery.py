@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -31,7 +32,7 @@ from notifications.models import Broadcast, Inbox, Notification
 from notifications.protocol import Cursor
 from notifications.relay import SOCKETS_PER_SLICE, Relay
 from notifications.retention import prune
-from notifications.sockets import Batch, Socket
+from notifications.sockets import Socket
 from notifications.subscriber import Subscriber
 from tests.conftest import StartServer
 from tests.factories import make_user, session_cookie_for
@@ -542,7 +543,7 @@ async def test_a_personal_notification_overtakes_a_broadcast_to_many(
 async def test_who_was_reached_before_a_failure_has_the_broadcast() -> None:
     written: list[tuple[int, str]] = []
     subscriber = a_subscriber(7, written, lambda: None)
-    not_a_subscriber: Any = object()
+    not_a_subscriber: Any = SimpleNamespace(lockstep=None, sockets=[])
 
     with pytest.raises(AttributeError):
         await Relay(lambda: [subscriber, not_a_subscriber], lambda _: None).spread(broadcast_hint())
@@ -553,9 +554,7 @@ async def test_who_was_reached_before_a_failure_has_the_broadcast() -> None:
 async def test_a_hint_that_comes_late_does_not_bring_an_old_count_back() -> None:
     written: list[tuple[int, str]] = []
     subscriber = a_subscriber(7, written, lambda: None)
-    batch = Batch()
-    subscriber.take_broadcast(BroadcastFrames(1, '{"seq":1}'), batch, is_theirs=True)
-    batch.write()
+    subscriber.take_broadcast(BroadcastFrames(1, '{"seq":1}'), is_theirs=True)
 
     read = hints.with_broadcasts(hint_for(7, after=0), unread=0, head=1)[1]
     unread = hints.with_broadcasts(hint_for(7, after=1), unread=1, head=1)[1]
