@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from asyncio import TimerHandle
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from . import protocol
 from .feed import Head, Page
 from .frames import BroadcastFrames, Frame
+from .portions import portion
 from .protocol import CloseCode, Cursor
 from .sockets import Socket
 
@@ -203,17 +204,8 @@ class Subscriber:
         return False
 
     def _deliver_page(self, socket: Socket, page: Page) -> None:
-        if not socket.room_chars:
-            return  # the next page is read when it has acknowledged
-        items = [
-            item for item in page.items if item["seq"] > getattr(socket.position, item["stream"])
-        ]
-        fitting = _fitting(items, socket.room_chars)
-        is_whole = len(fitting) == len(items)
-        cursor = page.cursor if is_whole else _after(socket.position, items[: len(fitting)])
-        unread = page.unread if is_whole and not page.more else None
-        frame = Frame(protocol.items_frame(f"[{','.join(fitting)}]", cursor, unread))
-        socket.deliver(frame, frame.mark(cursor))
+        if socket.room_chars:  # or the next page is read when it has acknowledged
+            socket.deliver(*portion(page, socket.position, socket.room_chars))
 
     def _welcomed(self) -> list[Socket]:
         return [socket for socket in self.sockets if socket.is_live]
@@ -235,21 +227,3 @@ def slices(subscribers: Iterable[Subscriber], sockets: int) -> Iterator[list[Sub
 def _is_within(position: Cursor, page: Page) -> bool:
     is_past_start = not position.is_behind(page.start)
     return is_past_start and position != page.cursor and not page.cursor.is_behind(position)
-
-
-def _after(position: Cursor, items: Sequence[dict[str, Any]]) -> Cursor:
-    for item in items:
-        position = position.at(**{item["stream"]: item["seq"]})
-    return position
-
-
-def _fitting(items: Sequence[dict[str, Any]], room_chars: int) -> list[str]:
-    # The first always fits, or one that is longer than the window would never be delivered.
-    fitting: list[str] = []
-    for item in items:
-        encoded = protocol.encode(item)
-        room_chars -= len(encoded)
-        if fitting and room_chars < 0:
-            break
-        fitting.append(encoded)
-    return fitting
