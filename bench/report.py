@@ -141,11 +141,11 @@ def _page(results: Results) -> list[str]:
 FRAMES = (
     "A text of 200 bytes goes to all sockets; the next when all have it. What the server process "
     "used, by the kernel's clock, divided by the frames that arrived. This project's frames are "
-    "JSON of some 400 bytes with a cursor, and its clients acknowledge as the widget does, whereupon "
-    "TCP_QUICKACK puts their kernel back to where that of a client that only listens is: what TCP "
-    "delays between two processes of one machine, the server's core would do. The others send the "
-    "text in as little as they can. No client asks for compression. ¹ marks a figure for which the "
-    "client's side used over 90 % of its core, so that the server may be better than it."
+    "JSON of some 400 bytes with a cursor, and its clients acknowledge as the widget does, "
+    "whereupon TCP_QUICKACK puts their kernel back to where that of a client that only listens is: "
+    "what TCP delays between two processes of one machine, the server's core would do. The others "
+    "send the text in as little as they can. No client asks for compression. ¹ marks a figure for "
+    "which the client's side used over 90 % of its core, so that the server may be better than it."
 )
 THROUGHPUT = "The same with four messages under way at any time."
 LATENCY_TEXT = (
