@@ -69,27 +69,22 @@ class BroadcastFrames:
     a frame, without the digits of the place.
     """
 
-    __slots__ = ("_texts", "seq", "size", "wires")
+    __slots__ = ("_texts", "made", "seq", "size")
 
     def __init__(self, seq: int, item: str) -> None:
         self.seq = seq
         self._texts = _AroundU("[]", seq), _AroundU(f"[{item}]", seq)
         self.size = self._texts[True].size
-        self.wires: tuple[dict[int, bytes], dict[int, bytes]] = ({}, {})
-        """By place, of those for whom it is not, and of those for whom it is; see `wire()`."""
-
-    def wire(self, u: int, *, is_theirs: bool) -> bytes:
-        """Return the bytes of the frame for readers who are at `u` of their own logs."""
-        wires = self.wires[is_theirs]
-        wire = wires.get(u)
-        if wire is None:
-            wire = wires[u] = self._texts[is_theirs].wire(b"%d" % u)
-        return wire
+        self.made: tuple[dict[int, Frame], dict[int, Frame]] = ({}, {})
+        """By place, of those for whom it is not, and of those for whom it is; see `frame()`."""
 
     def frame(self, u: int, *, is_theirs: bool) -> Frame:
-        """Return the frame for a reader who is at `u` of their own log."""
-        size = self._texts[is_theirs].size + len(str(u))
-        return Frame("", self.wire(u, is_theirs=is_theirs), size)
+        """Return the frame for readers who are at `u` of their own logs."""
+        made = self.made[is_theirs]
+        frame = made.get(u)
+        if frame is None:
+            frame = made[u] = self._texts[is_theirs].frame(u)
+        return frame
 
 
 class _AroundU:
@@ -102,13 +97,14 @@ class _AroundU:
         self._start, self._end = start.encode(), end.encode()
         self._starts: dict[int, bytes] = {}
 
-    def wire(self, number: bytes) -> bytes:
+    def frame(self, u: int) -> Frame:
+        number = b"%d" % u
         digits = len(number)
         start = self._starts.get(digits)
         if start is None:
             header = _header(len(self._start) + digits + len(self._end))
             start = self._starts[digits] = header + self._start
-        return b"".join((start, number, self._end))
+        return Frame("", b"".join((start, number, self._end)), self.size + digits)
 
 
 Event = dict[str, Any]
@@ -117,16 +113,10 @@ Write = Callable[[Frame], bool]
 
 
 class Connection(Protocol):
-    """The server's side of a socket. `writes_at_once` says that `write` is more than a refusal.
-
-    While `descriptor` is not negative, finished frames may go there instead; what of one does not
-    fit goes to `write_rest`.
-    """
+    """The server's side of a socket. `writes_at_once` says that `write` is more than a refusal."""
 
     writes_at_once: bool
-    descriptor: int
 
-    def write_rest(self, wire: bytes, /) -> None: ...
     def write(self, frame: Frame, /) -> bool: ...
     def send(self, message: Event, /) -> Awaitable[None]: ...
 
@@ -136,17 +126,12 @@ class AsgiConnection:
 
     __slots__ = ("_hand_over", "send", "write", "writes_at_once")
 
-    descriptor = -1
-
     def __init__(self, scope: Mapping[str, Any], send: Send) -> None:
         offer = (scope.get("extensions") or {}).get(EXTENSION) or {}
         self.writes_at_once = "write" in offer
         self.write: Write = offer.get("write", _refuse)
         self.send = send
         self._hand_over = offer.get("hand_over")
-
-    def write_rest(self, wire: bytes) -> None:
-        """Nothing ever went to a descriptor."""
 
     def hand_over(self, take: Callable[[Event], Coroutine[Any, Any, None] | None]) -> Any:
         """Return the connection without its application; None where that has to stay."""

@@ -2,17 +2,16 @@
 
 What a broadcast to everybody changes is the same for all of them: where they are, what is unread,
 what is to be acknowledged. So it is kept once, and read from here when somebody asks. What is left
-for each socket is the one system call, with little around it that would push the kernel's work out
-of the processor's caches.
+for each socket is to write a finished frame, with little around that which would push the kernel's
+work out of the processor's caches.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Iterable
 
-from .frames import BroadcastFrames, Connection, Frame, Mark
+from .frames import BroadcastFrames, Connection, Mark
 from .protocol import ACK_WINDOW_CHARS, ACK_WINDOW_FRAMES, Cursor
 from .sockets import Socket
 from .subscriber import Subscriber
@@ -102,27 +101,17 @@ class Lockstep:
     def _write(self, frames: BroadcastFrames, at_most: int) -> None:
         start, end = self._told, self._told + at_most
         connections, places = self._connections[start:end], self._places[start:end]
-        wires = frames.wires[True]
-        unfinished = []
+        made = frames.made[True]
+        without_room = []
         for connection, u in zip(connections, places, strict=True):
-            wire = wires.get(u) or frames.wire(u, is_theirs=True)
-            try:
-                written = os.write(connection.descriptor, wire)
-            except OSError:
-                written = 0
-            if written != len(wire):
-                unfinished.append((connection, wire, written))
+            frame = made.get(u) or frames.frame(u, is_theirs=True)
+            if not connection.write(frame):
+                without_room.append((connection, frame))
         self._told += len(connections)
-        for connection, wire, written in unfinished:
-            self._finish(connection, wire, written)
-
-    def _finish(self, connection: Connection, wire: bytes, written: int) -> None:
-        _, socket = self._members[self._connections.index(connection)]
-        self.leave(socket)
-        if written:
-            connection.write_rest(wire[written:])
-        else:
-            socket.put(Frame("", wire))
+        for connection, frame in without_room:
+            _, socket = self._members[self._connections.index(connection)]
+            self.leave(socket)
+            socket.put(frame)
 
     def _make_room(self, chars: int) -> None:
         oldest = next(iter(self._chars))

@@ -89,7 +89,7 @@ class Socket:
     @property
     def keeps_up(self) -> bool:
         """Whether its client has acknowledged most, and what is written goes out at once."""
-        is_idle = self.is_live and self._writer is None and self.connection.descriptor >= 0
+        is_idle = self.is_live and self._writer is None and self.connection.writes_at_once
         return is_idle and len(self._unacked) < FEW_FRAMES and self._unacked_chars < FEW_CHARS
 
     def settle(self) -> None:

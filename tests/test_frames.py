@@ -63,14 +63,13 @@ def test_a_broadcast_is_to_each_reader_what_a_frame_of_their_own_would_be(
     assert parsed(frame.encode()) == (Opcode.TEXT, True, expected.encode())
     assert frame.text == expected
     assert frame.size == len(expected)
-    assert frames.wire(u, is_theirs=is_theirs) is frame.wire
+    assert frames.frame(u, is_theirs=is_theirs) is frame
 
 
 class Connection:
     """A server's side of a socket, whose buffer is full when it is told so."""
 
     writes_at_once = True
-    descriptor = -1
 
     def __init__(self) -> None:
         self.has_room = True
@@ -81,9 +80,6 @@ class Connection:
         if self.has_room:
             self.wrote.append(frame.text)
         return self.has_room
-
-    def write_rest(self, wire: bytes) -> None:
-        raise NotImplementedError
 
     async def send(self, message: dict[str, Any]) -> None:
         await self.drained.wait()

@@ -37,6 +37,7 @@ class QuietConnection(asyncio.BufferedProtocol):
     """An open WebSocket whose application has returned. Its events go to `take`, one by one."""
 
     __slots__ = (
+        "_fd",
         "_full",
         "_room",
         "_served",
@@ -44,7 +45,6 @@ class QuietConnection(asyncio.BufferedProtocol):
         "_transport",
         "_unanswered",
         "_waiting",
-        "descriptor",
     )
 
     writes_at_once = True
@@ -57,9 +57,9 @@ class QuietConnection(asyncio.BufferedProtocol):
         self._room: asyncio.Event | None = None
         self._waiting: deque[Event] | None = None
         self._unanswered = 0
-        self.descriptor = _plain_descriptor(transport)
+        self._fd = _plain_descriptor(transport)
         transport.set_protocol(self)
-        if self.descriptor >= 0:
+        if self._fd >= 0:
             # From now on there is no room whenever the transport holds anything back. It may now.
             transport.set_write_buffer_limits(high=0)
         served.add(self)
@@ -71,21 +71,17 @@ class QuietConnection(asyncio.BufferedProtocol):
 
     def write(self, frame: Frame) -> bool:
         """Write a frame if the connection is open and its buffer has room."""
-        if self.descriptor < 0:
+        if self._fd < 0:
             return self._write_elsewhere(frame)
         # The transport holds nothing back, and would do the same with more steps.
         wire = frame.wire or frame.encode()
         try:
-            written = os.write(self.descriptor, wire)
+            written = os.write(self._fd, wire)
         except OSError:
             written = 0
         if written < len(wire):
-            self.write_rest(wire[written:])
+            self._transport.write(wire[written:])
         return True
-
-    def write_rest(self, wire: bytes) -> None:
-        """Write the end of a frame whose start went to the descriptor."""
-        self._transport.write(wire)
 
     async def send(self, message: Event) -> None:
         """Do what an ASGI application's `send()` does."""
@@ -140,17 +136,17 @@ class QuietConnection(asyncio.BufferedProtocol):
 
     def pause_writing(self) -> None:
         """Write nothing until the transport has got rid of what it holds."""
-        self.descriptor = NONE
+        self._fd = NONE
         self._room = asyncio.Event()
 
     def resume_writing(self) -> None:
         """Write again."""
-        self.descriptor = _plain_descriptor(self._transport)
+        self._fd = _plain_descriptor(self._transport)
         self._let_go_on()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Say that it is over."""
-        self.descriptor = NONE
+        self._fd = NONE
         self._served.remove(self)
         self._let_go_on()
         self.pass_on({"type": "websocket.disconnect", "code": 1006})
@@ -173,7 +169,7 @@ class QuietConnection(asyncio.BufferedProtocol):
         if self._full is None:
             self._full = self._served.full_protocol()
             self._full.take_back(self, self._transport)
-            self.descriptor = NONE
+            self._fd = NONE
             self._served.remove(self)
             self._let_go_on()
         return self._full
