@@ -110,8 +110,7 @@ class Lockstep:
         self._told += len(connections)
         for connection, frame in without_room:
             _, socket = self._members[self._connections.index(connection)]
-            self.leave(socket)
-            socket.put(frame)
+            socket.put(frame)  # and leaves, if there still is none
 
     def _make_room(self, chars: int) -> None:
         oldest = next(iter(self._chars))
