@@ -336,6 +336,8 @@ async def test_what_happens_between_two_slices_is_in_order_for_all(
         await room.broadcast()
         assert await clients[3].close_code() == 4403
         room.socket(0).close(4401)
+        assert json.loads(await clients[0].text())["cursor"] == {"u": 1, "b": 4}
+        assert await clients[0].close_code() == 4401
         room.seq -= 1
         await room.broadcast()  # a hint that comes twice
         assert room.together() == [1, 4, 5]
