@@ -22,7 +22,7 @@ from .subscriber import Subscriber, slices
 
 logger = logging.getLogger(__name__)
 
-# A slice takes 2 to 5 ms. A frame and the task that writes it cost up to 150 µs, a finished frame
+# A slice takes 1 to 5 ms. A frame and the task that writes it cost up to 150 µs, a finished frame
 # that is written at once up to 10.
 SOCKETS_PER_SLICE = 32
 SOCKETS_PER_SLICE_AT_ONCE = 200
