@@ -48,11 +48,9 @@ def serve_with_uvicorn(host: str, port: int, when_ready: Callable[[], None]) -> 
     from notifier.uvicorn_server import GOODBYE_SECONDS, DrainingServer
 
     try:
-        listening = socket.create_server((host, port), backlog=BACKLOG)
+        listening = listen(host, port)
     except OSError:
         return False
-    # Accepted sockets inherit it. Or the body of a page waits until its head is acknowledged.
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     config = uvicorn.Config(
         "notifier.asgi:application",
         log_level="warning",
@@ -67,6 +65,14 @@ def serve_with_uvicorn(host: str, port: int, when_ready: Callable[[], None]) -> 
     )
     DrainingServer(config, when_ready).run(sockets=[listening])
     return True
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens; raise `OSError` where the address is taken."""
+    listening = socket.create_server((host, port), backlog=BACKLOG)
+    # Accepted sockets inherit it. Or the body of a page waits until its head is acknowledged.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
 SERVERS: dict[str, Serve] = {"daphne": serve_with_daphne, "uvicorn": serve_with_uvicorn}
