@@ -30,7 +30,7 @@ class Socket:
     of its own writes while there is work.
 
     What is said of its client means nothing unless `is_live`: the socket was welcomed and is not
-    closed. In `lockstep` that keeps what broadcasts change.
+    closed. While it is in a `lockstep`, what broadcasts change of it is kept there.
     """
 
     __slots__ = (
