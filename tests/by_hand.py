@@ -10,8 +10,8 @@ import pytest
 from websockets.frames import Frame, Opcode
 
 from tests.servers import HOST
+from tests.waiting import PATIENCE_SECONDS
 
-DEADLINE_SECONDS = 10.0
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 
 
@@ -50,13 +50,13 @@ class Client:
 
     async def send(self, *wires: bytes) -> None:
         """Send bytes as they are, all at once."""
-        async with asyncio.timeout(DEADLINE_SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await asyncio.get_running_loop().sock_sendall(self._socket, b"".join(wires))
 
     async def read(self, size: int) -> bytes:
         """Read as many bytes, and no more."""
         read = b""
-        async with asyncio.timeout(DEADLINE_SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while len(read) < size:
                 part = await asyncio.get_running_loop().sock_recv(self._socket, size - len(read))
                 if not part:

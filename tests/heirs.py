@@ -9,9 +9,9 @@ from typing import Any
 import uvicorn
 
 from notifications.frames import EXTENSION, Frame
-from tests.by_hand import DEADLINE_SECONDS, PING, PONG, Client, wire
+from tests.by_hand import PING, PONG, Client, wire
 from tests.servers import HOST
-from tests.waiting import await_for
+from tests.waiting import PATIENCE_SECONDS, await_for
 
 NEVER_SECONDS = 3600.0
 
@@ -68,7 +68,7 @@ class Heir:
         await self._send({"type": "websocket.close", "code": code})
 
     async def _send(self, message: Event) -> None:
-        async with asyncio.timeout(DEADLINE_SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await self.connection.send(message)
 
 
@@ -144,7 +144,7 @@ class Served:
 
     async def shut_down(self) -> None:
         """End as uvicorn does on SIGTERM."""
-        async with asyncio.timeout(DEADLINE_SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await self._server.shutdown()
 
     async def end(self) -> None:

@@ -8,8 +8,7 @@ from typing import Any
 from channels.layers import get_channel_layer
 
 from notifications.audience import user_group
-
-DEADLINE_SECONDS = 10.0
+from tests.waiting import PATIENCE_SECONDS
 
 Message = dict[str, Any]
 
@@ -24,7 +23,7 @@ class Listener:
 
     async def receive(self) -> Message:
         """Return the next message; fail when none comes."""
-        async with asyncio.timeout(DEADLINE_SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             message: Message = await self.layer.receive(self.channel)
         return message
 

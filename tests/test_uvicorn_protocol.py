@@ -24,10 +24,10 @@ from websockets.asyncio.client import connect
 
 from notifications.frames import EXTENSION, Frame
 from notifications.uvicorn.served import Served as ServedConnections
-from tests.by_hand import BINARY, DEADLINE_SECONDS, PING, PONG, TEXT, Client, goodbye, wire
+from tests.by_hand import BINARY, PING, PONG, TEXT, Client, goodbye, wire
 from tests.heirs import Application, Event, Heir, Work, serving
 from tests.servers import HOST
-from tests.waiting import await_for
+from tests.waiting import PATIENCE_SECONDS, await_for
 
 pytestmark = pytest.mark.one_database
 
@@ -523,7 +523,7 @@ async def test_those_who_came_together_are_not_all_pinged_in_one_turn() -> None:
     for connection in connections:
         server.add(connection)
 
-    async with asyncio.timeout(DEADLINE_SECONDS):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while waiting := [each for each in connections if not each.is_pinged]:
             for connection in waiting:
                 connection.turns += 1
@@ -729,7 +729,7 @@ async def test_frames_arrive_behind_tls(tmp_path: Path) -> None:
     key, certificate = make_certificate(tmp_path)
     trust = ssl.create_default_context(cafile=certificate)
     async with (
-        asyncio.timeout(DEADLINE_SECONDS),
+        asyncio.timeout(PATIENCE_SECONDS),
         serving(ssl_keyfile=key, ssl_certfile=certificate) as served,
     ):
         async with connect(f"wss://{HOST}:{served.port}", ssl=trust) as client:

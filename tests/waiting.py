@@ -9,9 +9,12 @@ from typing import Any, TypeVar, overload
 T = TypeVar("T")
 
 POLL_SECONDS = 0.02
+PATIENCE_SECONDS = 30.0  # for a machine with much else to do
 
 
-def wait_for(condition: Callable[[], T], *, deadline: float = 10.0, what: str = "") -> T:
+def wait_for(
+    condition: Callable[[], T], *, deadline: float = PATIENCE_SECONDS, what: str = ""
+) -> T:
     """Return the first true value of `condition()`; fail after `deadline` seconds."""
     end = time.monotonic() + deadline
     while not (value := condition()):
@@ -23,11 +26,15 @@ def wait_for(condition: Callable[[], T], *, deadline: float = 10.0, what: str = 
 
 @overload
 async def await_for(
-    condition: Callable[[], Awaitable[T]], *, deadline: float = 10.0, what: str = ""
+    condition: Callable[[], Awaitable[T]], *, deadline: float = PATIENCE_SECONDS, what: str = ""
 ) -> T: ...
 @overload
-async def await_for(condition: Callable[[], T], *, deadline: float = 10.0, what: str = "") -> T: ...
-async def await_for(condition: Callable[[], Any], *, deadline: float = 10.0, what: str = "") -> Any:
+async def await_for(
+    condition: Callable[[], T], *, deadline: float = PATIENCE_SECONDS, what: str = ""
+) -> T: ...
+async def await_for(
+    condition: Callable[[], Any], *, deadline: float = PATIENCE_SECONDS, what: str = ""
+) -> Any:
     """Return the first true value of `condition()`, which may be asynchronous."""
     end = time.monotonic() + deadline
     while not (value := await _value_of(condition)):

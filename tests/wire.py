@@ -10,7 +10,7 @@ from urllib.parse import urlencode, urlsplit
 import websockets
 from websockets.asyncio.client import ClientConnection, connect
 
-DEADLINE_SECONDS = 10.0
+from tests.waiting import PATIENCE_SECONDS
 
 Frame = dict[str, Any]
 
@@ -27,20 +27,20 @@ class Wire:
         raw = frame if isinstance(frame, (str, bytes)) else json.dumps(frame)
         await self.connection.send(raw)
 
-    async def receive(self, deadline: float = DEADLINE_SECONDS) -> Frame:
+    async def receive(self, deadline: float = PATIENCE_SECONDS) -> Frame:
         """Return the next frame."""
         async with asyncio.timeout(deadline):
             frame: Frame = json.loads(await self.connection.recv())
         return frame
 
-    async def receive_type(self, type_: str, deadline: float = DEADLINE_SECONDS) -> Frame:
+    async def receive_type(self, type_: str, deadline: float = PATIENCE_SECONDS) -> Frame:
         """Return the next frame of a type, passing over others."""
         async with asyncio.timeout(deadline):
             while (frame := await self.receive(deadline))["type"] != type_:
                 pass
         return frame
 
-    async def receive_items(self, count: int, deadline: float = DEADLINE_SECONDS) -> list[Frame]:
+    async def receive_items(self, count: int, deadline: float = PATIENCE_SECONDS) -> list[Frame]:
         """Return the next `count` items, over as many frames as they come in."""
         items: list[Frame] = []
         async with asyncio.timeout(deadline):
@@ -56,7 +56,7 @@ class Wire:
             pass
         return frame
 
-    async def close_code(self, deadline: float = DEADLINE_SECONDS) -> int | None:
+    async def close_code(self, deadline: float = PATIENCE_SECONDS) -> int | None:
         """Wait until the server closes and return its code."""
         try:
             async with asyncio.timeout(deadline):
@@ -78,7 +78,7 @@ async def open_socket(
         f"{url}?{urlencode(query)}",
         origin=f"http://{parts.netloc}" if origin == "" else origin,  # type: ignore[arg-type]
         additional_headers=headers,
-        open_timeout=DEADLINE_SECONDS,
+        open_timeout=PATIENCE_SECONDS,
         close_timeout=2,
         max_size=None,
     ) as connection:

@@ -20,6 +20,7 @@ from accounts.models import User
 from tests.conftest import StartServer
 from tests.factories import make_user, session_cookie_for
 from tests.servers import ServerProcess
+from tests.waiting import PATIENCE_SECONDS
 
 from .bare import SITE, PlayedServer
 from .tabs import Tab, Visitor
@@ -39,7 +40,7 @@ FLAGS = (
 )
 UNSAFE = "DJANGO_ALLOW_ASYNC_UNSAFE"
 
-expect.set_options(timeout=10_000)
+expect.set_options(timeout=1000 * PATIENCE_SECONDS)
 
 
 @pytest.fixture(scope="session")

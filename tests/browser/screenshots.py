@@ -156,7 +156,7 @@ def take_all(page: Page, env: dict[str, str]) -> None:
     take(page, "inbox-380", NARROW)
     page.goto("/")
     page.locator("notification-bell").get_by_role("button", name="Notifications").click()
-    page.locator("notification-bell").get_by_text("Order 1234 shipped").wait_for()
+    page.get_by_role("menu", name="Notifications").get_by_text("Order 1234 shipped").wait_for()
     take(page, "bell")
     take(page, "bell-380", NARROW)
     page.keyboard.press("Escape")

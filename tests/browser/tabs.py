@@ -6,7 +6,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, WebSocket
 
-from tests.waiting import wait_for
+from tests.waiting import PATIENCE_SECONDS, wait_for
 
 RECORD = """
 addEventListener("notification", ({ detail }) => (window.heard ??= []).push(detail.item.title));
@@ -45,6 +45,11 @@ class Tab:
     @property
     def bell(self) -> Locator:
         return self.page.locator("notification-bell")
+
+    @property
+    def panel(self) -> Locator:
+        """The bell's drop-down; what only a screen reader is told lies beside it."""
+        return self.bell.get_by_role("menu", name="Notifications")
 
     def open_bell(self) -> None:
         """Open the drop-down."""
@@ -126,7 +131,7 @@ class Visitor:
         options = {"viewport": {"width": 1280, "height": 800}, **options}
         self.site = site
         self.context: BrowserContext = browser.new_context(base_url=site, **options)
-        self.context.set_default_timeout(10_000)
+        self.context.set_default_timeout(1000 * PATIENCE_SECONDS)
         self.tabs: list[Tab] = []
 
     def carry(self, session_key: str) -> None:

@@ -77,7 +77,7 @@ def test_a_page_with_toasts(tab: Tab) -> None:
 
 def test_a_page_with_the_bell_open(tab: Tab) -> None:
     tab.open_bell()
-    expect(tab.bell.get_by_text("Order 1234 shipped")).to_be_visible()
+    expect(tab.panel.get_by_text("Order 1234 shipped")).to_be_visible()
 
     assert violations(tab) == []
 
@@ -87,7 +87,7 @@ def test_the_bell_of_somebody_who_has_nothing(
 ) -> None:
     tab = visit(alice, color_scheme=scheme).open()
     tab.open_bell()
-    expect(tab.bell.get_by_text("You're all caught up")).to_be_visible()
+    expect(tab.panel.get_by_text("You're all caught up")).to_be_visible()
 
     assert violations(tab) == []
 

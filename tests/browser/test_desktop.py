@@ -44,8 +44,8 @@ def permission(tab: Tab) -> Any:
 
 def turn_on(tab: Tab) -> None:
     tab.open_bell()
-    tab.bell.get_by_text("Turn on desktop notifications").click()
-    expect(tab.bell.get_by_text("Turn off desktop notifications")).to_be_visible()
+    tab.panel.get_by_text("Turn on desktop notifications").click()
+    expect(tab.panel.get_by_text("Turn off desktop notifications")).to_be_visible()
     tab.page.keyboard.press("Escape")
 
 
@@ -93,8 +93,8 @@ def test_it_can_be_turned_off_again(visitor: Visitor, alice: User, aside: Aside)
     tab = visitor.open()
     turn_on(tab)
     tab.open_bell()
-    tab.bell.get_by_text("Turn off desktop notifications").click()
-    expect(tab.bell.get_by_text("Turn on desktop notifications")).to_be_visible()
+    tab.panel.get_by_text("Turn off desktop notifications").click()
+    expect(tab.panel.get_by_text("Turn on desktop notifications")).to_be_visible()
     tab.turn(hidden=True)
 
     aside(lambda: notify(alice, "Peace"))

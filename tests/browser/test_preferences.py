@@ -115,7 +115,7 @@ def test_from_an_entry_of_the_inbox_to_a_muted_thread(tab: Tab, alice: User, asi
 
 def test_the_bell_leads_to_the_page(tab: Tab) -> None:
     tab.open_bell()
-    tab.bell.get_by_role("menuitem", name="Preferences").click()
+    tab.panel.get_by_role("menuitem", name="Preferences").click()
 
     expect(tab.page.get_by_role("heading", name="Notification preferences")).to_be_visible()
 
@@ -140,7 +140,7 @@ def test_a_toast_counts_up_in_place_and_so_does_its_row(
     expect(tab.toasts).to_have_count(1)
     assert toast.evaluate("(card) => card === window.card")
     tab.open_bell()
-    expect(tab.bell.get_by_role("img", name="3 times")).to_be_visible()
+    expect(tab.panel.get_by_role("img", name="3 times")).to_be_visible()
     tab.visit("/notifications/")
     expect(tab.page.locator("[data-inbox]").get_by_role("img", name="3 times")).to_be_visible()
 
@@ -177,7 +177,7 @@ def test_in_quiet_hours_the_bell_counts_and_nothing_pops_up(
     assert tab.titles == ["Fire"]
     assert tab.heard == ["Not now", "Fire"]
     tab.open_bell()
-    expect(tab.bell.get_by_text("Not now")).to_be_visible()
+    expect(tab.panel.get_by_text("Not now")).to_be_visible()
 
 
 def test_a_broadcast_in_quiet_hours_pops_up_only_if_it_is_critical(

@@ -43,7 +43,7 @@ def test_it_works_and_its_modules_are_small(
     aside(lambda: notify(alice, {"title": "Hello", "level": "error"}))
     expect(tab.toast("Hello")).to_be_visible()
     tab.open_bell()
-    expect(tab.bell.get_by_text("Hello")).to_be_visible()
+    expect(tab.panel.get_by_text("Hello")).to_be_visible()
     tab.visit("/notifications/")
     aside(lambda: notify(alice, {"title": "Again", "level": "error"}))
     expect(tab.page.locator("[data-inbox]").get_by_text("Again")).to_be_visible()
