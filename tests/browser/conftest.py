@@ -45,12 +45,14 @@ expect.set_options(timeout=1000 * PATIENCE_SECONDS)
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """Return a running Chromium; `CHROMIUM` names one."""
+    """Return a running Chromium; `CHROMIUM` names one, `SLOW_MO_MS` shows tests in a hurry."""
     names = [os.environ["CHROMIUM"]] if "CHROMIUM" in os.environ else NAMES
     path = next(filter(None, map(shutil.which, names)), None)
     assert path, f"no browser found as {' or '.join(names)}; CHROMIUM names one"
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        chromium = playwright.chromium.launch(
+            executable_path=path, args=list(FLAGS), slow_mo=float(os.environ.get("SLOW_MO_MS", 0))
+        )
         yield chromium
         chromium.close()
 
