@@ -15,7 +15,7 @@ from bench.metrics import PROCESSES
 from bench.peers import all_peers
 from bench.peers.base import Peer
 from bench.plan import QUICK, Durations, Run
-from bench.report import write_report
+from bench.report.page import write_report
 from bench.results import Results
 from bench.site import own_site
 from tests.servers import ROOT

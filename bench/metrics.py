@@ -4,6 +4,7 @@ FRAME_FEW = "CPU a frame, 100 sockets"
 FRAME = "CPU a frame, 1,000 sockets"
 FRAME_BETWEEN = "CPU a frame, 3,000 sockets"
 FRAME_MANY = "CPU a frame, 9,000 sockets"
+GROWTH = {100: FRAME_FEW, 1_000: FRAME, 3_000: FRAME_BETWEEN, 9_000: FRAME_MANY}
 PROCESSES = {2: "CPU a frame, 2 processes", 4: "CPU a frame, 4 processes"}
 
 THROUGHPUT = "throughput"
@@ -30,3 +31,8 @@ OURS = "this project"
 BARE = "bare ORM statements"
 OTHERS = "django-notifications"
 SENDERS = (OURS, BARE, OTHERS)
+
+
+def is_ours(peer: str) -> bool:
+    """Whether this is the project itself, in one of its forms."""
+    return peer.startswith("ours") or peer == OURS

@@ -10,10 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.conf import settings
-from django.contrib.auth.models import Group
 from django.db import transaction
-from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.asyncio import async_unsafe
 
@@ -24,12 +21,10 @@ from .message import Sayable
 from .models import Broadcast, State
 from .payload import Payload
 from .reach import keep_counts
-from .recipients import is_anybody_in
+from .recipients import Recipients, addressed, is_anybody_in
+from .schedule import check_dates, check_order
 from .signals import broadcast_published
 from .transactions import database
-
-Recipients = str | Group | Iterable[Any]
-"""An audience: "everyone", "staff", groups, or users."""
 
 UNCHANGED = object()
 
@@ -42,7 +37,6 @@ __all__ = [
     "asend_broadcast",
     "broadcast",
     "change_broadcast",
-    "check_dates",
     "publish_due",
     "recall_broadcast",
     "send_broadcast",
@@ -74,7 +68,7 @@ def broadcast(
     """
     said = Payload.of(payload)
     check_dates(starts, expires)
-    kind, chosen = _addressed(audience)
+    kind, chosen = addressed(audience)
     if kind is None:
         return _to_users(chosen, said, starts, expires, progress)
     if not is_anybody_in(kind, [group.pk for group in chosen]):
@@ -110,7 +104,7 @@ def change_broadcast(
     fields = Payload.of(payload).as_fields()
     if expires is not UNCHANGED:
         check_dates(None, expires)
-        _check_order(None if broadcast.published_at else broadcast.starts, expires)
+        check_order(None if broadcast.published_at else broadcast.starts, expires)
         fields["expires"] = expires
     _announce(broadcast_ledger.change(broadcast, fields))
     return broadcast
@@ -137,60 +131,6 @@ def publish_due() -> list[Broadcast]:
     _announce(published)
     _announce(broadcast_ledger.end_overdue())
     return list(published.rows)
-
-
-def check_dates(starts: datetime | None, expires: datetime | None) -> None:
-    """Raise `TypeError` or `ValueError` unless a broadcast can start and expire then."""
-    now = timezone.now()
-    _check_moment("starts", starts, now)
-    _check_moment("expires", expires, now)
-    _check_order(starts, expires)
-
-
-def _check_order(starts: datetime | None, expires: datetime | None) -> None:
-    if starts and expires and expires <= starts:
-        raise ValueError(f"expires is {expires}; it must be after starts, {starts}.")
-
-
-def _check_moment(name: str, moment: object, now: datetime) -> None:
-    if moment is None:
-        return
-    if not isinstance(moment, datetime):
-        raise TypeError(f"{name} is {moment!r}; it must be a datetime or None.")
-    if settings.USE_TZ and timezone.is_naive(moment):
-        raise ValueError(f"{name} is {moment}, which has no time zone; see timezone.make_aware().")
-    if not settings.USE_TZ and timezone.is_aware(moment):
-        raise ValueError(f"{name} is {moment}; without USE_TZ it must have no time zone.")
-    if moment <= now:
-        raise ValueError(f"{name} is {moment}, which is past; it is {now} now.")
-
-
-def _addressed(audience: Recipients) -> tuple[str | None, Any]:
-    if isinstance(audience, str):
-        if audience not in (Audience.EVERYONE, Audience.STAFF):
-            raise ValueError(
-                f"Unknown audience {audience!r}; pass 'everyone', 'staff', groups or users."
-            )
-        return audience, []
-    if isinstance(audience, Group):
-        return Audience.GROUPS, [audience]
-    if isinstance(audience, QuerySet):
-        is_groups = issubclass(audience.model, Group)
-        return (Audience.GROUPS, list(audience)) if is_groups else (None, audience)
-    if not isinstance(audience, Iterable):
-        raise TypeError(
-            f"audience is {audience!r}; it must be 'everyone', 'staff', groups or users."
-        )
-    return _listed(list(audience))
-
-
-def _listed(members: list[Any]) -> tuple[str | None, list[Any]]:
-    are_groups = [isinstance(member, Group) for member in members]
-    if not members:
-        raise ValueError("Nobody is in this audience: it is an empty list.")
-    if any(are_groups) and not all(are_groups):
-        raise TypeError("audience has groups and users in it; pass one or the other.")
-    return (Audience.GROUPS if all(are_groups) else None), members
 
 
 def _to_users(

@@ -24,6 +24,7 @@ from .audience import Audience
 from .broadcast_ledger import LogChange
 from .conf import conf
 from .hints import Hint
+from .items import broadcast_item, personal_item
 from .ledger import Change
 from .metrics import count
 from .models import Broadcast, Notification
@@ -94,7 +95,7 @@ def _broadcast_hint(row: Broadcast) -> Hint:
     item = ""
     if row.is_news:
         unread = Notification(broadcast=row, created=row.dated)
-        item = protocol.encode(protocol.broadcast_item(row.seq, unread))
+        item = protocol.encode(broadcast_item(row.seq, unread))
     groups = row.groups.values_list("pk", flat=True) if row.audience == Audience.GROUPS else ()
     return hints.broadcast(seq=row.seq, item=item, audience=row.audience, groups=list(groups))
 
@@ -102,7 +103,7 @@ def _broadcast_hint(row: Broadcast) -> Hint:
 def _hint(change: Change) -> Hint:
     inbox, stood = change.inbox, change.standing
     # What was read may have ended before the standing was looked at: its end must not be undone.
-    item = protocol.personal_item if stood is None else stood.change
+    item = personal_item if stood is None else stood.change
     hint = hints.changed(
         inbox.pk,
         epoch=inbox.epoch,

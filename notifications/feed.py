@@ -16,15 +16,9 @@ from django.db.models import Q
 
 from . import standing
 from .board import Entry
+from .items import broadcast_item, personal_item, tombstone
 from .models import BroadcastLog, Inbox, Notification
-from .protocol import (
-    FEED_PAGE_ITEMS,
-    Cursor,
-    Resume,
-    broadcast_item,
-    personal_item,
-    tombstone,
-)
+from .protocol import FEED_PAGE_ITEMS, Cursor, Resume
 from .standing import Standing
 
 # SQLite refuses expressions deeper than 1,000; each reader in a shared query adds one level.

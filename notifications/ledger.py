@@ -15,6 +15,7 @@ from django.db.models.functions import Coalesce, Greatest, Least
 from django.utils import timezone
 
 from . import standing
+from .chosen import Chosen
 from .models import BroadcastLog, Inbox, Notification, NotificationQuerySet
 from .payload import Fields
 from .standing import Standing
@@ -23,14 +24,6 @@ from .transactions import in_one_transaction
 
 # Older ones that became read with all others are told by the count alone.
 READ_ALL_TOLD = 100
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """What a verb is about: some of the notifications, and some of the broadcasts."""
-
-    rows: NotificationQuerySet
-    broadcasts: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)

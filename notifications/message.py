@@ -12,6 +12,7 @@ from django.utils.functional import Promise
 
 from . import delivery, hints, ledger, protocol
 from .hints import Hint
+from .items import transient_item
 from .kinds import is_critical
 from .languages import in_groups, texts_for
 from .models import DEDUPE_KEY_MAX_CHARS, Notification
@@ -90,7 +91,7 @@ class Message:
         now = timezone.now()
         shown: list[Hint] = []
         for fields, pks in in_groups(texts):
-            frame = protocol.toast(protocol.transient_item(fields, now))
+            frame = protocol.toast(transient_item(fields, now))
             shown += [hints.toast(pk, frame) for pk in pks if not reasons[pk]]
         delivery.send_on_commit(shown)
         return {pk: Muted(reason) if reason else None for pk, reason in reasons.items()}

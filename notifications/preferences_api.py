@@ -14,8 +14,9 @@ from django.utils.dateparse import parse_datetime, parse_time
 from django.views.decorators.http import require_GET, require_POST
 
 from . import preferences
+from .items import timestamp
 from .preferences import MutedThread, Preference, QuietHours
-from .protocol import ProtocolError, timestamp
+from .protocol import ProtocolError
 from .views import answer, api, posted, posted_json
 
 DETAIL_MAX_CHARS = 500

@@ -8,12 +8,16 @@ from itertools import islice
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
 from django.core.exceptions import FieldDoesNotExist, FieldError
 from django.db.models import QuerySet
 
 from .audience import Audience
 
 ASKED_AT_ONCE = 2000
+
+Recipients = str | Group | Iterable[Any]
+"""An audience: "everyone", "staff", groups, or users."""
 
 
 def recipient_pk(user: object) -> Any:
@@ -29,6 +33,29 @@ def recipient_pk(user: object) -> Any:
         raise ValueError(f"The user {user!r} is not saved yet; save it before you notify it.")
     # Just created with the key as text, a user keeps it as text.
     return model._meta.pk.to_python(user.pk)
+
+
+def addressed(audience: Recipients) -> tuple[str | None, Any]:
+    """Return the name of an audience with its groups, or None with the users.
+
+    Raises `TypeError` or `ValueError` for what is neither.
+    """
+    if isinstance(audience, str):
+        if audience not in (Audience.EVERYONE, Audience.STAFF):
+            raise ValueError(
+                f"Unknown audience {audience!r}; pass 'everyone', 'staff', groups or users."
+            )
+        return audience, []
+    if isinstance(audience, Group):
+        return Audience.GROUPS, [audience]
+    if isinstance(audience, QuerySet):
+        is_groups = issubclass(audience.model, Group)
+        return (Audience.GROUPS, list(audience)) if is_groups else (None, audience)
+    if not isinstance(audience, Iterable):
+        raise TypeError(
+            f"audience is {audience!r}; it must be 'everyone', 'staff', groups or users."
+        )
+    return _listed(list(audience))
 
 
 def users_of(audience: str, group_pks: Iterable[Any] = ()) -> QuerySet[Any]:
@@ -113,3 +140,12 @@ def _queryset_batches(users: QuerySet[Any], size: int) -> Iterator[list[Any]]:
     while batch:
         yield batch
         batch = list(ordered.filter(pk__gt=batch[-1])[:size])
+
+
+def _listed(members: list[Any]) -> tuple[str | None, list[Any]]:
+    are_groups = [isinstance(member, Group) for member in members]
+    if not members:
+        raise ValueError("Nobody is in this audience: it is an empty list.")
+    if any(are_groups) and not all(are_groups):
+        raise TypeError("audience has groups and users in it; pass one or the other.")
+    return (Audience.GROUPS if all(are_groups) else None), members

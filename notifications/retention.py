@@ -13,7 +13,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from . import broadcast_ledger, delivery, ledger
-from .ledger import Chosen
+from .chosen import Chosen
 from .metrics import count
 from .models import Broadcast, Notification, NotificationQuerySet
 from .signals import notification_removed, send_on_commit

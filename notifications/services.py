@@ -15,17 +15,15 @@ from django.dispatch import Signal
 from django.utils.asyncio import async_unsafe
 
 from . import delivery, hints, ledger, protocol, topics
+from .chosen import Item, chosen
 from .conf import conf
-from .ledger import Change, Chosen
+from .ledger import Change
 from .message import Message, Muted, Sayable
-from .models import Broadcast, Notification
+from .models import Notification
 from .payload import Payload
 from .recipients import batches, recipient_pk
 from .signals import notification_read, notification_removed, send_on_commit
 from .transactions import is_outermost
-
-Item = Notification | Broadcast | int | str
-"""How a notification is named: itself, its primary key, or its item id such as `n5120` or `b12`."""
 
 
 class PartiallyNotified(RuntimeError):  # noqa: N818  says what is the case
@@ -120,14 +118,14 @@ def notify_many(
 @async_unsafe("You cannot call mark_read() in async code; use `await amark_read(…)`.")
 def mark_read(user: object, items: Iterable[Item]) -> int:
     """Mark the user's own among these notifications as read; return the unread count."""
-    change = ledger.set_read(recipient_pk(user), _chosen(items), read=True)
+    change = ledger.set_read(recipient_pk(user), chosen(items), read=True)
     return _announced(change, notification_read)
 
 
 @async_unsafe("You cannot call mark_unread() in async code; use `await amark_unread(…)`.")
 def mark_unread(user: object, items: Iterable[Item]) -> int:
     """Mark the user's own among these notifications as unread; return the unread count."""
-    return _announced(ledger.set_read(recipient_pk(user), _chosen(items), read=False))
+    return _announced(ledger.set_read(recipient_pk(user), chosen(items), read=False))
 
 
 @async_unsafe("You cannot call mark_all_read() in async code; use `await amark_all_read(…)`.")
@@ -139,7 +137,7 @@ def mark_all_read(user: object) -> int:
 @async_unsafe("You cannot call remove() in async code; use `await aremove(…)`.")
 def remove(user: object, items: Iterable[Item]) -> int:
     """Take the user's own among these notifications out of the inbox; return the unread count."""
-    return _announced(ledger.remove(recipient_pk(user), _chosen(items)), notification_removed)
+    return _announced(ledger.remove(recipient_pk(user), chosen(items)), notification_removed)
 
 
 @async_unsafe("You cannot call restore() in async code; use `await arestore(…)`.")
@@ -148,7 +146,7 @@ def restore(user: object, items: Iterable[Item]) -> int:
 
     It works as long as `retention.prune()` has not deleted them. The expired stay removed.
     """
-    return _announced(ledger.restore(recipient_pk(user), _chosen(items)))
+    return _announced(ledger.restore(recipient_pk(user), chosen(items)))
 
 
 @async_unsafe("You cannot call mark_seen() in async code; use `await amark_seen(…)`.")
@@ -174,29 +172,6 @@ def _announced(change: Change, signal: Signal | None = None) -> int:
     if signal is not None:
         send_on_commit(signal, change.rows)
     return change.standing.unread if change.standing else change.inbox.unread
-
-
-def _chosen(items: Iterable[Item]) -> Chosen:
-    if isinstance(items, (str, Notification, Broadcast)):
-        items = [items]
-    named = [_named(item) for item in items]
-    return Chosen(
-        Notification.objects.filter(pk__in=[pk for letter, pk in named if letter == "n"]),
-        frozenset(pk for letter, pk in named if letter == "b"),
-    )
-
-
-def _named(item: Item) -> tuple[str, int]:
-    text = item
-    if isinstance(item, Notification):
-        text = item.item_id
-    elif isinstance(item, Broadcast):
-        text = f"b{item.pk}"
-    elif isinstance(item, int) and not isinstance(item, bool):
-        text = f"n{item}"
-    if isinstance(text, str) and text[:1] in ("n", "b") and text[1:].isdigit():
-        return text[0], int(text[1:])
-    raise TypeError(f"{item!r} names no notification; pass the notification, its pk or its id.")
 
 
 def _progress(notified: int, failed: Sequence[Any]) -> str:

@@ -17,8 +17,9 @@ from django.db.models import F, QuerySet
 from django.http import HttpRequest
 
 from .board import Board, Viewer, board_at
+from .items import broadcast_item, personal_item, tombstone
 from .models import Broadcast, BroadcastLog, Inbox, Notification
-from .protocol import Cursor, broadcast_item, personal_item, tombstone
+from .protocol import Cursor
 from .recipients import has_field
 
 # Fields that a user model has when it stands on AbstractUser; without them nobody joined late, and

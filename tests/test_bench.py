@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from bench import charts, machine, wire
+from bench import machine, wire
 from bench import metrics as m
-from bench.charts import Row
 from bench.fleet import Fleet, Stuck
-from bench.goals import goal_lines
 from bench.peers.bare import Bare
 from bench.quick import compare, ratios_of
-from bench.report import write_report
+from bench.report import charts
+from bench.report.charts import Row
+from bench.report.goals import goal_lines
+from bench.report.page import write_report
 from bench.results import Results
 from tests.servers import BrokerProcess
 

@@ -22,11 +22,11 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.models import User
 from notifications import broadcast
-from notifications.broadcasts import Recipients
 from notifications.management.base import NotifierCommand
 from notifications.management.names import ASKED_AT_ONCE, find_users
 from notifications.management.progress import LINE_SECONDS, Progress
 from notifications.models import Broadcast, Inbox, Notification, State
+from notifications.recipients import Recipients
 from tests.conftest import StartServer
 from tests.factories import make_user, session_cookie_for
 from tests.inboxes import make_users, texts_of

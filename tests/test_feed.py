@@ -21,8 +21,9 @@ from notifications import (
     standing,
 )
 from notifications.feed import Head, StartingPoint
+from notifications.items import personal_item
 from notifications.models import Inbox, Notification
-from notifications.protocol import Cursor, Resume, personal_item
+from notifications.protocol import Cursor, Resume
 from tests.factories import make_user
 from tests.inboxes import make_users
 

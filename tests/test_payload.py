@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from notifications import Payload, hints
+from notifications.items import personal_item
 from notifications.kinds import KIND_MAX_CHARS
 from notifications.level import Level
 from notifications.models import Notification
@@ -24,7 +25,7 @@ from notifications.payload import (
     TITLE_MAX_CHARS,
     URL_MAX_CHARS,
 )
-from notifications.protocol import encode, personal_item
+from notifications.protocol import encode
 from tests.factories import make_user
 
 # What may be said

@@ -16,10 +16,10 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.models import User
 from notifications import kind, mute, preferences_of, set_quiet_hours
+from notifications.items import broadcast_item
 from notifications.kinds import Kind
 from notifications.models import Broadcast, Mute, Notification
 from notifications.preferences import QuietHours
-from notifications.protocol import broadcast_item
 from tests.factories import make_user
 from tests.inboxes import told
 from tests.kinds import own_kinds

@@ -1,13 +1,12 @@
 """The capacity model: what docs/scaling.md shows is what the figures give."""
 
-import json
 from dataclasses import replace
 
 import pytest
 
-from bench import scaling, scaling_model
-from bench.scaling_demand import SITES, Demand
-from bench.scaling_storm import JITTER_SECONDS, Storm, seconds_until_live
+from bench.scaling import guide, model
+from bench.scaling.demand import SITES, Demand
+from bench.scaling.storm import JITTER_SECONDS, Storm, seconds_until_live
 
 pytestmark = pytest.mark.one_database
 
@@ -17,12 +16,11 @@ STORM = Storm(
 
 
 def test_the_guide_shows_what_the_model_says() -> None:
-    figures = json.loads(scaling.FIGURES.read_text())
-    guide = scaling.GUIDE.read_text()
+    text = guide.GUIDE.read_text()
 
-    table = scaling_model.table(SITES, figures)
+    table = model.table(SITES, guide.kept())
 
-    assert scaling_model.filled(guide, {"model": table}) == guide
+    assert guide.filled(text, {"model": table}) == text
 
 
 def test_a_storm_lasts_as_long_as_the_one_process_needs() -> None:

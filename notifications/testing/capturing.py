@@ -15,10 +15,11 @@ from typing import Any, overload
 from django.contrib.auth import get_user_model
 from django.db import connections, transaction
 
-from .. import delivery, hints, protocol
+from .. import delivery, hints
 from ..audience import Audience
 from ..broadcast_ledger import LogChange
 from ..hints import Hint
+from ..items import broadcast_item, personal_item
 from ..ledger import Change
 from ..models import Broadcast, Notification
 from ..standing import IS_STAFF, JOINED
@@ -158,13 +159,13 @@ def _personal(change: Change) -> Iterator[SentNotification]:
     if change.standing is not None:  # read, removed or restored: nothing new was said
         return
     for row in change.rows:
-        item = protocol.personal_item(row)
+        item = personal_item(row)
         yield SentNotification.from_wire(item, user_pk=row.recipient_id, notification=row)
 
 
 def _broadcast(row: Broadcast) -> SentNotification:
     unread = Notification(broadcast=row, created=row.dated)
-    item = protocol.broadcast_item(row.seq, unread)
+    item = broadcast_item(row.seq, unread)
     return SentNotification.from_wire(item, audience=row.audience, broadcast=row)
 
 

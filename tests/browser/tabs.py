@@ -91,6 +91,12 @@ class Tab:
         return self.told[-1]["status"] if self.told else ""
 
     @property
+    def position(self) -> int:
+        """How far the personal stream has come in this tab."""
+        position: int = self.widget.evaluate("(widget) => widget.connection.store.position.u")
+        return position
+
+    @property
     def seen(self) -> int:
         """The personal position that this tab has reported as seen."""
         position: int = self.page.evaluate(

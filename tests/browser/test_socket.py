@@ -192,6 +192,24 @@ def test_sixty_four_items_are_acknowledged(bare: Bare) -> None:
     assert server.got("ack")[0]["cursor"]["u"] in (63, 64)  # the welcome is a frame, too
 
 
+@pytest.mark.parametrize(("chance", "items"), [(0, 64), (0.999, 33)])
+def test_when_it_acknowledges_next_is_left_to_chance(bare: Bare, chance: float, items: int) -> None:
+    tab, server = bare
+    tab.page.evaluate(f"Math.random = () => {chance}")
+
+    def send(first: int, last: int) -> None:
+        for seq in range(first, last + 1):
+            server.send_item(seq, read=True)
+        wait_for(lambda: tab.position == last)
+
+    send(1, 63)
+    wait_for(partial(has_acks, server, 1))
+    send(64, 63 + items - 1)
+    assert len(server.got("ack")) == 1
+    send(63 + items, 63 + items)
+    wait_for(partial(has_acks, server, 2))
+
+
 def test_what_was_shown_before_is_not_shown_again(bare: Bare) -> None:
     tab, server = bare
 

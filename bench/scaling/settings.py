@@ -1,6 +1,6 @@
 """The project's settings with a replica beside its database, and a router that reads from it."""
 
-from bench.scaling_routers import REPLICA
+from bench.scaling.routers import REPLICA
 from notifier.settings import *  # noqa: F403
 from notifier.settings import DATABASES, env
 
@@ -8,4 +8,4 @@ DATABASES[REPLICA] = {**DATABASES["default"], **env.db_url("REPLICA_URL")}
 DATABASES[REPLICA]["TEST"] = {"MIRROR": "default"}
 # PgBouncer pools by the transaction: no cursor may outlive one.
 DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = True
-DATABASE_ROUTERS = [env.str("ROUTER", default="bench.scaling_routers.ReadsOutsideTransactions")]
+DATABASE_ROUTERS = [env.str("ROUTER", default="bench.scaling.routers.ReadsOutsideTransactions")]

@@ -8,7 +8,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from bench.scaling_node import Node
+from bench.scaling.node import Node
 from notifications import hints
 from notifications.layers import RedisPubSubLayer
 from tests.servers import HOST
@@ -23,12 +23,12 @@ PATIENCE_SECONDS = 30.0
 
 def run(directory: Path, set_up: Callable[[dict[str, str]], None]) -> Iterator[str]:
     """Try each, and say what was seen."""
-    from bench import scaling_databases
+    from bench.scaling import databases
 
     yield from _with(sentinel, directory)
     yield from _with(several, directory)
     yield from _with(cluster, directory)
-    yield from scaling_databases.run(directory, set_up)
+    yield from databases.run(directory, set_up)
 
 
 def sentinel(directory: Path, nodes: list[Node]) -> Iterator[str]:

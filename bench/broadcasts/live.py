@@ -107,7 +107,7 @@ class _Clients:
 
     def __init__(self, port: int, cookies: Path) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.clients", str(port), str(cookies)],
+            [sys.executable, "-m", "bench.broadcasts.clients", str(port), str(cookies)],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

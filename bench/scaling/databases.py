@@ -9,10 +9,10 @@ import psycopg
 from django.db import connections
 from django.test import override_settings
 
-from bench.scaling_postgres import LAG_SECONDS, Bouncer, Standby, find_bouncer
-from bench.scaling_routers import REPLICA
-from bench.scaling_site import postgres_in
-from bench.scaling_tab import Tab
+from bench.scaling.postgres import LAG_SECONDS, Bouncer, Standby, find_bouncer
+from bench.scaling.routers import REPLICA
+from bench.scaling.site import postgres_in
+from bench.scaling.tab import Tab
 from tests.postgres import PostgresProcess
 from tests.servers import BrokerProcess, Process, ServerProcess
 from tests.waiting import wait_for
@@ -47,7 +47,7 @@ def _trials(
     standby = _start(processes, Standby(directory / "standby", primary))
     set_up(
         {
-            "DJANGO_SETTINGS_MODULE": "bench.scaling_settings",
+            "DJANGO_SETTINGS_MODULE": "bench.scaling.settings",
             "VAR_DIR": str(directory),
             "REDIS_URL": broker.url,
             "DATABASE_URL": front.url,
@@ -79,7 +79,7 @@ def _verbs(user: Any, router: str) -> Iterator[str]:
     from notifications import mark_all_read, notify
     from notifications.models import Notification
 
-    with override_settings(DATABASE_ROUTERS=[f"bench.scaling_routers.{router}"]):
+    with override_settings(DATABASE_ROUTERS=[f"bench.scaling.routers.{router}"]):
         try:
             for _ in range(3):
                 notify(user, "A comment", group_key="thread-1")

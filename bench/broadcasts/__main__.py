@@ -13,11 +13,9 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from bench.broadcasts import Row
 from tests.postgres import PostgresProcess
 from tests.servers import BrokerProcess
-
-Row = tuple[str, str, str]
-"""What was measured, the figure, and the target if there is one."""
 
 
 def main() -> int:
@@ -29,7 +27,7 @@ def main() -> int:
         try:
             with _database(options.database, directory) as url:
                 os.environ |= {
-                    "DJANGO_SETTINGS_MODULE": "bench.settings",
+                    "DJANGO_SETTINGS_MODULE": "bench.broadcasts.settings",
                     "VAR_DIR": name,
                     "REDIS_URL": broker.url,
                     "DATABASE_URL": url,
@@ -48,7 +46,7 @@ def _measure(options: argparse.Namespace, directory: Path) -> Iterator[Row]:
     from django.core.management import call_command
 
     # Django has to be set up before these can be imported.
-    from bench import live, stored
+    from bench.broadcasts import live, stored
 
     call_command("migrate", verbosity=0)
     if options.users:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.scaling_site import Counts, Site
+from bench.scaling.site import Counts, Site
 
 MESSAGES, IN_PIPELINE, BODY_BYTES = 20_000, 100, 600
 SUBSCRIBERS = (0, 1, 4, 16)

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 
 from bench.machine import cpu_seconds, memory_kilobytes
-from bench.scaling_nginx import NginxProcess, find_nginx
+from bench.scaling.nginx import NginxProcess, find_nginx
 from tests.postgres import PostgresProcess
 from tests.servers import BrokerProcess, ServerProcess
 

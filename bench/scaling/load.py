@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from bench.fleet import Fleet
-from bench.scaling_site import Counts, Site, used
+from bench.scaling.site import Counts, Site, used
 from bench.users import session_keys
 from bench.wire import payload, upgrade
 from notifications import (

@@ -1,18 +1,17 @@
 """The capacity model of docs/scaling.md: what a site needs, from what `bench.scaling` measured."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from statistics import median
-from typing import Any
 
-from bench.scaling_demand import HOUR, Demand
-from bench.scaling_storm import Storm, seconds_until_live
+from bench.scaling.demand import HOUR, Demand
+from bench.scaling.guide import Figures, markdown, short
+from bench.scaling.storm import Storm, seconds_until_live
 
 EPHEMERAL_PORTS = 28_232
 PROMISE_SECONDS = 30
 BATCHES = 10
 KEPT_DAYS = 90
 MEGA, GIGA = 1e6, 1e9
-Figures = Mapping[str, Any]
 Lines = dict[str, str]
 
 
@@ -156,24 +155,3 @@ def _costs(figures: Figures, phase: str, part: str) -> list[float]:
     # All where nginx was missing.
     proxied = [each for each in layouts if each["proxied"]] or layouts
     return [float(each[phase].get(part, 0.0)) for each in proxied]
-
-
-def filled(text: str, parts: Mapping[str, str]) -> str:
-    """Return a document with new text between its markers."""
-    for name, part in parts.items():
-        before, start, rest = text.partition(f"<!-- {name} -->\n")
-        _, end, after = rest.partition(f"<!-- /{name} -->")
-        text = f"{before}{start}{part}\n{end}{after}"
-    return text
-
-
-def markdown(rows: Sequence[Sequence[str]]) -> str:
-    head, *body = rows
-    lines = [head, ["---", *("--:" for _ in head[1:])], *body]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def short(value: float) -> str:
-    if value >= 100:
-        return f"{value:,.0f}"
-    return f"{value:.1f}" if value >= 10 else f"{value:.2g}"

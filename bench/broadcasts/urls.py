@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from bench.lag import lag
+from bench.broadcasts.lag import lag
 from notifier.urls import urlpatterns as project
 
 urlpatterns = [path("bench/lag/", lag), *project]

@@ -7,7 +7,6 @@ what each of them uses for a frame, a notification, a connect. `--write` keeps t
 """
 
 import argparse
-import json
 import os
 import resource
 import sys
@@ -17,12 +16,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bench import scaling_model, scaling_tables
-from bench.scaling_demand import SITES, Demand
-from tests.servers import ROOT
+from bench.scaling import guide, model, tables
+from bench.scaling.demand import SITES, Demand
 
-FIGURES = ROOT / "bench/scaling.json"
-GUIDE = ROOT / "docs/scaling.md"
 LAYOUTS = ((1, False), (1, True), (2, True), (4, True))
 
 
@@ -30,7 +26,7 @@ def main() -> int:
     """Measure, or calculate."""
     options = _options()
     if options.model:
-        _say(scaling_model.table([_site_of(options)], _kept()))
+        _say(model.table([_site_of(options)], guide.kept()))
         return 0
     _allow_many_files()
     with tempfile.TemporaryDirectory(prefix="notifier-scaling-", dir="/tmp") as name:
@@ -43,7 +39,7 @@ def main() -> int:
 
 def _measure(directory: Path) -> dict[str, Any]:
     # Django is set up by what a site needs, and the rest can be imported after that.
-    from bench.scaling_site import Site, missing
+    from bench.scaling.site import Site, missing
 
     if missing():
         _say(f"Missing here: {missing()}. Without nginx, sockets connect to the servers.")
@@ -59,25 +55,25 @@ def _measure(directory: Path) -> dict[str, Any]:
 
 
 def _figures(site: Any) -> Iterator[tuple[str, Any]]:
-    from bench import scaling_load, scaling_pubsub
+    from bench.scaling import load, pubsub
 
     yield "layouts", [_layout(site, *each) for each in LAYOUTS]
     _say("verbs, sweeps, pub/sub")
-    yield "verbs", scaling_load.verbs(site)
+    yield "verbs", load.verbs(site)
     yield "tables", site.tables()
-    yield "idle", scaling_load.idle(site)
-    yield "pubsub", scaling_pubsub.measure(site)
-    sockets = scaling_load.WARMING + scaling_load.SOCKETS
-    yield "sizes", {"sockets": sockets, "idle": scaling_load.SOCKETS}
+    yield "idle", load.idle(site)
+    yield "pubsub", pubsub.measure(site)
+    sockets = load.WARMING + load.SOCKETS
+    yield "sizes", {"sockets": sockets, "idle": load.SOCKETS}
 
 
 def _layout(site: Any, processes: int, proxied: bool) -> dict[str, Any]:
-    from bench import scaling_load
-    from bench.scaling_nginx import find_nginx
+    from bench.scaling import load
+    from bench.scaling.nginx import find_nginx
 
     proxied = proxied and find_nginx() is not None
     _say(f"{processes} {'behind nginx' if proxied else 'direct'}")
-    figures = scaling_load.layout(site, processes, proxied=proxied)
+    figures = load.layout(site, processes, proxied=proxied)
     return {"processes": processes, "proxied": proxied, **figures}
 
 
@@ -92,11 +88,11 @@ def _set_up(environment: dict[str, str]) -> None:
 
 
 def _about(seconds: float) -> dict[str, str]:
-    from bench import scaling_load
     from bench.machine import description
+    from bench.scaling import load
 
     return {
-        "date": scaling_load.now(),
+        "date": load.now(),
         "machine": description(),
         "seconds": f"{seconds:.0f}",
         "load": f"{os.getloadavg()[0]:.1f}",
@@ -104,41 +100,23 @@ def _about(seconds: float) -> dict[str, str]:
 
 
 def _try_layouts(directory: Path, *, write: bool) -> None:
-    from bench import scaling_layouts
+    from bench.scaling import layouts
 
     lines = []
-    for line in scaling_layouts.run(directory, _set_up):
+    for line in layouts.run(directory, _set_up):
         _say(line)
         lines.append(f"- {line}")
     if write:
-        _fill_guide({"trials": "\n".join(lines)})
+        guide.fill({"trials": "\n".join(lines)})
 
 
 def _report(figures: dict[str, Any], *, write: bool) -> None:
-    measured = scaling_tables.measured(figures)
+    measured = tables.measured(figures)
     _say(measured)
     if not write:
         return
-    FIGURES.write_text(json.dumps(_rounded(figures), indent=1, sort_keys=True) + "\n")
-    model = scaling_model.table(SITES, _kept())
-    _fill_guide({"measured": measured, "model": model})
-
-
-def _kept() -> dict[str, Any]:
-    figures: dict[str, Any] = json.loads(FIGURES.read_text())
-    return figures
-
-
-def _fill_guide(parts: dict[str, str]) -> None:
-    GUIDE.write_text(scaling_model.filled(GUIDE.read_text(), parts))
-
-
-def _rounded(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _rounded(each) for name, each in value.items()}
-    if isinstance(value, list):
-        return [_rounded(each) for each in value]
-    return round(value, 2) if isinstance(value, float) else value
+    guide.keep(figures)
+    guide.fill({"measured": measured, "model": model.table(SITES, guide.kept())})
 
 
 def _allow_many_files() -> None:

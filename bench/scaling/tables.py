@@ -1,6 +1,7 @@
 """What `bench.scaling` measured, as tables of Markdown."""
 
-from bench.scaling_model import Figures, markdown, short, sweep
+from bench.scaling.guide import Figures, markdown, short
+from bench.scaling.model import sweep
 
 
 def measured(figures: Figures) -> str:

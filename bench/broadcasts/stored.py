@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from bench.broadcasts import Row
-from bench.filling import make_past_broadcasts, make_users
+from bench.broadcasts.filling import make_past_broadcasts, make_users
 from notifications import broadcast, feed, inbox, mark_read, notify, reach, remove, standing
 from notifications.models import Broadcast, Inbox, Notification
 from notifications.protocol import Resume

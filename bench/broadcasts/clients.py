@@ -1,4 +1,4 @@
-"""`python -m bench.clients PORT FILE`: many raw WebSocket clients in one process, cheap ones.
+"""`python -m bench.broadcasts.clients PORT FILE`: many raw WebSocket clients, cheap ones.
 
 FILE has a session cookie in each line. Prints "ready" when all are welcomed. After each line on
 standard input it prints, as JSON, when the last socket had the next broadcast and when the first
