@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
-from notifications import feed, notify_many
+from notifications import feed, notify_many, sharing
 from notifications.arrivals import first_pages
 from notifications.auth import session_identities
 from notifications.feed import Page
@@ -61,6 +61,23 @@ async def test_who_asks_during_a_reading_waits_for_the_next() -> None:
 
     assert await asyncio.gather(first, *later) == [0, 2, 4]
     assert reader.asked == [[0], [1, 2]]
+
+
+async def test_who_asks_soon_after_a_reading_shares_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sharing, "GATHER_SECONDS", 0.5)  # longer than any pause of this machine
+    reader = Reader()
+    shared = Shared(reader)
+    await shared.read(1)
+
+    soon = [asyncio.ensure_future(shared.read(2))]
+    for _ in range(5):
+        await asyncio.sleep(0)
+    soon.append(asyncio.ensure_future(shared.read(3)))
+
+    assert await asyncio.gather(*soon) == [4, 6]
+    assert reader.asked == [[1], [2, 3]]
 
 
 async def test_a_reading_that_hangs_holds_nobody_else_up() -> None:
