@@ -53,6 +53,11 @@ class Board:
         self._published_seqs = [each.published_seq for each in live]
         # In their order even where a clock was set back.
         self._dates = list(accumulate((each.dated for each in live), max))
+        self._to_everyone = _counted(live, Audience.EVERYONE)
+        self._to_staff = _counted(live, Audience.STAFF)
+        self._to_groups = [
+            (place, each) for place, each in enumerate(live) if each.audience == Audience.GROUPS
+        ]
         entries = [Entry(each.seq, each.pk, each) for each in live]
         entries += [Entry(seq, pk, None) for pk, seq in ended]
         self._log = sorted(entries, key=lambda entry: entry.seq)
@@ -69,8 +74,19 @@ class Board:
 
     def of(self, viewer: Viewer, *, after: int = 0) -> Iterator[Broadcast]:
         """Iterate over a user's live broadcasts, the oldest first, from after a number."""
-        start = max(bisect_right(self._published_seqs, after), self._start(viewer))
+        start = self._start(viewer, after)
         return (each for each in self._live[start:] if self._is_for(viewer, each))
+
+    def count(self, viewer: Viewer, *, after: int = 0) -> int:
+        """Return how many `of()` iterates over, however many are live."""
+        start = self._start(viewer, after)
+        count = self._to_everyone[-1] - self._to_everyone[start]
+        if viewer.is_staff:
+            count += self._to_staff[-1] - self._to_staff[start]
+        if viewer.groups:
+            to_groups = (each for place, each in self._to_groups if place >= start)
+            count += sum(self._is_for(viewer, each) for each in to_groups)
+        return count
 
     def is_for(self, viewer: Viewer, broadcast: Broadcast) -> bool:
         """Tell whether a live broadcast is a user's."""
@@ -81,8 +97,9 @@ class Board:
         """Iterate over the log after a number, in its order."""
         return iter(self._log[bisect_right(self._seqs, after) :])
 
-    def _start(self, viewer: Viewer) -> int:
-        return bisect_left(self._dates, viewer.joined) if viewer.joined else 0
+    def _start(self, viewer: Viewer, after: int = 0) -> int:
+        joined = bisect_left(self._dates, viewer.joined) if viewer.joined else 0
+        return max(joined, bisect_right(self._published_seqs, after))
 
     def _is_for(self, viewer: Viewer, broadcast: Broadcast) -> bool:
         if broadcast.audience == Audience.EVERYONE:
@@ -108,6 +125,11 @@ def _read(log: BroadcastLog) -> Board:
         log = BroadcastLog.beside(live[0])
     ended = Broadcast.objects.ended().filter(seq__lte=log.last_seq).values_list("pk", "seq")
     return Board(log, live, _groups_of(live), list(ended))
+
+
+def _counted(live: Sequence[Broadcast], audience: Audience) -> list[int]:
+    """Return how many of an audience are before each place, and before the end."""
+    return [0, *accumulate(each.audience == audience for each in live)]
 
 
 def _groups_of(live: Sequence[Broadcast]) -> dict[int, frozenset[Any]]:

@@ -45,8 +45,13 @@ class Standing:
     @cached_property
     def unread_broadcasts(self) -> int:
         """How many broadcasts count in the badge."""
-        marked = sum(mark.is_unread for mark in self.chosen(self.marks))
-        return marked + len(self.unmarked())
+        watermark = self.inbox.broadcast_read_seq
+        count = self.board.count(self.viewer, after=watermark)
+        for pk, mark in self.marks.items():
+            broadcast = self.board.get(pk)
+            if broadcast and self.board.is_for(self.viewer, broadcast):
+                count += mark.is_unread - (broadcast.published_seq > watermark)
+        return count
 
     @property
     def unread(self) -> int:
