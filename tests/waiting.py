@@ -9,7 +9,8 @@ from typing import Any, TypeVar, overload
 T = TypeVar("T")
 
 POLL_SECONDS = 0.02
-PATIENCE_SECONDS = 30.0  # for a machine with much else to do
+# Well below a sweep, which would mend what a broken way of delivery has lost.
+PATIENCE_SECONDS = 10.0
 
 
 def wait_for(

@@ -79,7 +79,7 @@ def test_a_killed_server_costs_no_notification_and_doubles_none(
         aside(partial(notify, alice, {"title": title, "level": "error"}))
     server.start()
 
-    expect(tab.toast("three")).to_be_visible()
+    expect(tab.toast("three")).to_be_visible(timeout=30_000)
     tab.page.wait_for_timeout(1_000)  # for a double that should not come
     assert tab.titles == ["before", *titles]
     assert tab.heard == ["before", *titles]
@@ -254,7 +254,7 @@ def test_a_dead_connection_that_looks_open_is_found_when_the_page_wakes(
     wait_for(lambda: any(each["reason"] == "silent" for each in tab.told), deadline=6)
     server.resume()
 
-    expect(tab.toast("While frozen")).to_be_visible()
+    expect(tab.toast("While frozen")).to_be_visible(timeout=30_000)
     assert tab.heard == ["While frozen"]
 
 
@@ -356,7 +356,7 @@ def test_a_log_that_was_restarted_is_loaded_anew_and_shows_nothing_twice(
     server.kill()
     aside(lambda: Inbox.objects.filter(pk=alice.pk).update(epoch="another"))
     server.start()
-    expect(tab.toast("Old")).to_have_count(0)
+    expect(tab.toast("Old")).to_have_count(0, timeout=30_000)
     aside(lambda: notify(alice, {"title": "New", "level": "error"}))
 
     expect(tab.toast("New")).to_be_visible()
