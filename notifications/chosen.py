@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .models import Broadcast, Notification, NotificationQuerySet
+from .protocol import ITEM_ID
 
 Item = Notification | Broadcast | int | str
 """How a notification is named: itself, its primary key, or its item id such as `n5120` or `b12`."""
@@ -38,6 +39,6 @@ def _named(item: Item) -> tuple[str, int]:
         text = f"b{item.pk}"
     elif isinstance(item, int) and not isinstance(item, bool):
         text = f"n{item}"
-    if isinstance(text, str) and text[:1] in ("n", "b") and text[1:].isdigit():
+    if isinstance(text, str) and ITEM_ID.fullmatch(text):
         return text[0], int(text[1:])
     raise TypeError(f"{item!r} names no notification; pass the notification, its pk or its id.")

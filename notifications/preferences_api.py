@@ -14,6 +14,7 @@ from django.utils.dateparse import parse_datetime, parse_time
 from django.views.decorators.http import require_GET, require_POST
 
 from . import preferences
+from .commands import shown
 from .items import timestamp
 from .preferences import MutedThread, Preference, QuietHours
 from .protocol import ProtocolError
@@ -63,7 +64,7 @@ def quiet_hours(request: HttpRequest) -> HttpResponse:
     body = posted(request, _QUIET_HOURS)
     starts, ends = (_time(name, body.get(name)) for name in ("from", "until"))
     with _refusals_as_answers():
-        preferences.set_quiet_hours(request.user, starts, ends, body.get("time_zone") or "")
+        preferences.set_quiet_hours(request.user, starts, ends, _text("time_zone", body))
     return _preferences(request)
 
 
@@ -110,7 +111,14 @@ def _until(moment: datetime | None) -> str | None:
 
 
 def _named(body: dict[str, Any]) -> dict[str, Any]:
-    return {name: body.get(name) or "" for name in ("kind", "group_key")}
+    return {name: _text(name, body) for name in ("kind", "group_key")}
+
+
+def _text(name: str, body: dict[str, Any]) -> str:
+    value = body.get(name) or ""
+    if not isinstance(value, str):
+        raise ProtocolError(f"{name} is {shown(value)}; it must be a string.")
+    return value
 
 
 def _moment(value: object) -> datetime | None:
@@ -124,7 +132,7 @@ def _moment(value: object) -> datetime | None:
         return moment if settings.USE_TZ else timezone.make_naive(moment)
     except (ValueError, OverflowError) as exc:
         raise ProtocolError(
-            f"until is {_short(value)}; it must be null or a moment with a time zone, such as "
+            f"until is {shown(value)}; it must be null or a moment with a time zone, such as "
             "2027-01-01T00:00:00Z."
         ) from exc
 
@@ -135,12 +143,8 @@ def _time(name: str, value: object) -> time:
     except ValueError:
         found = None
     if found is None:
-        raise ProtocolError(f"{name} is {_short(value)}; it must be a time such as 22:00.")
+        raise ProtocolError(f"{name} is {shown(value)}; it must be a time such as 22:00.")
     return found
-
-
-def _short(value: object) -> str:
-    return repr(value)[:60]
 
 
 @contextmanager

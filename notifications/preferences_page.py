@@ -60,7 +60,9 @@ def _page(request: HttpRequest, refused: Refused) -> HttpResponse:
         "layout": select_template(LAYOUTS),
     }
     if form := context["thread_form"]:
-        context["thread_title"] = _title(request, str(form["thread"].value()))
+        key = str(form["thread"].value())
+        # What the form refuses, a database may refuse to look for.
+        context["thread_title"] = key if "thread" in form.errors else _title(request, key)
     status = 422 if refused else 200
     return render(request, "notifications/preferences.html", context, status=status)
 

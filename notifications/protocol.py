@@ -7,6 +7,7 @@ docs/protocol.md; static/js/notifications/protocol.js mirrors the names.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
@@ -23,6 +24,8 @@ ACK_WINDOW_FRAMES = 256
 ACK_WINDOW_CHARS = 128 * 1024
 FEED_PAGE_ITEMS = 100
 NUMBER_MAX_DIGITS = 18
+ITEM_ID = re.compile(rf"[nb][0-9]{{1,{NUMBER_MAX_DIGITS}}}")
+"""What names a notification, as in `n5120`, or a broadcast, as in `b12`."""
 
 _COMPACT = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Self
 from urllib.parse import urlencode
 
-from .protocol import NUMBER_MAX_DIGITS
+from .payload import refuse_unstorable
+from .protocol import ITEM_ID
 
 # As many ids as an address carries with ease; a page has fewer to select.
 SELECTED_MAX = 100
-
-_ITEM_ID = re.compile(rf"[nb][0-9]{{1,{NUMBER_MAX_DIGITS}}}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +34,7 @@ class Selection:
         """Read an address; what cannot be read counts as missing."""
         return cls(
             unread=query.get("unread") == "1",
-            kind=query.get("kind"),
+            kind=_kind(query.get("kind")),
             before=next(iter(read_ids([query.get("before", "")])), None),
             after=next(iter(read_ids([query.get("after", "")])), None),
             removed=tuple(read_ids(query.get("removed", "").split("."))[:SELECTED_MAX]),
@@ -66,6 +64,14 @@ class Selection:
         return replace(self, before=None, after=None, removed=())
 
 
+def _kind(text: str | None) -> str | None:
+    try:
+        refuse_unstorable("kind", text or "")
+    except ValueError:  # no database could be asked for it
+        return None
+    return text
+
+
 def read_ids(texts: Iterable[str]) -> list[str]:
     """Return the item ids among these texts, each once."""
-    return list(dict.fromkeys(text for text in texts if _ITEM_ID.fullmatch(text)))
+    return list(dict.fromkeys(text for text in texts if ITEM_ID.fullmatch(text)))

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from django.core.signing import BadSignature, Signer
 
+from .payload import refuse_unstorable
+
 _SALT = "notifications.topic"
 TOPIC_MAX_CHARS = 200
 
@@ -21,11 +23,12 @@ def read_topic(signed: str) -> str | None:
     """Return the topic of a signed name, or None when the signature is not ours."""
     try:
         return Signer(salt=_SALT).unsign(signed)
-    except BadSignature:
+    except (BadSignature, UnicodeEncodeError):  # no signed name has a lone surrogate
         return None
 
 
 def check_topic(topic: object) -> None:
-    """Raise `ValueError` unless the topic is a name of 1 to 200 characters."""
+    """Raise `ValueError` unless the topic is a name of 1 to 200 characters that can be encoded."""
     if not isinstance(topic, str) or not 0 < len(topic) <= TOPIC_MAX_CHARS:
         raise ValueError(f"topic is {topic!r}; it must be a string of 1 to {TOPIC_MAX_CHARS}.")
+    refuse_unstorable("topic", topic)

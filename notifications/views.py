@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -13,7 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from . import feed, services, standing
-from .commands import parse_ids
+from .commands import parse_ids, read_json
 from .listing import Listing
 from .protocol import ProtocolError, Resume
 
@@ -47,8 +46,8 @@ def answer(request: HttpRequest, content: dict[str, Any]) -> HttpResponse:
 def posted_json(request: HttpRequest, example: str) -> Any:
     """Return what was posted; raise `ProtocolError`, with the example, for no JSON."""
     try:
-        return json.loads(request.body)
-    except (ValueError, RecursionError, RawPostDataException) as exc:
+        return read_json(request.body)
+    except (ValueError, RawPostDataException) as exc:
         raise ProtocolError(f"The body is no JSON: {exc}. Send {example}.") from exc
 
 
