@@ -21,7 +21,7 @@ from .frames import AsgiConnection, Frame
 from .hub import NotAdmitted
 from .metrics import count
 from .process import current_hub
-from .protocol import CloseCode, ProtocolError, Resume
+from .protocol import CloseCode, OtherUserError, ProtocolError, Resume
 from .sockets import Socket, send_close
 
 logger = logging.getLogger(__name__)
@@ -72,14 +72,15 @@ class NotificationConsumer(AsyncConsumer):  # type: ignore[misc]  # untyped base
     async def websocket_connect(self, message: dict[str, Any]) -> None:
         # Accepted first and refused with a code after: a browser shows an earlier refusal as 1006.
         await self.send({"type": "websocket.accept"})
+        query = dict(parse_qsl(self.scope["query_string"].decode("latin1")))
         try:
-            resume = self._resume()
+            protocol.check_version(query)
+            await self._admit(query, Resume.from_query(query))
+        except OtherUserError as exc:
+            count("consumer.refused_other_user")
+            self._refuse(exc, CloseCode.LOGIN_REQUIRED)
         except ProtocolError as exc:
-            self._socket.write(Frame(protocol.error(exc.code, str(exc))))
-            self._socket.close(CloseCode.PROTOCOL)
-            return
-        try:
-            await self._admit(resume)
+            self._refuse(exc, CloseCode.PROTOCOL)
         except NotAdmitted as exc:
             count(f"consumer.refused_{exc.code.name.lower()}")
             self._socket.close(exc.code)
@@ -105,16 +106,16 @@ class NotificationConsumer(AsyncConsumer):  # type: ignore[misc]  # untyped base
             self._is_handed_over = True
             raise StopConsumer
 
-    def _resume(self) -> Resume:
-        query = dict(parse_qsl(self.scope["query_string"].decode("latin1")))
-        protocol.check_version(query)
-        return Resume.from_query(query)
+    def _refuse(self, exc: ProtocolError, code: CloseCode) -> None:
+        self._socket.write(Frame(protocol.error(exc.code, str(exc))))
+        self._socket.close(code)
 
-    async def _admit(self, resume: Resume) -> None:
+    async def _admit(self, query: dict[str, str], resume: Resume) -> None:
         hub = current_hub()
         identity = await identify(self.scope, hub.identities.read)
         if identity is None:
             raise NotAdmitted(CloseCode.LOGIN_REQUIRED)
+        protocol.check_user(query, identity.user_pk)
         self._socket.identity = identity
         await hub.join(self._socket, resume)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import wraps
 from typing import Any
 
 from django.contrib import messages
@@ -17,6 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from . import inbox, services, standing
+from .protocol import OtherUserError, check_user
 from .selection import SELECTED_MAX, Selection, read_ids
 
 LAYOUTS = ["notifications/layout.html", "base.html", "notifications/standalone.html"]
@@ -32,9 +34,26 @@ _VERBS: dict[str, Callable[[Any, Iterable[str]], int]] = {
 }
 
 
-@never_cache
-@login_required
+def of_one_user(page: Callable[[HttpRequest], HttpResponse]) -> Callable[..., HttpResponse]:
+    """Refuse a form of a page that was rendered for another user, and show the page anew."""
+
+    @never_cache
+    @login_required
+    @wraps(page)
+    def checked(request: HttpRequest) -> HttpResponse:
+        try:
+            check_user(request.POST.dict(), request.user.pk)
+        except OtherUserError:
+            text = _("The page was out of date. Nothing was changed.")
+            messages.warning(request, text, fail_silently=True)
+            return redirect(request.get_full_path())
+        return page(request)
+
+    return checked
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
+@of_one_user
 def inbox_page(request: HttpRequest) -> HttpResponse:
     """Show a page of the user's inbox; on POST do what a button says and come back to it."""
     selection = Selection.from_query(request.GET.dict())
@@ -42,7 +61,11 @@ def inbox_page(request: HttpRequest) -> HttpResponse:
         return _change(request, selection)
     stood = standing.of_visitor(request)
     assert stood is not None  # noqa: S101  @login_required lets nobody else in
-    context = {"inbox": inbox.read(stood, selection), "layout": select_template(LAYOUTS)}
+    context = {
+        "inbox": inbox.read(stood, selection),
+        "page_user": str(request.user.pk),
+        "layout": select_template(LAYOUTS),
+    }
     return render(request, "notifications/inbox.html", context)
 
 

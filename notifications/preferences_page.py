@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import redirect, render
@@ -13,11 +12,10 @@ from django.template.loader import select_template
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from .models import Notification
-from .pages import LAYOUTS
+from .pages import LAYOUTS, of_one_user
 from .preferences import (
     Preference,
     clear_quiet_hours,
@@ -32,9 +30,8 @@ Refused = dict[str, Form]
 """The form that has to be filled in again, under its name in the template's context."""
 
 
-@never_cache
-@login_required
 @require_http_methods(["GET", "HEAD", "POST"])
+@of_one_user
 def preferences_page(request: HttpRequest) -> HttpResponse:
     """Show what the user has muted; on POST do what a button says and come back to it."""
     if request.method != "POST":
@@ -57,6 +54,7 @@ def _page(request: HttpRequest, refused: Refused) -> HttpResponse:
         "thread_form": _asked_thread(request),
         "hours_form": QuietHoursForm(hours=found.quiet_hours),
         **refused,
+        "page_user": str(request.user.pk),
         "layout": select_template(LAYOUTS),
     }
     if form := context["thread_form"]:

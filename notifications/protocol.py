@@ -48,6 +48,12 @@ class ProtocolError(ValueError):
     code = "bad_request"
 
 
+class OtherUserError(ProtocolError):
+    """The page was rendered for another user than the one who asks."""
+
+    code = "other_user"
+
+
 class Cursor(NamedTuple):
     """A position in both streams: the holder has everything up to `u` and up to `b`."""
 
@@ -94,6 +100,12 @@ def check_version(query: Mapping[str, str]) -> None:
     asked = query.get("v", str(VERSION))
     if asked != str(VERSION):
         raise ProtocolError(f"v is {asked[:20]!r}; the version spoken here is {VERSION}.")
+
+
+def check_user(query: Mapping[str, str], user_pk: object) -> None:
+    """Raise `OtherUserError` if the URL or form names another user than this one."""
+    if query.get("user", "") not in ("", str(user_pk)):
+        raise OtherUserError("The page was rendered for another user than the one logged in.")
 
 
 def _position(query: Mapping[str, str], name: str) -> int | None:

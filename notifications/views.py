@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 from . import feed, services, standing
 from .commands import parse_ids, read_json
 from .listing import Listing
-from .protocol import ProtocolError, Resume
+from .protocol import OtherUserError, ProtocolError, Resume, check_user
 
 LIST_LIMIT_MAX = 100
 
@@ -22,7 +22,7 @@ View = Callable[..., HttpResponse]
 
 
 def api(view: View) -> View:
-    """Answer anonymous calls with 401 and bad input with 400, as JSON that says what is wrong."""
+    """Answer 401 to nobody and to another user than the page's, 400 to bad input; all as JSON."""
 
     @never_cache
     @wraps(view)
@@ -30,7 +30,10 @@ def api(view: View) -> View:
         if not request.user.is_authenticated:
             return _error(401, "login_required", "Log in; the session cookie says who you are.")
         try:
+            check_user(request.GET.dict(), request.user.pk)
             return view(request)
+        except OtherUserError as exc:
+            return _error(401, exc.code, str(exc))
         except ProtocolError as exc:
             return _error(400, exc.code, str(exc))
 

@@ -15,12 +15,15 @@ from django.template import RequestContext, Template
 from django.test import Client, RequestFactory, override_settings
 from django.test.utils import override_script_prefix
 from django.utils.safestring import mark_safe
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.models import User
 from notifications import notify
+from notifications.models import Inbox
 from tests.factories import make_user
+from tests.test_sample_project import attribute
 
+COOKIE_MESSAGES = "django.contrib.messages.storage.cookie.CookieStorage"
 WIDGET = "{% notifications_widget %}"
 
 pytestmark = pytest.mark.django_db
@@ -52,6 +55,66 @@ def test_it_is_a_bell_and_toasts(alice: User) -> None:
     assert f'data-user="{alice.pk}"' in html
     assert 'href="/accounts/login/?next=/orders/%3Fpage%3D2"' in html
     assert html.count("js/notifications/index.js") == 1
+
+
+@pytest.mark.parametrize(
+    ("setting", "header"),
+    [
+        ("HTTP_X_CSRFTOKEN", "X-Csrftoken"),
+        ("HTTP_X_XSRF_TOKEN", "X-Xsrf-Token"),
+        ("HTTP_CSRF", "Csrf"),
+        ("no header", "X-CSRFToken"),
+    ],
+)
+def test_it_names_the_header_of_the_csrf_token(
+    alice: User, settings: Settings, setting: str, header: str
+) -> None:
+    settings.CSRF_HEADER_NAME = setting
+
+    assert f'data-csrf-header="{header}"' in rendered(request_of(alice))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"CSRF_HEADER_NAME": "HTTP_X_XSRF_TOKEN"},
+        {"CSRF_COOKIE_NAME": "__Host-csrf", "SESSION_COOKIE_NAME": "__Host-session"},
+        {"CSRF_USE_SESSIONS": True, "CSRF_HEADER_NAME": "HTTP_X_CSRF"},
+        {"CSRF_COOKIE_HTTPONLY": True},
+        {"LANGUAGE_COOKIE_NAME": "lang", "MESSAGE_STORAGE": COOKIE_MESSAGES},
+    ],
+    ids=lambda names: " ".join(names),
+)
+def test_a_command_with_what_the_page_says_is_carried_out(
+    alice: User, settings: Settings, names: dict[str, Any]
+) -> None:
+    for name, value in names.items():
+        setattr(settings, name, value)
+    browser = Client(enforce_csrf_checks=True)
+    browser.force_login(alice)
+    page = browser.get("/").content.decode()
+
+    said = {name: attribute(page, f"data-{name}") for name in ("csrf", "csrf-header", "user")}
+    response = browser.post(
+        f"/notifications/read-all/?user={said['user']}",
+        content_type="application/json",
+        headers={said["csrf-header"]: said["csrf"]},
+    )
+
+    assert response.status_code == 200, response.content
+
+
+def test_numbers_on_the_page_are_for_machines(alice: User, settings: Settings) -> None:
+    settings.USE_THOUSAND_SEPARATOR = True
+    alice = make_user("ten thousand", pk=10_000)
+    Inbox.objects.ensure([alice.pk])
+    Inbox.objects.filter(pk=alice.pk).update(last_seq=12_345, seen_seq=12_345, unread=1_234)
+
+    html = rendered(request_of(alice))
+
+    assert 'data-user="10000"' in html
+    assert 'data-u="12345"' in html
+    assert 'data-unread="1234"' in html
 
 
 def test_its_addresses_are_below_the_prefix_of_the_site(alice: User) -> None:

@@ -6,11 +6,13 @@ from html import unescape
 from typing import Any
 
 from django import template
+from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.contrib.messages import get_messages
 from django.contrib.messages.constants import DEFAULT_TAGS
 from django.contrib.messages.storage.base import Message
 from django.http import HttpRequest
+from django.http.request import HttpHeaders
 from django.middleware.csrf import get_token
 from django.template import Context
 from django.urls import get_script_prefix
@@ -47,11 +49,12 @@ def notifications_widget(context: Context, bell: bool = True) -> dict[str, Any]:
         return shown
     return shown | {
         "quiet": _quiet(stood.inbox),
-        "user_pk": request.user.pk,
+        "user_pk": str(request.user.pk),
         "socket": get_script_prefix() + SOCKET_PATH,
         "login_url": redirect_to_login(request.get_full_path()).url,
         # From the page, because settings may hide the cookie from scripts or do without it.
         "csrf": get_token(request),
+        "csrf_header": HttpHeaders.parse_header_name(settings.CSRF_HEADER_NAME) or "X-CSRFToken",
     }
 
 

@@ -161,11 +161,15 @@ class NotificationClient:
 
     async def _connect(self) -> None:
         cookies = {name: morsel.value for name, morsel in self._browser.cookies.items()}
-        query = {"v": VERSION, **self._tab.position}
+        query = {"v": VERSION, **self._query}
         application = self._application or await sync_to_async(get_default_application)()
         await self._line.connect(application, scope_for(self._path, query, cookies, self._origin))
         await self._line.knock(self._user_pk)
         await self.settle()
+
+    @property
+    def _query(self) -> dict[str, Any]:
+        return {**self._tab.position, "user": str(self._user_pk)}
 
     async def _command(self, type_: str, **fields: Any) -> None:
         await self._line.command(type_, **fields)
@@ -173,9 +177,7 @@ class NotificationClient:
 
     async def _read_page(self) -> bool:
         url = reverse("notifications:feed")
-        response = await self._browser.get(
-            url, self._tab.position, secure=settings.SECURE_SSL_REDIRECT
-        )
+        response = await self._browser.get(url, self._query, secure=settings.SECURE_SSL_REDIRECT)
         if response.status_code != 200:
             answer = f"{response.status_code}: {response.content[:200]!r}"
             raise AssertionError(f"{url} answered with {answer}")

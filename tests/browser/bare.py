@@ -34,10 +34,11 @@ WELCOME = {
 class PlayedServer:
     """The other end of a page: it serves the page, and the test speaks on its sockets."""
 
-    def __init__(self, page: Page, unread: int = 0) -> None:
+    def __init__(self, page: Page, unread: int = 0, user: str = "1") -> None:
         """Take every request of the page, and welcome its sockets as long as `welcomes` is set."""
         self.page = page
         self.unread = unread
+        self.user = user
         self.sockets: list[WebSocketRoute] = []
         self.frames: list[dict[str, Any]] = []
         self.welcomes = True
@@ -86,21 +87,24 @@ class PlayedServer:
         else:
             headers = {"Content-Security-Policy": POLICY}
             route.fulfill(
-                body=_page(self.unread), content_type="text/html; charset=utf-8", headers=headers
+                body=_page(self.unread, self.user),
+                content_type="text/html; charset=utf-8",
+                headers=headers,
             )
 
 
-def _page(unread: int) -> str:
+def _page(unread: int, user: str) -> str:
     start = StartingPoint("e1", 0, 0, unread)
     widget = render_to_string(
         "notifications/widget.html",
         {
             **bell_context(start),
             "bell": True,
-            "user_pk": 1,
+            "user_pk": user,
             "socket": "/ws/notifications/",
             "login_url": "/accounts/login/?next=/",
             "csrf": "token",
+            "csrf_header": "X-CSRFToken",
         },
     )
     return (

@@ -99,8 +99,9 @@ class Tab:
     @property
     def seen(self) -> int:
         """The personal position that this tab has reported as seen."""
-        position: int = self.page.evaluate(
-            "JSON.parse(localStorage.getItem('notifications-seen'))?.u ?? 0"
+        position: int = self.widget.evaluate(
+            "({ dataset: { user } }) => "
+            "JSON.parse(localStorage.getItem(`notifications-seen ${user}`))?.u ?? 0"
         )
         return position
 

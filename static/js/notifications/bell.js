@@ -1,6 +1,6 @@
 // The bell and its drop-down. In the markup, `data-verb` says what a button does.
 
-import { desktop } from "./desktop.js";
+import { Desktop } from "./desktop.js";
 import { TemplateElement, announce, arrange, fillIn, parts, say, stamp, tell } from "./dom.js";
 import { Menu } from "./menu.js";
 import { badgeOf } from "./store.js";
@@ -12,12 +12,14 @@ const UNITS_S = [["day", 86_400], ["hour", 3_600], ["minute", 60], ["second", -I
 /** Is a link until it has a `connection`. Dispatches `follow` with `{ item }`. */
 export class NotificationBell extends TemplateElement {
   #connection;
+  #desktop;
   #menu;
   #status = "loading";
   #timer;
 
   set connection(connection) {
     this.#connection = connection;
+    this.#desktop = new Desktop(connection?.user);
     if (this.isConnected) {
       this.disconnectedCallback();
       this.connectedCallback();
@@ -104,8 +106,8 @@ export class NotificationBell extends TemplateElement {
     gone.forEach((row) => row.remove());
     arrange(list, shown);
     all.ariaDisabled = !store.unread;
-    button.dataset.state = desktop.state;
-    button.hidden = !["on", "off"].includes(desktop.state);
+    button.dataset.state = this.#desktop.state;
+    button.hidden = !["on", "off"].includes(this.#desktop.state);
     tell(state, this.#rows.length && this.#status !== "error" ? "" : this.#status || "empty");
   }
 
@@ -148,7 +150,7 @@ export class NotificationBell extends TemplateElement {
     if (verb === "load") {
       this.#load();
     } else if (verb === "toggle") {
-      desktop.toggle().then(() => this.#render());
+      this.#desktop.toggle().then(() => this.#render());
     } else {
       this.#command(verb, row);
     }

@@ -2,7 +2,7 @@
 
 import { Http } from "./http.js";
 import { Poller } from "./poller.js";
-import { CLOSE_CODES } from "./protocol.js";
+import { CLOSE_CODES, OTHER_USER } from "./protocol.js";
 import { NotificationSocket } from "./socket.js";
 import { Store } from "./store.js";
 import { Tabs } from "./tabs.js";
@@ -31,13 +31,14 @@ export class Connection extends EventTarget {
   #watchedAt = 0;
   #listening;
 
-  constructor({ socket, feed, csrf, user, ...start }) {
+  constructor({ socket, user, feed, csrf, csrfHeader, ...start }) {
     super();
+    this.user = user;
     this.store = new Store(start);
-    this.#http = new Http(feed, csrf);
+    this.#http = new Http({ feed, user, csrf, csrfHeader }, (code) => this.#refused(code));
     this.#poller = new Poller(() => this.#readPage(), (error) => this.#polled(error));
-    this.#socket = new NotificationSocket(socket, () => this.store.position, {
-      take: (frame) => this.#bring(frame),
+    this.#socket = new NotificationSocket(socket, () => this.#query, {
+      take: (frame) => this.#receive(frame),
       told: (status) => this.#judge(status),
     });
     this.#tabs = new Tabs(user && `notifications ${socket} ${user}`, {
@@ -50,6 +51,12 @@ export class Connection extends EventTarget {
   /** `connecting`, `online`, `polling`, `offline` or `stopped`. */
   get status() {
     return this.#status.status;
+  }
+
+  // What the URL of the socket says: where the page stands, and whose it is.
+  get #query() {
+    const { user, store } = this;
+    return user ? { ...store.position, user } : store.position;
   }
 
   /** Whether this is the one tab that should speak up because nobody looks at any. */
@@ -201,6 +208,22 @@ export class Connection extends EventTarget {
     return page.more;
   }
 
+  #receive(frame) {
+    if (frame.type === "error" && frame.code === OTHER_USER) {
+      this.#goWithoutSocket();
+    } else {
+      this.#bring(frame);
+    }
+  }
+
+  // The socket goes by the session. Where somebody acts for the page's user, requests do not, and
+  // where another user has logged in, they say so.
+  #goWithoutSocket() {
+    this.#socket.close();
+    this.#failures = FAILURES_BEFORE_POLLING;
+    this.#poller.start();
+  }
+
   #bring(frame) {
     this.#post(frame);
     this.#take(frame);
@@ -219,7 +242,7 @@ export class Connection extends EventTarget {
       this.#welcome(frame);
     } else if (frame.type !== "status") {
       this.#dispatch(frame);
-    } else if (frame.status !== this.status) {
+    } else if (frame.status !== this.status || frame.reason === OTHER_USER) {
       this.#status = frame;
       this.#dispatch(frame);
     }
@@ -264,12 +287,15 @@ export class Connection extends EventTarget {
   }
 
   #polled(error) {
-    const type = "status";
-    if (error?.status === 401) {
-      this.#socket.close();
-      this.#judge({ type, status: "stopped", code: CLOSE_CODES.LOGIN_REQUIRED });
-    } else {
-      this.#bring({ type, status: error ? "offline" : "polling" });
+    if (error?.status !== 401) {
+      this.#bring({ type: "status", status: error ? "offline" : "polling" });
     }
+  }
+
+  #refused(refusal) {
+    const reason = refusal === OTHER_USER ? OTHER_USER : "";
+    this.#wasOnline = false; // whether the session goes on has been asked
+    this.#socket.close();
+    this.#judge({ type: "status", status: "stopped", code: CLOSE_CODES.LOGIN_REQUIRED, reason });
   }
 }

@@ -2,29 +2,34 @@
 
 import { recall, remember } from "./storage.js";
 
-const KEY = "notifications-desktop";
+/** What one user of this browser wants of them. */
+export class Desktop {
+  #user;
 
-export const desktop = {
+  constructor(user) {
+    this.#user = user;
+  }
+
   /** "on", "off", "denied" by the user, or "none" where there is no such thing. */
   get state() {
     const { permission } = globalThis.Notification ?? { permission: "none" };
-    const isOn = permission === "granted" && recall(KEY);
+    const isOn = permission === "granted" && recall(this.#key);
     return isOn ? "on" : permission.replace(/granted|default/, "off");
-  },
+  }
 
   async toggle() {
     const isWanted = this.state === "off";
-    remember(KEY, isWanted);
+    remember(this.#key, isWanted);
     if (isWanted) {
       await Notification.requestPermission();
     }
-  },
+  }
 
   /** Show an item; a click brings the tab to the front and calls `follow`. */
   show({ id, title, body }, follow) {
     if (this.state === "on") {
       try {
-        const shown = new Notification(title, { body, tag: id });
+        const shown = new Notification(title, { body, tag: `${this.#user} ${id}` });
         shown.onclick = () => {
           window.focus();
           shown.close();
@@ -32,5 +37,9 @@ export const desktop = {
         };
       } catch {} // Android shows those of service workers only
     }
-  },
-};
+  }
+
+  get #key() {
+    return `notifications-desktop ${this.#user}`;
+  }
+}

@@ -2,14 +2,23 @@
 
 const LATEST = 50;
 
-/** Calls the URLs beside the feed's; throws a refused `Response`. */
+/**
+ * Calls the URLs beside the feed's, for the user of the page. Throws a refused `Response`; the code
+ * of one that the user is refused as such goes to `refused(code)` first.
+ */
 export class Http {
   #url;
+  #user;
   #csrf;
+  #csrfHeader;
+  #refused;
 
-  constructor(feed, csrf) {
+  constructor({ feed, user, csrf, csrfHeader }, refused) {
     this.#url = new URL(feed, location.href);
+    this.#user = user;
     this.#csrf = csrf;
+    this.#csrfHeader = csrfHeader || "X-CSRFToken";
+    this.#refused = refused;
   }
 
   /** Return what came after a position. */
@@ -26,14 +35,22 @@ export class Http {
   run(name, ids = []) {
     return this.#call(`../${name}/`, {
       method: "POST",
-      headers: { "Content-Type": "application/json", "X-CSRFToken": this.#csrf },
+      headers: { "Content-Type": "application/json", [this.#csrfHeader]: this.#csrf },
       body: JSON.stringify({ ids }),
       keepalive: true, // a followed link leaves the page right now
     });
   }
 
   async #call(path, options) {
-    const response = await fetch(new URL(path, this.#url), options);
+    const url = new URL(path, this.#url);
+    if (this.#user) {
+      url.searchParams.set("user", this.#user);
+    }
+    const response = await fetch(url, options);
+    if (response.status === 401) {
+      const answer = await response.clone().json().catch(() => ({}));
+      this.#refused(answer.error?.code);
+    }
     if (!response.ok) {
       throw response;
     }

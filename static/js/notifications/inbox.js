@@ -7,7 +7,7 @@ const inbox = document.querySelector("[data-inbox]");
 const draw = inTurn(async () => {
   const html = await (await fetch(location.href)).text();
   const drawn = new DOMParser().parseFromString(html, "text/html").querySelector("[data-inbox]");
-  if (drawn) {
+  if (drawn?.dataset.inbox === inbox.dataset.inbox) {
     replace(drawn.childNodes);
   }
 });

@@ -2,8 +2,9 @@
 
 import { NotificationBell } from "./bell.js";
 import { Connection, connect } from "./connection.js";
-import { desktop } from "./desktop.js";
+import { Desktop } from "./desktop.js";
 import { isSafe } from "./dom.js";
+import { CLOSE_CODES, OTHER_USER } from "./protocol.js";
 import { isQuiet } from "./quiet.js";
 import { Seen, notBeforeSeen } from "./seen.js";
 import { badgeOf } from "./store.js";
@@ -14,6 +15,7 @@ export { connect };
 const LIVE = ["online", "polling"];
 const PATIENCE_MS = { "": 0, offline: 5_000 };
 const STOPPED_PATIENCE_MS = 1_000; // a log-out here closes the socket before the page goes
+const OUT_OF_DATE = `${CLOSE_CODES.PROTOCOL}`; // its line says so
 const COUNT = /^\(\d+\+?\) /;
 
 /**
@@ -23,6 +25,7 @@ const COUNT = /^\(\d+\+?\) /;
  */
 class LiveToasts extends NotificationToasts {
   #seen;
+  #desktop;
   #dismissed = new Map(); // id → how loud it was when the user closed it
   #transients = 0;
   #line = "";
@@ -52,9 +55,10 @@ class LiveToasts extends NotificationToasts {
 
   #makeConnection() {
     const { epoch, u, b, unread, ...options } = this.dataset;
-    const cursor = notBeforeSeen(epoch, { u: +u, b: +b });
+    const cursor = notBeforeSeen(options.user, epoch, { u: +u, b: +b });
     const connection = new Connection({ ...options, epoch, cursor, unread: +unread });
     this.#seen = new Seen(connection);
+    this.#desktop = new Desktop(connection.user);
     const on = (target, type, act) => target.addEventListener(type, ({ detail }) => act(detail));
     on(connection.store, "change", (detail) => this.#changed(detail));
     on(connection, "toast", ({ item }) => this.#showTransient(item));
@@ -114,7 +118,7 @@ class LiveToasts extends NotificationToasts {
     }
     this.show(item);
     if (this.connection.isUnwatched) {
-      desktop.show(item, () => this.#open(item));
+      this.#desktop.show(item, () => this.#open(item));
     }
   }
 
@@ -138,10 +142,10 @@ class LiveToasts extends NotificationToasts {
   }
 
   #statusChanged(detail) {
-    const { status, code } = detail;
+    const { status, code, reason } = detail;
     this.#emit("notification-status", detail);
     if (status === "stopped") {
-      this.#tellSoon(`${code}`);
+      this.#tellSoon(reason === OTHER_USER ? OUT_OF_DATE : `${code}`);
     } else {
       this.#tellSoon(LIVE.includes(status) ? "" : "offline");
     }

@@ -6,6 +6,8 @@ export const LEVELS = ["info", "success", "warning", "error"];
 
 export const SERVER_FRAMES = ["welcome", "items", "toast", "heartbeat", "ok", "error", "message"];
 
+export const OTHER_USER = "other_user"; // an error: the page was rendered for another user
+
 export const CLOSE_CODES = {
   PROTOCOL: 4400,
   LOGIN_REQUIRED: 4401,

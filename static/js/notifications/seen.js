@@ -3,7 +3,7 @@
 import { recall, remember } from "./storage.js";
 
 const ON_SCREEN_MS = 1_000;
-const KEY = "notifications-seen";
+const keyOf = (user) => `notifications-seen ${user}`;
 
 /** Reports the position of a connection once the page has shown it long enough. */
 export class Seen {
@@ -32,7 +32,7 @@ export class Seen {
 
   #report(position) {
     this.#timer = null;
-    remember(KEY, position);
+    remember(keyOf(this.#connection.user), position);
     if (this.#connection.seen(position)) {
       this.#reported = JSON.stringify(position);
       this.soon();
@@ -41,7 +41,7 @@ export class Seen {
 }
 
 /** Return a cursor, or what this browser has seen if that is later: "Back" can bring an old page. */
-export function notBeforeSeen(epoch, { u, b }) {
-  const seen = recall(KEY);
+export function notBeforeSeen(user, epoch, { u, b }) {
+  const seen = recall(keyOf(user));
   return seen?.epoch === epoch ? { u: Math.max(u, seen.u), b: Math.max(b, seen.b) } : { u, b };
 }

@@ -11,11 +11,12 @@ const ACK_EVERY = 64;
 
 /**
  * Calls `take(frame)` for what comes and `told({ status, code, reason })` for `connecting`,
- * `online`, `offline` and `stopped`. `position()` is what has been applied.
+ * `online`, `offline` and `stopped`. `query()` has what has been applied, as `u` and `b`, and what
+ * else the URL says.
  */
 export class NotificationSocket {
   #url;
-  #position;
+  #query;
   #on;
   #socket = null;
   #timer; // of silence while there is a socket, else of the next try
@@ -26,9 +27,9 @@ export class NotificationSocket {
   #onlineSince = Infinity;
   #unacked = 0;
 
-  constructor(url, position, on) {
+  constructor(url, query, on) {
     this.#url = url;
-    this.#position = position;
+    this.#query = query;
     this.#on = on;
   }
 
@@ -76,7 +77,7 @@ export class NotificationSocket {
     this.#tell("connecting");
     const url = new URL(this.#url, location.href);
     url.protocol = url.protocol.replace("http", "ws");
-    url.search = new URLSearchParams({ v: VERSION, ...this.#position() });
+    url.search = new URLSearchParams({ v: VERSION, ...this.#query() });
     const socket = (this.#socket = new WebSocket(url));
     // A dropped socket may still have events in the queue.
     const whileCurrent = (act) => (event) => socket === this.#socket && act(event);
@@ -120,7 +121,7 @@ export class NotificationSocket {
     }
     if (type === "heartbeat" || this.#unacked >= ACK_EVERY) {
       this.#unacked = between(0, ACK_EVERY / 2); // not all clients after the same broadcast
-      const { u, b } = this.#position();
+      const { u, b } = this.#query();
       this.send({ type: "ack", cursor: { u, b } });
     }
   }
@@ -129,7 +130,7 @@ export class NotificationSocket {
   #compare(heads) {
     clearTimeout(this.#behindTimer);
     this.#behindTimer = setTimeout(() => {
-      const { u, b } = this.#position();
+      const { u, b } = this.#query();
       if (u < heads.u || b < heads.b) {
         this.#closed(0, "behind", 0);
       }
