@@ -33,6 +33,8 @@ export class NotificationBell extends TemplateElement {
       this.#menu = new Menu(panel);
       this.#becomeButton();
       this.on(this.#connection.store, "change", () => this.#render());
+      // Complete before it shows: the keys that open it go to its first or its last line.
+      this.on(panel, "beforetoggle", ({ newState }) => newState === "open" && this.#arrange());
       this.on(panel, "toggle", ({ newState }) => this.#toggled(newState === "open"));
       this.on(panel, "keydown", (event) => this.#pressed(event));
       this.on(panel, "click auxclick", (event) => this.#clicked(event));
