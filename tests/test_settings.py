@@ -115,6 +115,15 @@ async def test_healthz_answers_on_asgi(async_client: AsyncClient) -> None:
 
 
 @pytest.mark.django_db
+def test_the_icon_is_where_browsers_ask_for_it(client: Client) -> None:
+    response = client.get("/favicon.ico", follow=True)
+
+    assert [url for url, _status in response.redirect_chain] == ["/static/img/favicon.svg"]
+    assert response.headers["Content-Type"] == "image/svg+xml"
+    assert client.post("/favicon.ico").status_code == 405
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize("path", ["/accounts/login/", "/", "/admin/login/", "/no-such-page/"])
 def test_every_page_carries_the_strict_policy(client: Client, path: str) -> None:
     policy = client.get(path).headers["Content-Security-Policy"]
