@@ -7,7 +7,7 @@ touch the database; so what tests do in Python happens in `aside`, a thread of i
 from __future__ import annotations
 
 import os
-import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 from accounts.models import User
 from tests.conftest import StartServer
 from tests.factories import make_user, session_cookie_for
-from tests.servers import ServerProcess
+from tests.servers import ROOT, ServerProcess
 from tests.waiting import PATIENCE_SECONDS
 
 from .bare import SITE, PlayedServer
@@ -31,7 +31,6 @@ NewVisitor = Callable[..., Visitor]
 Bare = tuple[Tab, PlayedServer]
 NewBare = Callable[..., Bare]
 
-NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 FLAGS = (
     "--no-sandbox",
     "--disable-background-networking",
@@ -46,9 +45,7 @@ expect.set_options(timeout=1000 * PATIENCE_SECONDS)
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Return a running Chromium; `CHROMIUM` names one, `SLOW_MO_MS` shows tests in a hurry."""
-    names = [os.environ["CHROMIUM"]] if "CHROMIUM" in os.environ else NAMES
-    path = next(filter(None, map(shutil.which, names)), None)
-    assert path, f"no browser found as {' or '.join(names)}; CHROMIUM names one"
+    path = subprocess.check_output([ROOT / "bin/browser"], text=True).strip()
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
             executable_path=path, args=list(FLAGS), slow_mo=float(os.environ.get("SLOW_MO_MS", 0))
@@ -148,7 +145,7 @@ def open_bare(browser: Browser, visitors: list[Visitor]) -> NewBare:
         tab = visitors[-1].blank()
         server = PlayedServer(tab.page)
         if clocked:
-            tab.page.clock.install()
+            tab.stop_clock()
         tab.visit("/")
         return tab, server
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, WebSocket
@@ -110,8 +111,14 @@ class Tab:
         self.page.goto(path)
         wait_for(lambda: self.status == "online")
 
+    def stop_clock(self) -> None:
+        """Let time pass on this page, from its next visit on, by `pass_seconds` alone."""
+        now = datetime.now(UTC)
+        self.page.clock.install(time=now)
+        self.page.clock.pause_at(now + timedelta(hours=1))  # an installed clock runs
+
     def pass_seconds(self, seconds: float) -> None:
-        """Let time pass on a page with a clock of the test's."""
+        """Let time pass on a page whose clock is stopped."""
         self.page.clock.run_for(round(1000 * seconds))
 
     def show(self, **item: Any) -> None:

@@ -302,7 +302,7 @@ def test_nobody_counts_for_a_page_that_is_not_looked_at(
 ) -> None:
     aside(lambda: broadcast("Unwatched"))
     desk = open_admin()
-    desk.page.clock.install()
+    desk.stop_clock()
     desk.page.reload()
     asked: list[str] = []
     desk.page.on("request", lambda request: asked.append(request.url))

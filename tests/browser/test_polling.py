@@ -41,7 +41,7 @@ def tab(visit: NewVisitor, alice: User, proxy: Proxy) -> Tab:
     """Return a page behind the proxy, whose time the test passes, when it has started to poll."""
     tab = visit(alice).blank()
     tab.page.route_web_socket("**/ws/notifications/**", proxy.accept)
-    tab.page.clock.install()
+    tab.stop_clock()
     tab.page.goto("/")
     pass_time_until(lambda: tab.status == "polling", tab)
     return tab
