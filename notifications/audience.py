@@ -1,4 +1,8 @@
-"""Who: the audiences of broadcasts, and the group names on the channel layer. Pure."""
+"""Who: the audiences of broadcasts, and the group names on the channel layer. Pure.
+
+Each name begins with the site's own: pub/sub knows no database numbers, and sites that share a
+Redis have users with the same keys.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,7 @@ import re
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
-HUBS_GROUP = "hubs"
-"""The group that every hub is in."""
+from .site import site_name
 
 
 class Audience(TextChoices):
@@ -20,8 +23,14 @@ class Audience(TextChoices):
     GROUPS = "groups", _("Groups")
 
 
-# Channels takes ASCII letters, digits, "-", "_" and "." in fewer than 100 characters.
-_PLAIN = re.compile(r"[A-Za-z0-9._-]{1,80}")
+# Channels takes ASCII letters, digits, "-", "_" and "." in fewer than 100 characters, of which the
+# site's name may take 32.
+_PLAIN = re.compile(r"[A-Za-z0-9._-]{1,48}")
+
+
+def hubs_group() -> str:
+    """Return the group that every hub of the site is in."""
+    return f"{site_name()}.hubs"
 
 
 def user_group(user_pk: object) -> str:
@@ -35,6 +44,6 @@ def topic_group(topic: str) -> str:
 
 
 def _group(prefix: str, name: str) -> str:
-    if _PLAIN.fullmatch(name):
-        return f"{prefix}.{name}"
-    return f"{prefix}-sha256.{hashlib.sha256(name.encode()).hexdigest()}"
+    if not _PLAIN.fullmatch(name):
+        prefix, name = f"{prefix}-hash", hashlib.blake2b(name.encode(), digest_size=24).hexdigest()
+    return f"{site_name()}.{prefix}.{name}"

@@ -6,6 +6,7 @@ A value is looked up in Django's settings, then in the environment under the sam
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
@@ -105,6 +106,17 @@ def _exact_bool(raw: Any) -> bool:
     return words[raw.lower()]
 
 
+def _name(legal: str, example: str) -> Setting[str | None]:
+    return Setting(None, _exact_name, legal, example)
+
+
+def _exact_name(raw: Any) -> str | None:
+    # As much of a group's name on the channel layer as it can spare.
+    if raw is not None and not re.fullmatch("[A-Za-z0-9_-]{1,32}", raw):
+        raise ValueError(raw)
+    return str(raw) if raw is not None else None
+
+
 def _function(legal: str, example: str) -> Setting[Callable[..., Any] | None]:
     return Setting(None, _exact_function, legal, example)
 
@@ -124,6 +136,7 @@ def _exact_function(raw: Any) -> Callable[..., Any] | None:
 class Conf:
     """Every setting of the app. docs/settings.md lists them."""
 
+    SITE = _name("at most 32 ASCII letters, digits, '-' and '_'", "'shop-staging'")
     SWEEP_SECONDS = _seconds(25.0)
     PUBLISH_SECONDS = _seconds(1.0)
     SEND_TIMEOUT_SECONDS = _seconds(1.0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .audience import HUBS_GROUP, topic_group, user_group
+from .audience import hubs_group, topic_group, user_group
 from .protocol import encode
 
 CHANGED = "notification.changed"
@@ -61,7 +61,7 @@ def with_broadcasts(hint: Hint, unread: int, head: int) -> Hint:
 
 def broadcast(*, seq: int, item: str, audience: str, groups: Sequence[Any]) -> Hint:
     """Say that the broadcast log has come to `seq`, by an encoded item if that is a new one."""
-    return HUBS_GROUP, {
+    return hubs_group(), {
         "type": BROADCAST,
         "seq": seq,
         "item": item if len(item) <= ITEMS_IN_HINT_MAX_CHARS else "",
@@ -73,7 +73,7 @@ def broadcast(*, seq: int, item: str, audience: str, groups: Sequence[Any]) -> H
 def census(audiences: Sequence[tuple[str, Sequence[Any]]], reply_to: str) -> Hint:
     """Ask every hub who of these audiences has a socket there; the answer goes to a channel."""
     asked = [[audience, [str(pk) for pk in groups]] for audience, groups in audiences]
-    return HUBS_GROUP, {"type": CENSUS, "audiences": asked, "reply_to": reply_to}
+    return hubs_group(), {"type": CENSUS, "audiences": asked, "reply_to": reply_to}
 
 
 def toast(user_pk: Any, frame: str) -> Hint:
@@ -103,4 +103,4 @@ def recheck(user_pk: Any) -> Hint:
 
 def missed() -> Hint:
     """Tell every hub that hints were lost, so that it sweeps now."""
-    return HUBS_GROUP, {"type": MISSED}
+    return hubs_group(), {"type": MISSED}

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from .audience import HUBS_GROUP
+from .audience import hubs_group
 from .conf import conf
 from .membership import Membership
 from .metrics import count
@@ -69,7 +69,7 @@ class Receiver:
             async with asyncio.timeout(conf.SEND_TIMEOUT_SECONDS):
                 self._channel = await self._layer.new_channel()
             await self._membership.move_to(self._channel)
-            await self._membership.join(HUBS_GROUP)
+            await self._membership.join(hubs_group())
             self.is_ready.set()
             # Not with the first message: whoever else was away may have told the hubs before.
             self._note_back()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from django.core.signing import BadSignature, Signer
 
+from .conf import conf
 from .payload import refuse_unstorable
 
 _SALT = "notifications.topic"
@@ -16,15 +17,21 @@ TOPIC_MAX_CHARS = 200
 def sign_topic(topic: str) -> str:
     """Return the signed name that lets its holder subscribe; check first who may."""
     check_topic(topic)
-    return Signer(salt=_SALT).sign(topic)
+    return _signer().sign(topic)
 
 
 def read_topic(signed: str) -> str | None:
     """Return the topic of a signed name, or None when the signature is not ours."""
     try:
-        return Signer(salt=_SALT).unsign(signed)
+        return _signer().unsign(signed)
     except (BadSignature, UnicodeEncodeError):  # no signed name has a lone surrogate
         return None
+
+
+# A site that is known by its key is told apart by its signature as well; one that has a name may
+# have the key of another.
+def _signer() -> Signer:
+    return Signer(salt=_SALT + (conf.SITE or ""))
 
 
 def check_topic(topic: object) -> None:

@@ -149,6 +149,7 @@ CACHES = {
     "default": {
         "BACKEND": "django_redis.cache.RedisCache",
         "LOCATION": REDIS_URL,
+        "KEY_FUNCTION": "notifier.caching.key_of_site",
         "OPTIONS": {
             # A lost or hung Redis makes pages slower by these times and breaks none of them.
             "IGNORE_EXCEPTIONS": True,

@@ -21,7 +21,7 @@ from pytest_django import Settings
 
 from accounts.models import User
 from notifications import anotify
-from notifications.audience import HUBS_GROUP, user_group
+from notifications.audience import hubs_group, user_group
 from notifications.membership import Membership
 from notifications.metrics import counters
 from notifications.process import current_hub
@@ -380,7 +380,7 @@ async def test_a_hint_of_an_unknown_type_is_counted() -> None:
     before = counters["hub.unknown_hint"]
 
     async def is_counted() -> bool:
-        await layer.group_send(HUBS_GROUP, {"type": "notification.future"})
+        await layer.group_send(hubs_group(), {"type": "notification.future"})
         return counters["hub.unknown_hint"] > before
 
     await await_for(is_counted)

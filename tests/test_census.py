@@ -13,7 +13,7 @@ from pytest_django import Settings
 
 from accounts.models import User
 from notifications import census, hints
-from notifications.audience import HUBS_GROUP
+from notifications.audience import hubs_group
 from notifications.census import Online, online
 from tests.conftest import StartServer
 from tests.factories import make_user, session_cookie_for
@@ -160,7 +160,7 @@ async def hubs_of(*connected: Iterable[int]) -> AsyncIterator[None]:
     layer: Any = get_channel_layer()
     channels = [await layer.new_channel() for _ in connected]
     for channel in channels:
-        await layer.group_add(HUBS_GROUP, channel)
+        await layer.group_add(hubs_group(), channel)
     hubs = [
         asyncio.create_task(answer_for(layer, channel, list(user_pks)))
         for channel, user_pks in zip(channels, connected, strict=True)

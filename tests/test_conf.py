@@ -20,6 +20,7 @@ from notifications.conf import Conf, Setting, conf
 EVERY = [setting.name for setting in Conf.all()]
 SECONDS = [setting.name for setting in Conf.all() if isinstance(setting.default, float)]
 WHOLE = [setting.name for setting in Conf.all() if type(setting.default) is int]
+SITE = "NOTIFICATIONS_SITE"
 USER_LANGUAGE = "NOTIFICATIONS_USER_LANGUAGE"
 FLAGS = [setting.name for setting in Conf.all() if isinstance(setting.default, bool)]
 NUMBERS = [*SECONDS, *WHOLE]
@@ -59,7 +60,7 @@ def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_setting_has_the_prefix_and_the_name_of_its_property() -> None:
     assert {f"NOTIFICATIONS_{name}" for name in vars(Conf) if name.isupper()} == set(EVERY)
-    assert {*NUMBERS, *FLAGS, USER_LANGUAGE} == set(EVERY)
+    assert {*NUMBERS, *FLAGS, USER_LANGUAGE, SITE} == set(EVERY)
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -255,3 +256,11 @@ def test_what_is_no_function_is_told_with_an_example(value: object, settings: Se
 
     assert repr(value) in str(caught.value)
     assert "such as 'accounts.languages.language_of'" in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["", "a.b", "a b", "ü", "s" * 33, 7])
+def test_a_name_of_a_site_has_the_characters_of_a_group(settings: Settings, value: Any) -> None:
+    settings.NOTIFICATIONS_SITE = value
+
+    with pytest.raises(ImproperlyConfigured, match="32 ASCII letters"):
+        _ = conf.SITE

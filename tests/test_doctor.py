@@ -160,7 +160,7 @@ def test_a_dead_broker_is_told_and_what_stands_on_it_left_out(
         found, ended = looked("--user", "alice")
 
     assert "Check that Redis runs" in broken(found, "broker")
-    assert states(found) == {"broker": "wrong", "broker clock": "skipped"}
+    assert states(found) == {"broker": "wrong", "broker clock": "skipped", "site": "skipped"}
     assert found["listeners"]["state"] == State.SKIPPED
     assert "because of the broker" in found["socket"]["text"]
     assert ended == "Something is wrong: broker."

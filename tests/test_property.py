@@ -36,7 +36,7 @@ from notifications import (
     retention,
     standing,
 )
-from notifications.audience import HUBS_GROUP, user_group
+from notifications.audience import hubs_group, user_group
 from notifications.listing import Listing
 from notifications.models import Broadcast, BroadcastLog, Inbox, Notification
 from notifications.protocol import Cursor, Resume
@@ -259,7 +259,7 @@ class Inboxes(RuleBasedStateMachine):
     def hints_name_every_number_once_and_bring_the_present(self) -> None:
         readers = {user_group(reader.user.pk): reader for reader in self.live}
         for group, hint in self.layer.take():
-            if group == HUBS_GROUP:
+            if group == hubs_group():
                 for reader in self.live:
                     take_broadcast(reader, hint, self.group)
             elif group in readers:

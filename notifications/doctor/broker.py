@@ -20,6 +20,7 @@ from .. import census
 from ..audience import Audience
 from ..conf import conf
 from ..layers import sender_to
+from ..site import site_name
 from .database import compared
 from .findings import Finding, milliseconds, noted, well, wrong
 from .patient import Patient
@@ -47,10 +48,10 @@ def look_at_broker(patient: Patient) -> Finding:
 
 def look_at_clock(patient: Patient) -> Finding:
     """Compare Redis's time with this machine's."""
-    hosts = _hosts()
-    if not hosts:
+    found = hosts()
+    if not found:
         return compared(None, timezone.now(), timezone.now())
-    with sender_to(hosts[0], patient.timeout_seconds) as client:
+    with sender_to(found[0], patient.timeout_seconds) as client:
         before = datetime.now(UTC)
         seconds, microseconds = client.time()
         return compared(
@@ -79,7 +80,7 @@ def look_at_listeners(patient: Patient) -> Finding:
 
 
 async def _round_trip(layer: Any) -> float:
-    channel, group = await layer.new_channel(), f"notifications.doctor.{uuid4().hex}"
+    channel, group = await layer.new_channel(), f"{site_name()}.doctor.{uuid4().hex}"
     await layer.group_add(group, channel)
     try:
         while not await _arrives(layer, group, channel):
@@ -114,11 +115,11 @@ async def _publish(layer: Any, group: str, message: dict[str, Any]) -> None:
 
 
 def _server(timeout_seconds: float) -> str:
-    hosts = _hosts()
-    if not hosts:
+    found = hosts()
+    if not found:
         return type(get_channel_layer()).__name__
     try:
-        with sender_to(hosts[0], timeout_seconds) as client:
+        with sender_to(found[0], timeout_seconds) as client:
             info: Any = client.info("server")
     except redis.ResponseError:  # it may be a user without the right to ask
         return "Redis"
@@ -127,9 +128,10 @@ def _server(timeout_seconds: float) -> str:
     return f"Redis {info.get('redis_version', '')}".strip()
 
 
-def _hosts() -> list[dict[str, Any]]:
+def hosts() -> list[dict[str, Any]]:
+    """Return the hosts of a layer on Redis; none of any other layer."""
     if not isinstance(get_channel_layer(), (RedisChannelLayer, RedisPubSubChannelLayer)):
         return []
     config = settings.CHANNEL_LAYERS["default"].get("CONFIG", {})
-    hosts: list[dict[str, Any]] = decode_hosts(config.get("hosts"))
-    return hosts
+    found: list[dict[str, Any]] = decode_hosts(config.get("hosts"))
+    return found

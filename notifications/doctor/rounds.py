@@ -9,7 +9,7 @@ from queue import Empty, SimpleQueue
 
 from django.db import connections
 
-from . import broker, checks, database, sockets, versions
+from . import broker, checks, database, sites, sockets, versions
 from .findings import Finding, State, said, wrong
 from .patient import Patient
 
@@ -31,6 +31,7 @@ PARTS = (
     Part("database clock", database.look_at_clock, database.ADVICE, "database"),
     Part("broker", broker.look_at_broker, broker.ADVICE),
     Part("broker clock", broker.look_at_clock, broker.ADVICE, "broker"),
+    Part("site", sites.look_at_site, broker.ADVICE, "broker"),
     Part("listeners", broker.look_at_listeners, broker.ADVICE, "broker"),
     Part("socket", sockets.look_at_socket, sockets.ADVICE, "database"),
     Part("checks", checks.look_at_checks, "Mend what it says, and look again."),

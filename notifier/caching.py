@@ -1,0 +1,10 @@
+"""Keys in a cache that other sites may share."""
+
+from __future__ import annotations
+
+from notifications.site import site_name
+
+
+def key_of_site(key: str, key_prefix: str, version: int) -> str:
+    """Return a key as Django makes it, behind the name of the site."""
+    return f"{site_name()}{key_prefix}:{version}:{key}"
