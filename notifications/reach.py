@@ -12,9 +12,8 @@ from django.db.models import Count, Exists, F, OuterRef, Q, prefetch_related_obj
 
 from .audience import Audience
 from .models import Broadcast, Notification, State
+from .models.inbox import QUERY_NAME
 from .recipients import has_field, users_of
-
-INBOX = "notification_inbox"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +87,7 @@ def _by_watermarks(live: Sequence[Broadcast]) -> dict[str, int]:
 
 # What the watermarks do not know: those marked by themselves.
 def _by_marks(live: Sequence[Broadcast]) -> dict[int, dict[str, int]]:
-    inbox, seq = f"recipient__{INBOX}", F("broadcast__published_seq")
+    inbox, seq = f"recipient__{QUERY_NAME}", F("broadcast__published_seq")
     is_read = Q(read_at__isnull=False)
     marks = Notification.objects.marks().filter(reduce(or_, map(_is_for, live)))
     if has_field("date_joined"):
@@ -109,9 +108,9 @@ def _audience(broadcast: Broadcast) -> Any:
     return users_of(broadcast.audience, group_pks(broadcast))
 
 
-def _has_read(seq: Any, inbox: str = INBOX) -> Q:
+def _has_read(seq: Any, inbox: str = QUERY_NAME) -> Q:
     return Q(**{f"{inbox}__broadcast_read_seq__gte": seq})
 
 
-def _is_past(seq: Any, inbox: str = INBOX) -> Q:
+def _is_past(seq: Any, inbox: str = QUERY_NAME) -> Q:
     return Q(**{f"{inbox}__broadcast_seen_seq__gte": seq}) | _has_read(seq, inbox)

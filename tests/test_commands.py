@@ -708,6 +708,7 @@ settings.configure(
     CHANNEL_LAYERS={"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}},
 )
 django.setup()
+from notifications.models import Notification
 from people.models import Member
 
 call_command("makemigrations", "people", verbosity=0)
@@ -726,7 +727,7 @@ for words in (
         print(exc)
 call_command("broadcast", "Hello", "--audience", "user:ann@example.com")
 call_command("broadcast", "Hello", "--sender", f"pk:{ann.pk}")
-print([member.notifications.count() for member in (ann, ben)])
+print([Notification.objects.of(member.pk).count() for member in (ann, ben)])
 """
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, time
+from datetime import datetime, time
 from functools import cache
 from typing import Any, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -16,11 +16,14 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from ..times import aware
 from .bulk import insert_from
 from .mute import Mute
 from .statements import Parameter, Statement
 
 TIME_ZONE_MAX_CHARS = 64
+QUERY_NAME = "django_notifier_inbox"
+"""By which queries get from a user to the inbox."""
 
 
 def new_epoch() -> str:
@@ -126,7 +129,9 @@ class Inbox(models.Model):
         settings.AUTH_USER_MODEL,
         models.CASCADE,
         primary_key=True,
-        related_name="notification_inbox",
+        # A project may have any name on its users: this one gives them no attribute.
+        related_name="+",
+        related_query_name=QUERY_NAME,
     )
     epoch = models.CharField(max_length=32, default=new_epoch, editable=False)
     last_seq = models.PositiveBigIntegerField(default=0)
@@ -189,10 +194,10 @@ def _one(alias: str) -> InboxQuerySet:
 
 
 def _time_in(zone: str, now: datetime) -> time:
-    moment = timezone.make_aware(now, UTC) if timezone.is_naive(now) else now
+    moment = aware(now)
     try:
         return moment.astimezone(ZoneInfo(zone)).time()
-    except (ValueError, ZoneInfoNotFoundError):  # the zone was renamed since it was chosen
+    except (ValueError, OSError, ZoneInfoNotFoundError):  # the zone was renamed since it was chosen
         return moment.astimezone(timezone.get_default_timezone()).time()
 
 

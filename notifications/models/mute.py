@@ -47,7 +47,7 @@ class Mute(models.Model):
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.CASCADE,
-        related_name="notification_mutes",
+        related_name="+",
         db_index=False,
     )
     kind = models.CharField(_("kind"), max_length=KIND_MAX_CHARS, blank=True)

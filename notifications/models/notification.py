@@ -132,7 +132,7 @@ class Notification(Content):
     recipient_id: Any
     broadcast_id: int | None
     recipient = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, related_name="notifications", db_index=False
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False
     )
     seq = models.PositiveBigIntegerField()
     broadcast = models.ForeignKey(

@@ -1,0 +1,116 @@
+"""A project whose models have the names that this app might have wanted on its users and groups."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.servers import ROOT
+
+pytestmark = pytest.mark.one_database
+
+SECONDS = 120
+MODELS = """
+from django.contrib.auth.models import AbstractUser, Group
+from django.contrib.contenttypes.models import ContentType
+from django.db import models
+
+class Member(AbstractUser):
+    notification = models.BooleanField(default=True)
+    inbox = models.CharField(max_length=10)
+    mute = models.BooleanField(default=False)
+    broadcast = models.BooleanField(default=False)
+    notification_mutes = models.JSONField(default=list)
+
+def to_user(name):
+    return models.ForeignKey(Member, models.CASCADE, related_name=name)
+
+class Notification(models.Model):
+    user = to_user("notifications")
+    sender = to_user("sent_notifications")
+    group = models.ForeignKey(Group, models.CASCADE, related_name="notifications")
+    about = models.ForeignKey(ContentType, models.CASCADE, related_name="notifications")
+
+class Inbox(models.Model):
+    user = models.OneToOneField(Member, models.CASCADE, related_name="notification_inbox")
+    other = models.OneToOneField(Member, models.CASCADE, related_name="inboxes")
+
+class Mute(models.Model):
+    user = to_user("mutes")
+    topic = models.ForeignKey(Group, models.CASCADE, related_name="mutes", null=True)
+
+class Broadcast(models.Model):
+    groups = models.ManyToManyField(Group, related_name="broadcasts")
+    members = models.ManyToManyField(Member, related_name="broadcasts")
+    marks = models.ManyToManyField(Member, related_name="marks")
+"""
+SITE = """
+import django
+from django.conf import settings
+from django.core.management import call_command
+
+settings.configure(
+    SECRET_KEY="-",
+    SILENCED_SYSTEM_CHECKS=["notifications.W004"],
+    DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
+    INSTALLED_APPS=[
+        "django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions",
+        "notifications", "people",
+    ],
+    AUTH_USER_MODEL="people.Member",
+    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+    CHANNEL_LAYERS={"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}},
+)
+django.setup()
+from django.contrib.auth.models import Group
+from notifications import broadcast, mark_read, mute, notify
+from notifications.models import Inbox, Mute, Notification
+from notifications.reach import counts
+from people.models import Member
+
+call_command("check", fail_level="WARNING", verbosity=0)
+print("started")
+call_command("makemigrations", "people", verbosity=0)
+call_command("migrate", verbosity=0)
+call_command("makemigrations", "--check", "--dry-run", verbosity=0)
+ann = Member.objects.create(username="ann", inbox="paper")
+notify(ann, "Hello")
+mute(ann, group_key="order-7")
+group = Group.objects.create(name="all")
+ann.groups.add(group)
+row = broadcast("News", group)
+mark_read(ann, [row])
+print(counts([row])[row.pk])
+print(ann.inbox, ann.notifications.count(), ann.broadcasts.count(), group.broadcasts.count())
+ann.delete()
+print([model.objects.count() for model in (Inbox, Mute, Notification)])
+"""
+
+
+@pytest.fixture(scope="module")
+def printed(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Return what the site prints, line by line."""
+    directory: Path = tmp_path_factory.mktemp("site")
+    (directory / "people").mkdir()
+    (directory / "people/__init__.py").touch()
+    (directory / "people/models.py").write_text(MODELS)
+    ended = subprocess.run(
+        [sys.executable, "-c", SITE],
+        cwd=directory,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+    )
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout.splitlines()
+
+
+def test_a_site_with_such_names_starts(printed: list[str]) -> None:
+    assert "started" in printed
+
+
+def test_what_the_app_counts_and_deletes_is_its_own(printed: list[str]) -> None:
+    assert printed[-3:] == ["Counts(seen=1, read=1)", "paper 0 0 0", "[0, 0, 0]"]
