@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from copy import copy, deepcopy
 from typing import Any, ClassVar
 
+import django
 import pytest
 from django.core.files.base import ContentFile
 from django.db import models, transaction
@@ -217,12 +218,15 @@ def test_a_field_that_was_left_out_fires_once_it_is_known(order: Order) -> None:
 def test_an_expression_is_not_known(order: Order) -> None:
     calls = calls_of(changed="placed")
     order = Order.objects.get()
+    placed = order.placed
     save(order, placed=models.functions.Now())
     order.refresh_from_db()
     known = order.placed
     save(order, placed=timezone.now())
 
-    assert calls == [{"placed": known}]
+    # From Django 6.0 on a save reads what an expression came to.
+    told = [] if django.VERSION < (6,) else [{"placed": placed}]
+    assert calls == [*told, {"placed": known}]
 
 
 # Other ways to save
