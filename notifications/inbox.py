@@ -17,6 +17,7 @@ from .models import Content, Notification
 from .payload import is_safe_url
 from .selection import Selection
 from .standing import Standing
+from .times import local
 
 PAGE_ITEMS = 20
 
@@ -58,7 +59,7 @@ class Day:
     @property
     def label(self) -> str:
         """The day as a heading says it."""
-        today = timezone.localdate()
+        today = local(timezone.now()).date()
         if self.date == today:
             return gettext("Today")
         if self.date == today - timedelta(days=1):
@@ -174,5 +175,5 @@ def _newer(listing: Listing, anchor: Notification) -> _Piece | None:
 
 
 def _days(rows: Sequence[Notification]) -> list[Day]:
-    by_day = groupby(rows, key=lambda row: timezone.localdate(row.created))
+    by_day = groupby(rows, key=lambda row: local(row.created).date())
     return [Day(date=day, entries=[Entry(row) for row in group]) for day, group in by_day]

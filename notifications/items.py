@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from .kinds import is_critical
+from .times import aware
 
 
 class Content(Protocol):
@@ -94,4 +95,4 @@ def transient_item(fields: Mapping[str, Any], now: datetime) -> dict[str, Any]:
 def timestamp(moment: datetime) -> str:
     """Return a moment in UTC with whole seconds."""
     # Half the time of strftime(), and each item has one.
-    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
+    return f"{aware(moment).astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"

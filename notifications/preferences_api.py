@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, time
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime, parse_time
@@ -18,6 +17,7 @@ from .commands import shown
 from .items import timestamp
 from .preferences import MutedThread, Preference, QuietHours
 from .protocol import ProtocolError
+from .times import storable
 from .views import answer, api, posted, posted_json
 
 DETAIL_MAX_CHARS = 500
@@ -128,8 +128,7 @@ def _moment(value: object) -> datetime | None:
         moment = parse_datetime(value) if isinstance(value, str) else None
         if moment is None or timezone.is_naive(moment):
             raise ValueError("It is no moment with a time zone.")
-        moment = moment.astimezone(UTC)
-        return moment if settings.USE_TZ else timezone.make_naive(moment)
+        return storable(moment.astimezone(UTC))
     except (ValueError, OverflowError) as exc:
         raise ProtocolError(
             f"until is {shown(value)}; it must be null or a moment with a time zone, such as "

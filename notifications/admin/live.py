@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Any
 
 from django.utils.formats import date_format, number_format
-from django.utils.timezone import localtime
 
 from .. import census
 from ..models import Broadcast, State
 from ..reach import counts, group_pks
+from ..times import local
 
 UNKNOWN = "–"
 
@@ -57,4 +57,4 @@ def number(value: int) -> str:
 
 def moment_text(moment: datetime, style: str = "DATETIME_FORMAT") -> str:
     """Return a date and time as they are written in the language and zone in force."""
-    return date_format(localtime(moment), style)
+    return date_format(local(moment), style)

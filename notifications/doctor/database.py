@@ -5,7 +5,7 @@ What is written is rolled back.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from time import perf_counter
 
 from django.apps import apps
@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from ..conf import conf
 from ..models import Broadcast
+from ..times import storable
 from ..transactions import database
 from .findings import Finding, listed, milliseconds, well, wrong
 from .patient import Patient
@@ -72,9 +73,12 @@ def look_at_broadcasts(patient: Patient) -> Finding:
 
 def look_at_clock(patient: Patient) -> Finding:
     """Compare the database's time with this machine's."""
-    rows = MigrationRecorder(connections[database()]).migration_qs
+    connection = connections[database()]
+    rows = MigrationRecorder(connection).migration_qs
     before = timezone.now()
     there = rows.annotate(now=Now()).values_list("now", flat=True).first()
+    if there is not None and there.tzinfo is None and connection.vendor == "sqlite":
+        there = storable(there.replace(tzinfo=UTC))  # which is all that it knows
     return compared(there, before, timezone.now())
 
 

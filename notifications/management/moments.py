@@ -9,11 +9,12 @@ from django.core.exceptions import ValidationError
 from django.forms.utils import from_current_timezone
 from django.utils import timezone
 
+from ..times import aware, storable
 from .wording import dated
 
 LEGAL = "2026-12-01T08:00, or +30m, +2h, +3d from now"
 
-_FROM_NOW = re.compile(r"\+(\d+)([mhd])")
+_FROM_NOW = re.compile(r"\+([0-9]+)([mhd])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -36,7 +37,7 @@ def _read(option: str, text: str, now: datetime) -> datetime:
     try:
         moment = _from_now(text, now) or datetime.fromisoformat(text)
         # An hour around the year 1 or 9999 may be none in UTC, which is what is stored.
-        return from_current_timezone(moment).astimezone(UTC)
+        return storable(aware(from_current_timezone(moment)).astimezone(UTC))
     except ValidationError as exc:
         raise ValueError(
             f"{option} is {text!r}, when the clocks of {zone} are changed; say which hour with "

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.utils import timezone
-
 from ..models import Broadcast, State
 from ..recipients import users_of
+from ..times import local
 
 
 def counted(users: int) -> str:
@@ -17,7 +16,7 @@ def counted(users: int) -> str:
 
 def dated(moment: datetime) -> str:
     """Say when, in the current time zone."""
-    return timezone.localtime(moment).isoformat(" ", "seconds")
+    return local(moment).isoformat(" ", "seconds")
 
 
 def described(broadcast: Broadcast) -> str:
