@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .models import Broadcast, Notification, NotificationQuerySet
-from .protocol import ITEM_ID
+from .protocol import ITEM_ID, NUMBER_MAX
+from .text import short
 
 Item = Notification | Broadcast | int | str
 """How a notification is named: itself, its primary key, or its item id such as `n5120` or `b12`."""
@@ -32,13 +33,15 @@ def chosen(items: Iterable[Item]) -> Chosen:
 
 
 def _named(item: Item) -> tuple[str, int]:
-    text = item
+    text: object = item
     if isinstance(item, Notification):
         text = item.item_id
     elif isinstance(item, Broadcast):
         text = f"b{item.pk}"
-    elif isinstance(item, int) and not isinstance(item, bool):
+    elif isinstance(item, int) and not isinstance(item, bool) and 0 <= item <= NUMBER_MAX:
         text = f"n{item}"
     if isinstance(text, str) and ITEM_ID.fullmatch(text):
         return text[0], int(text[1:])
-    raise TypeError(f"{item!r} names no notification; pass the notification, its pk or its id.")
+    raise TypeError(
+        f"{short(item)} names no notification; pass the notification, its pk or its id."
+    )

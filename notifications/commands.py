@@ -8,11 +8,17 @@ from collections.abc import Mapping, Sequence
 from reprlib import Repr
 from typing import Any, NamedTuple, Never
 
-from .protocol import FRAME_MAX_BYTES, ITEM_ID, NUMBER_MAX_DIGITS, Cursor, ProtocolError
+from .protocol import (
+    FRAME_MAX_BYTES,
+    ITEM_ID,
+    NUMBER_MAX,
+    NUMBER_MAX_DIGITS,
+    Cursor,
+    ProtocolError,
+)
 
 IDS_MAX = 1000
 REF_MAX_CHARS = 200
-NUMBER_MAX = 10**NUMBER_MAX_DIGITS - 1
 SHOWN_MAX_CHARS = 60
 
 

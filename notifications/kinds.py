@@ -15,6 +15,7 @@ from django.template.loader import get_template
 from django.utils.functional import Promise
 
 from .level import Level
+from .text import plain
 
 KIND_MAX_CHARS = 100
 
@@ -65,6 +66,7 @@ def kind(
     Raises `ValueError` for a name that is taken, empty or longer than 100 characters, and for a
     level that there is none of.
     """
+    name = plain(name) if isinstance(name, str) else name
     if not isinstance(name, str) or not 0 < len(name) <= KIND_MAX_CHARS:
         raise ValueError(
             f"A kind is named {name!r}; it must be a string of 1 to {KIND_MAX_CHARS} characters, "

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from django.db.models import TextChoices
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+
+from .text import plain
 
 
 class Level(TextChoices):
@@ -17,6 +20,7 @@ class Level(TextChoices):
     @classmethod
     def checked(cls, value: object) -> str:
         """Return a level's name; raise `ValueError` with the legal ones for anything else."""
-        if value not in cls.values:
+        text = plain(value) if isinstance(value, (str, Promise)) else value
+        if text not in cls.values:
             raise ValueError(f"Unknown level {value!r}; the levels are {', '.join(cls.values)}.")
-        return cls(value).value
+        return cls(text).value

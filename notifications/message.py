@@ -19,6 +19,7 @@ from .models import DEDUPE_KEY_MAX_CHARS, Notification
 from .payload import Fields, Payload, refuse_unstorable
 from .signals import notification_created, send_on_commit
 from .terms import Terms
+from .text import plain
 
 Sayable = Payload | Mapping[str, Any] | str | Promise
 """What can be said: a title, a mapping of payload fields, or a checked payload."""
@@ -100,12 +101,13 @@ class Message:
 def _key(name: str, value: object) -> str | None:
     if value is None:
         return None
-    if not isinstance(value, str) or not 0 < len(value) <= DEDUPE_KEY_MAX_CHARS:
+    text = plain(value) if isinstance(value, (str, Promise)) else ""
+    if not 0 < len(text) <= DEDUPE_KEY_MAX_CHARS:
         raise ValueError(
             f"{name} is {value!r}; it must be a string of 1 to {DEDUPE_KEY_MAX_CHARS} characters."
         )
-    refuse_unstorable(name, value)
-    return value
+    refuse_unstorable(name, text)
+    return text
 
 
 def _moment(expires_in: timedelta | float | None) -> datetime | None:

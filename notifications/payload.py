@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -16,6 +15,7 @@ from django.utils.functional import Promise
 from . import kinds
 from .kinds import KIND_MAX_CHARS, Kind
 from .level import Level
+from .text import plain, short
 
 TITLE_MAX_CHARS = 200
 BODY_MAX_CHARS = 4000
@@ -49,16 +49,17 @@ class Payload:
     _context: Mapping[str, Any] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        name = _text("kind", self.kind, KIND_MAX_CHARS)
+        registered = kinds.find(name) or _UNREGISTERED
         checked = {
             "_context": self.data,
-            "kind": _text("kind", self.kind, KIND_MAX_CHARS),
+            "kind": name,
             "data": _json(self.data),
             "url": _url(self.url),
+            "level": Level.checked(registered.level if self.level is None else self.level),
         }
-        level = self._registered.level if self.level is None else self.level
-        checked["level"] = Level.checked(level)
-        for name, value in checked.items():
-            object.__setattr__(self, name, value)
+        for field_name, value in checked.items():
+            object.__setattr__(self, field_name, value)
         self.as_fields()
 
     @property
@@ -145,7 +146,7 @@ def _refuse_unknown_keys(value: Mapping[str, Any]) -> None:
             f"Unknown payload key {unknown[0]!r}; the keys are {', '.join(PAYLOAD_FIELDS)}. "
             "Anything else belongs into data."
         )
-    registered = kinds.find(str(value.get("kind", "")))
+    registered = kinds.find(_text("kind", value.get("kind", ""), KIND_MAX_CHARS))
     if "title" not in value and not (registered and registered.title_template):
         raise ValueError(f"The payload {dict(value)!r} has no title.")
 
@@ -153,7 +154,7 @@ def _refuse_unknown_keys(value: Mapping[str, Any]) -> None:
 def _text(name: str, value: object, limit: int) -> str:
     if not isinstance(value, (str, Promise)):
         raise TypeError(f"{name} is {value!r} ({type(value).__name__}); it must be a string.")
-    text = str(value)
+    text = plain(value)
     if len(text) > limit:
         raise ValueError(f"{name} has {len(text)} characters, the limit is {limit}: {text[:60]!r}…")
     refuse_unstorable(name, text)
@@ -174,12 +175,12 @@ def _json(value: object) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise TypeError(f"data is {value!r} ({type(value).__name__}); it must be a mapping.")
     try:
-        text = json.dumps(dict(value), cls=DjangoJSONEncoder, allow_nan=False, ensure_ascii=False)
+        text = json.dumps(_shown(value), cls=DjangoJSONEncoder, allow_nan=False, ensure_ascii=False)
         size = len(text.encode())
         plain: dict[str, Any] = json.loads(text)
     except (TypeError, ValueError, RecursionError) as exc:
         raise ValueError(
-            f"data cannot be carried as JSON ({exc}): {_short(value)}. Legal are strings, "
+            f"data cannot be carried as JSON ({exc}): {short(value)}. Legal are strings, "
             "finite numbers, booleans, None, lists, mappings with string keys, dates, decimals "
             "and UUIDs."
         ) from exc
@@ -188,8 +189,20 @@ def _json(value: object) -> dict[str, Any]:
     if _ESCAPED_NUL.search(text):
         raise ValueError("data has a NUL character, which cannot be stored.")
     if _is_deeper(plain, DATA_MAX_DEPTH):
-        raise ValueError(f"data is nested deeper than {DATA_MAX_DEPTH} levels: {_short(value)}.")
+        raise ValueError(f"data is nested deeper than {DATA_MAX_DEPTH} levels: {short(value)}.")
     return plain
+
+
+# Where json and str() differ, as with an enum or a lazy key, a value is stored as it shows.
+def _shown(value: object) -> object:
+    if isinstance(value, (str, Promise)):
+        return plain(value)
+    if isinstance(value, Mapping):
+        return {
+            _shown(key) if isinstance(key, Promise | str) else key: _shown(each)
+            for key, each in value.items()
+        }
+    return [_shown(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
 def _is_deeper(value: object, levels: int) -> bool:
@@ -197,10 +210,3 @@ def _is_deeper(value: object, levels: int) -> bool:
         return False
     inner = value.values() if isinstance(value, dict) else value
     return levels == 0 or any(_is_deeper(each, levels - 1) for each in inner)
-
-
-def _short(value: object) -> str:
-    try:
-        return reprlib.repr(value)
-    except ValueError:  # an integer of over 4,300 digits
-        return type(value).__name__

@@ -23,6 +23,7 @@ from .kinds import Kind
 from .models import GROUP_KEY_MAX_CHARS, Inbox, Mute, Notification
 from .payload import refuse_unstorable
 from .recipients import recipient_pk
+from .text import plain
 from .transactions import database
 
 
@@ -89,7 +90,7 @@ def mute(
     """
     user_pk = recipient_pk(user)
     named = _named(kind, group_key)
-    _check_kind(kind)
+    _check_kind(named["kind"])
     _check_until(until)
     with transaction.atomic(using=database()):
         Inbox.objects.ensure([user_pk])  # whoever writes looks there
@@ -113,7 +114,7 @@ def set_quiet_hours(user: object, starts: time, ends: time, time_zone: str = "")
     zone = time_zone or timezone.get_default_timezone_name()
     _check_span(starts, ends)
     _check_zone(zone)
-    _store_quiet_hours(recipient_pk(user), starts, ends, zone)
+    _store_quiet_hours(recipient_pk(user), starts, ends, plain(zone))
 
 
 @async_unsafe("You cannot call clear_quiet_hours() in async code; use `await aclear_quiet_hours`.")
@@ -151,14 +152,15 @@ def _threads(user_pk: Any, mutes: Sequence[Mute]) -> list[MutedThread]:
 def _named(kind: str, group_key: str) -> dict[str, Any]:
     if bool(kind) == bool(group_key):
         raise ValueError("Name one of the two: kind= or group_key=.")
-    for name, value in (("kind", kind), ("group_key", group_key)):
+    named = {"kind": kind, "group_key": group_key}
+    for name, value in named.items():
         if not isinstance(value, str) or len(value) > GROUP_KEY_MAX_CHARS:
             raise ValueError(
                 f"{name} is {value!r:.80}; it must be a string of 1 to {GROUP_KEY_MAX_CHARS} "
                 "characters."
             )
         refuse_unstorable(name, value)
-    return {"kind": kind, "group_key": group_key}
+    return {name: plain(value) for name, value in named.items()}
 
 
 def _check_kind(name: str) -> None:

@@ -23,7 +23,9 @@ ACK_WINDOW_FRAMES = 256
 # In characters of unacknowledged frames: what a server has to hold for a client that never reads.
 ACK_WINDOW_CHARS = 128 * 1024
 FEED_PAGE_ITEMS = 100
+# A number that comes from outside has no more: databases end at 19, and int() raises at 4,301.
 NUMBER_MAX_DIGITS = 18
+NUMBER_MAX = 10**NUMBER_MAX_DIGITS - 1
 ITEM_ID = re.compile(rf"[nb][0-9]{{1,{NUMBER_MAX_DIGITS}}}")
 """What names a notification, as in `n5120`, or a broadcast, as in `b12`."""
 
@@ -112,9 +114,16 @@ def _position(query: Mapping[str, str], name: str) -> int | None:
     text = query.get(name, "")
     if not text:
         return None
-    if not (text.isascii() and text.isdigit() and len(text) <= NUMBER_MAX_DIGITS):
+    number = whole_number(text)
+    if number is None:
         raise ProtocolError(f"{name} is {text[:40]!r}; it must be a whole number from 0.")
-    return int(text)
+    return number
+
+
+def whole_number(text: str) -> int | None:
+    """Return the number that a text from outside is; None for anything else, or too long a one."""
+    is_number = text.isascii() and text.isdigit() and len(text) <= NUMBER_MAX_DIGITS
+    return int(text) if is_number else None
 
 
 def encode(value: Any) -> str:

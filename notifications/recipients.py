@@ -45,7 +45,7 @@ def addressed(audience: Recipients) -> tuple[str | None, Any]:
             raise ValueError(
                 f"Unknown audience {audience!r}; pass 'everyone', 'staff', groups or users."
             )
-        return audience, []
+        return Audience(audience).value, []
     if isinstance(audience, Group):
         return Audience.GROUPS, [audience]
     if isinstance(audience, QuerySet):

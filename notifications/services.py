@@ -162,9 +162,9 @@ def publish(topic: str, data: Any) -> None:
     `data` is anything that `Payload.data` can hold as a value. Raises `ValueError` for a topic or
     data that cannot be sent.
     """
-    topics.check_topic(topic)
-    plain = Payload(title=topic, data={"data": data}).data["data"]
-    delivery.send_on_commit([hints.message(topic, protocol.message(topic, plain))])
+    name = topics.check_topic(topic)
+    plain = Payload(title=name, data={"data": data}).data["data"]
+    delivery.send_on_commit([hints.message(name, protocol.message(name, plain))])
 
 
 def _announced(change: Change, signal: Signal | None = None) -> int:

@@ -9,6 +9,7 @@ from django.core.signing import BadSignature, Signer
 
 from .conf import conf
 from .payload import refuse_unstorable
+from .text import plain
 
 _SALT = "notifications.topic"
 TOPIC_MAX_CHARS = 200
@@ -16,8 +17,7 @@ TOPIC_MAX_CHARS = 200
 
 def sign_topic(topic: str) -> str:
     """Return the signed name that lets its holder subscribe; check first who may."""
-    check_topic(topic)
-    return _signer().sign(topic)
+    return _signer().sign(check_topic(topic))
 
 
 def read_topic(signed: str) -> str | None:
@@ -34,8 +34,12 @@ def _signer() -> Signer:
     return Signer(salt=_SALT + (conf.SITE or ""))
 
 
-def check_topic(topic: object) -> None:
-    """Raise `ValueError` unless the topic is a name of 1 to 200 characters that can be encoded."""
+def check_topic(topic: object) -> str:
+    """Return a topic as plain text.
+
+    Raises `ValueError` unless it is a name of 1 to 200 characters that can be encoded.
+    """
     if not isinstance(topic, str) or not 0 < len(topic) <= TOPIC_MAX_CHARS:
         raise ValueError(f"topic is {topic!r}; it must be a string of 1 to {TOPIC_MAX_CHARS}.")
     refuse_unstorable("topic", topic)
+    return plain(topic)

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 from . import feed, services, standing
 from .commands import parse_ids, read_json
 from .listing import Listing
-from .protocol import OtherUserError, ProtocolError, Resume, check_user
+from .protocol import OtherUserError, ProtocolError, Resume, check_user, whole_number
 
 LIST_LIMIT_MAX = 100
 
@@ -148,8 +148,9 @@ def _posted_ids(request: HttpRequest) -> tuple[str, ...]:
 
 
 def _limit(text: str) -> int:
-    if text.isascii() and text.isdigit() and len(text) <= 9 and 0 < int(text) <= LIST_LIMIT_MAX:
-        return int(text)
+    limit = whole_number(text)
+    if limit is not None and 0 < limit <= LIST_LIMIT_MAX:
+        return limit
     raise ProtocolError(
         f"limit is {text[:20]!r}; it must be a whole number from 1 to {LIST_LIMIT_MAX}."
     )

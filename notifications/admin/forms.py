@@ -18,12 +18,15 @@ from django.utils.translation import gettext_lazy
 from ..audience import Audience
 from ..models import Broadcast
 from ..payload import Payload, is_safe_url
+from ..protocol import whole_number
 from . import rules
 
 if TYPE_CHECKING:
     BroadcastModelForm = forms.ModelForm[Broadcast]
+    GroupsChoiceField = forms.ModelMultipleChoiceField[Group]
 else:
     BroadcastModelForm = forms.ModelForm
+    GroupsChoiceField = forms.ModelMultipleChoiceField
 
 NOW, LATER = "now", "later"
 
@@ -35,6 +38,18 @@ class LinesField(forms.CharField):
 
     def to_python(self, value: Any) -> str:
         return str(super().to_python(value)).replace("\r\n", "\n")
+
+
+class GroupsField(GroupsChoiceField):
+    """Groups by their keys. Of a number that is too long Django's field asks the database."""
+
+    def clean(self, value: Any) -> Any:
+        for each in value or ():
+            if whole_number(str(each)) is None:
+                raise ValidationError(
+                    self.error_messages["invalid_pk_value"], "invalid_pk_value", {"pk": each}
+                )
+        return super().clean(value)
 
 
 class MomentField(forms.DateTimeField):
@@ -120,7 +135,7 @@ class ComposeForm(ChangeForm):
         initial=Audience.EVERYONE,
         widget=AdminRadioSelect(attrs={"class": "radiolist inline"}),
     )
-    groups = forms.ModelMultipleChoiceField(
+    groups = GroupsField(
         Group.objects.order_by("name"),
         label=gettext_lazy("Groups"),
         required=False,

@@ -22,7 +22,7 @@ PARTIALLY_PRUNED = 3
 SHOWN_FROM_ROWS = 1000
 WAY_ON = "The command can simply be run again."
 
-_AGE = re.compile(r"(\d{1,5})([dh]?)")
+_AGE = re.compile(r"([0-9]{1,5})([dh]?)")
 
 
 class Command(NotifierCommand):
