@@ -18,9 +18,11 @@ run: $(VENV)/.installed ## serve on 127.0.0.1:8000 with demo users (PORT=8001 fo
 
 test: lint unit postgresql chaos browser ## check and test everything
 
-# What a production site sets, as far as these two commands look at it.
-PRODUCTION = DEBUG=0 ALLOWED_HOSTS=example.com \
-	SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(50))')
+# manage.py with what a production site sets, whatever else stands in the environment or in var/.
+PRODUCTION = directory=$$(mktemp -d) && trap 'rm -rf "$$directory"' EXIT && \
+	env -i PATH="$$PATH" VAR_DIR="$$directory" DEBUG=0 ALLOWED_HOSTS=example.com \
+	SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(50))') \
+	$(BIN)/python manage.py
 
 lint: $(VENV)/.installed-dev ## check style, types, layers, migrations and production settings
 	@echo "== ruff"
@@ -31,11 +33,10 @@ lint: $(VENV)/.installed-dev ## check style, types, layers, migrations and produ
 	@echo "== import-linter"
 	@$(BIN)/lint-imports --no-logo
 	@echo "== migrations"
-	@$(BIN)/python manage.py makemigrations --check --dry-run
+	@$(PRODUCTION) makemigrations --check --dry-run
 	@echo "== production settings"
-	@$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
-	@export STATIC_ROOT=$$(mktemp -d) && trap "rm -rf $$STATIC_ROOT" EXIT && \
-		$(PRODUCTION) $(BIN)/python manage.py collectstatic --noinput
+	@$(PRODUCTION) check --deploy --fail-level WARNING
+	@$(PRODUCTION) collectstatic --noinput
 
 # Six processes: most of a test is waiting for a server to start.
 PYTEST = $(BIN)/python -m pytest -n 6

@@ -36,7 +36,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneByOne:
 
 @pytest.fixture(scope="session", autouse=True)
 def embedded_broker() -> Iterator[None]:
-    """Keep the embedded broker of the tests running, unless REDIS_URL names another one."""
+    """Keep the embedded broker of the tests running."""
     broker.attach()
     yield
     broker.leave()

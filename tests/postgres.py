@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psycopg
 
+from tests.environment import isolate
 from tests.servers import HOST, Process, free_port
 
 OPTIONS = {
@@ -90,6 +91,7 @@ def server_user() -> str | None:
 
 def main(command: list[str]) -> int:
     """Run `command` with a fresh PostgreSQL and return its exit code."""
+    isolate()
     # Not under a home directory, which another user may not enter.
     with tempfile.TemporaryDirectory(prefix="notifier-postgres-", dir="/tmp") as directory:
         postgres = PostgresProcess(Path(directory)).start()

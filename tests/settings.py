@@ -1,7 +1,7 @@
 """The project's settings as the tests run them: in a directory of their own, with its own broker.
 
-What is set here in the environment reaches the servers that tests start, too. DATABASE_URL and
-REDIS_URL from outside are respected, so the same suite runs on PostgreSQL.
+What is set here in the environment reaches the servers that tests start, too. On PostgreSQL they
+run by `python -m tests.postgres COMMAND…`.
 """
 
 import os
@@ -9,7 +9,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-os.environ.setdefault("DEBUG", "1")
+from tests.environment import isolate
+
+isolate()
 if "VAR_DIR" not in os.environ:
     os.environ["VAR_DIR"] = tempfile.mkdtemp(prefix="notifier-tests-")
 # Each of several test processes has a broker of its own: their users have the same keys. What a

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from bench.broadcasts import Row
+from tests.environment import isolate
 from tests.postgres import PostgresProcess
 from tests.servers import BrokerProcess
 
@@ -21,6 +22,7 @@ from tests.servers import BrokerProcess
 def main() -> int:
     """Set up, measure, and print one table."""
     options = _options()
+    isolate()
     with tempfile.TemporaryDirectory(prefix="notifier-bench-", dir="/tmp") as name:
         directory = Path(name)
         broker = BrokerProcess(directory).start()
@@ -31,7 +33,6 @@ def main() -> int:
                     "VAR_DIR": name,
                     "REDIS_URL": broker.url,
                     "DATABASE_URL": url,
-                    "DEBUG": "1",
                 }
                 _print_table(_measure(options, directory))
         finally:

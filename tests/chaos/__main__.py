@@ -15,12 +15,14 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.environment import isolate
 from tests.postgres import PostgresProcess
 
 
 def main() -> int:
     """Set up, run, print the table and return the exit code."""
     options = _options()
+    isolate()
     random.seed(options.seed)
     with tempfile.TemporaryDirectory(prefix="notifier-chaos-", dir="/tmp") as name:
         directory = Path(name)
