@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
+import pytest
 from django.db import connection
 from redis import Redis
 from redis.exceptions import RedisError
@@ -33,6 +34,8 @@ START_SECONDS = 30
 STOP_SECONDS = 15
 
 Kind = Literal["daphne", "uvicorn"]
+# Which of the two it is makes no difference to a database.
+KINDS = [pytest.param("daphne", marks=pytest.mark.one_database), "uvicorn"]
 
 
 def free_port() -> int:

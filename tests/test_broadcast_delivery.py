@@ -37,11 +37,10 @@ from notifications.subscriber import Subscriber
 from tests.conftest import StartServer
 from tests.factories import make_user, session_cookie_for
 from tests.outages import CORE_LAYER, PUBSUB_LAYER, hints_through
-from tests.servers import BrokerProcess, Kind, ServerProcess
+from tests.servers import KINDS, BrokerProcess, Kind, ServerProcess
 from tests.waiting import await_for
 from tests.wire import Frame, Wire, open_socket
 
-KINDS: list[Kind] = ["daphne", "uvicorn"]
 STEPS = [("read", True, 0), ("unread", False, 1), ("remove", None, 0), ("restore", False, 1)]
 """Commands in their order, and what a broadcast then is: read or not, and the unread count."""
 OVERTAKEN = 10 * SOCKETS_PER_SLICE

@@ -36,7 +36,7 @@ from tests.outages import (
     hint_arrives,
     hints_through,
 )
-from tests.servers import ROOT, BrokerProcess, Kind, ServerProcess
+from tests.servers import KINDS, ROOT, BrokerProcess, Kind, ServerProcess
 from tests.waiting import await_for
 from tests.wire import Wire, open_socket, open_sockets
 
@@ -74,7 +74,7 @@ def start_site(start_server: StartServer, broker: BrokerProcess, layer: str) -> 
     return start
 
 
-@pytest.fixture(params=["daphne", "uvicorn"])
+@pytest.fixture(params=KINDS)
 def site(request: pytest.FixtureRequest, start_site: StartSite) -> ServerProcess:
     return start_site(kind=request.param)
 
@@ -137,6 +137,7 @@ async def test_a_killed_broker_closes_nothing_fails_nothing_and_loses_nothing(
     assert took < 5
 
 
+@pytest.mark.one_database
 async def test_a_broker_killed_again_and_again_loses_nothing(
     start_site: StartSite, broker: BrokerProcess, alice: User, cookie: str
 ) -> None:
@@ -231,6 +232,7 @@ async def test_an_outage_is_told_once_with_what_to_do_and_the_sweep_delivers_mea
 # Absent at the start
 
 
+@pytest.mark.one_database
 async def test_a_server_that_starts_without_its_broker_welcomes_delivers_and_recovers(
     start_site: StartSite, broker: BrokerProcess, alice: User, cookie: str
 ) -> None:
@@ -306,6 +308,7 @@ async def test_what_is_published_while_the_subscription_is_cut_off_arrives_at_on
         assert is_open(wire)
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(("layer", "sweep"), [(OUR_LAYER, NO_SWEEP), (CORE_LAYER, "1")])
 async def test_a_server_that_stood_still_delivers_all_150_in_their_order(
     start_site: StartSite, alice: User, cookie: str, sweep: str

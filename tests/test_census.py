@@ -76,6 +76,7 @@ async def test_a_user_who_is_connected_to_two_processes_counts_once(
         await await_count([Online(2), Online(1)], EVERYONE, STAFF)
 
 
+@pytest.mark.one_database
 async def test_each_audience_is_counted_by_itself(
     start_server: StartServer, alice: User, bob: User
 ) -> None:
@@ -91,6 +92,7 @@ async def test_each_audience_is_counted_by_itself(
         await await_count(counts, EVERYONE, STAFF, *groups)
 
 
+@pytest.mark.one_database
 async def test_with_the_last_socket_a_user_is_gone(
     start_server: StartServer, alice: User, bob: User
 ) -> None:

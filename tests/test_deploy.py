@@ -16,7 +16,7 @@ from notifications import anotify
 from notifications.audience import user_group
 from tests.conftest import StartServer
 from tests.factories import make_user, session_cookie_for
-from tests.servers import Kind, ServerProcess
+from tests.servers import KINDS, Kind, ServerProcess
 from tests.waiting import await_for
 from tests.wire import Frame, Wire, open_socket
 
@@ -27,7 +27,7 @@ ACK_EVERY = 64
 AHEAD_MAX = 5
 
 
-@pytest.fixture(params=["daphne", "uvicorn"])
+@pytest.fixture(params=KINDS)
 def server(request: pytest.FixtureRequest, start_server: StartServer) -> ServerProcess:
     kind: Kind = request.param
     return start_server(kind=kind, env=NO_SWEEP)
@@ -155,6 +155,7 @@ async def test_every_socket_of_a_server_that_ends_gets_1012(
     assert "Traceback" not in server.log_text()
 
 
+@pytest.mark.one_database
 async def test_a_notification_reaches_the_sockets_of_every_server(
     both: list[ServerProcess], alice: User, cookie: str
 ) -> None:
@@ -174,6 +175,7 @@ async def test_a_notification_reaches_the_sockets_of_every_server(
     assert (read["id"], read["read"]) == (here["id"], True)
 
 
+@pytest.mark.one_database
 async def test_a_log_out_on_one_server_closes_the_sockets_of_the_other(
     both: list[ServerProcess], cookie: str
 ) -> None:

@@ -18,7 +18,7 @@ from tests.conftest import StartServer
 from tests.factories import make_user, session_cookie_for
 from tests.recording import RecordingLayer
 from tests.scripts import StartScript, run_together
-from tests.servers import ServerProcess
+from tests.servers import KINDS, ServerProcess
 from tests.waiting import await_for, wait_for
 from tests.wire import Frame, Wire, open_socket
 
@@ -109,7 +109,7 @@ async def test_a_scheduled_one_goes_out_by_itself_within_two_seconds(
     assert 0 <= late_seconds < LATE_SECONDS_MAX
 
 
-@pytest.mark.parametrize("kind", ["daphne", "uvicorn"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_one_that_was_due_with_no_server_running_goes_out_when_one_starts(
     start_server: StartServer, alice: User, kind: str
 ) -> None:

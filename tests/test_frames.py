@@ -16,7 +16,7 @@ from notifications.frames import AsgiConnection, BroadcastFrames, Frame
 from notifications.protocol import Cursor, items_frame
 from notifications.sockets import Socket
 from tests.factories import make_user, session_cookie_for
-from tests.servers import Kind, ServerProcess
+from tests.servers import KINDS, Kind, ServerProcess
 from tests.waiting import await_for
 from tests.wire import open_socket
 
@@ -115,7 +115,7 @@ def test_a_server_that_offers_nothing_is_written_to_by_send(scope: dict[str, Any
     assert connection.send is sent
 
 
-@pytest.mark.parametrize("kind", ["daphne", "uvicorn"])
+@pytest.mark.parametrize("kind", KINDS)
 async def test_an_answer_repeats_a_ref_that_is_no_text(
     shared_server: Callable[[Kind], ServerProcess], transactional_db: None, kind: Kind
 ) -> None:

@@ -19,7 +19,7 @@ from notifications.protocol import ProtocolError, Resume, error
 from notifications.selection import Selection
 from notifications.topics import read_topic, sign_topic
 from tests.factories import make_user, session_cookie_for
-from tests.servers import Kind, ServerProcess
+from tests.servers import KINDS, Kind, ServerProcess
 from tests.wire import open_socket
 
 DEEP = 900
@@ -92,7 +92,7 @@ STRANGE_TOPICS = ["\\ud800:abc", "\\ud800", "a\\u0000:b", ":", "\\udfff:\\ud800"
 
 
 @pytest.mark.one_database
-@pytest.mark.parametrize("kind", ["daphne", "uvicorn"])
+@pytest.mark.parametrize("kind", KINDS)
 async def test_each_strange_frame_gets_its_error_and_the_socket_stays(
     kind: Kind, shared_server: Callable[[Kind], ServerProcess], transactional_db: None
 ) -> None:

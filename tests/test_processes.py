@@ -117,6 +117,7 @@ async def assert_told_once(tab: Wire, alice: User, *titles: str) -> None:
     assert (marker["title"], marker["seq"]) == ("marker", len(titles) + 1)
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     ("path", "title"),
     [
@@ -143,6 +144,7 @@ async def test_notify_in_an_async_view_says_what_to_call_instead(
     assert not await Notification.objects.aexists()
 
 
+@pytest.mark.one_database
 async def test_a_view_under_wsgi(
     run: Run, tmp_path: Path, alice: User, cookie: str, tab: Wire
 ) -> None:
@@ -157,6 +159,7 @@ async def test_a_view_under_wsgi(
     await assert_told_once(tab, alice, *titles)
 
 
+@pytest.mark.one_database
 async def test_a_management_command(alice: User, tab: Wire) -> None:
     env = {**ENV, "DATABASE_URL": await sync_to_async(database_url)()}
     await sync_to_async(run_command)("tell", "alice", env=env)
@@ -174,6 +177,7 @@ def run_command(*arguments: str, env: dict[str, str]) -> None:
     )
 
 
+@pytest.mark.one_database
 async def test_a_celery_worker_that_forks(run: Run, tmp_path: Path, alice: User, tab: Wire) -> None:
     await sync_to_async(run)(CeleryProcess(tmp_path / "celery.log"))
 

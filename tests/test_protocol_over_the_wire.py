@@ -14,7 +14,7 @@ from notifications.models import Inbox, Notification
 from notifications.topics import sign_topic
 from tests.conftest import StartServer
 from tests.factories import make_user, session_cookie_for
-from tests.servers import Kind, ServerProcess
+from tests.servers import KINDS, Kind, ServerProcess
 from tests.waiting import await_for
 from tests.wire import Frame, Wire, open_socket, open_sockets
 
@@ -22,9 +22,6 @@ ITEM_FIELDS = {
     *("stream", "seq", "id", "kind", "level", "title", "body", "url", "data"),
     *("created", "expires", "read", "removed"),
 }
-
-
-KINDS: list[Kind] = ["daphne", "uvicorn"]
 
 
 @pytest.fixture(params=KINDS)

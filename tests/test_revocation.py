@@ -22,7 +22,7 @@ from notifications.testing import NotificationClient
 from tests.conftest import StartServer
 from tests.factories import make_user, session_cookie_for, session_for
 from tests.outages import hints_through
-from tests.servers import BrokerProcess, Kind, ServerProcess
+from tests.servers import KINDS, BrokerProcess, Kind, ServerProcess
 from tests.wire import Frame, Wire, open_socket
 
 NO_SWEEP = "300"
@@ -151,6 +151,7 @@ async def assert_revoked(
         assert await hears(bobs, cast.bob, deadline)
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(("revoke", "code", "ends_both"), REVOCATIONS)
 async def test_whoever_may_no_longer_listen_is_closed_at_once_and_nobody_else(
     start_server: StartServer, revoke: Revocation, code: int, ends_both: bool
@@ -161,6 +162,7 @@ async def test_whoever_may_no_longer_listen_is_closed_at_once_and_nobody_else(
     await assert_revoked(cast, revoke, code, ends_both, AT_ONCE_SECONDS)
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(("revoke", "code", "ends_both"), REVOCATIONS)
 async def test_without_a_broker_they_are_closed_within_a_sweep(
     start_server: StartServer,
@@ -178,6 +180,7 @@ async def test_without_a_broker_they_are_closed_within_a_sweep(
     await assert_revoked(cast, revoke, code, ends_both, ONE_SWEEP_SECONDS)
 
 
+@pytest.mark.one_database
 async def test_the_session_that_changed_the_password_goes_on(start_server: StartServer) -> None:
     site = await sync_to_async(start_server)(env={"NOTIFICATIONS_SWEEP_SECONDS": NO_SWEEP})
     cast = await sync_to_async(make_cast)(site)
@@ -222,7 +225,7 @@ def make_expiring_session(user: User) -> str:
     return str(session.session_key)
 
 
-@pytest.mark.parametrize("kind", ["daphne", "uvicorn"])
+@pytest.mark.parametrize("kind", KINDS)
 async def test_a_session_that_expires_closes_its_sockets_without_a_hint_or_a_sweep(
     start_server: StartServer, kind: Kind
 ) -> None:
@@ -242,6 +245,7 @@ async def test_a_session_that_expires_closes_its_sockets_without_a_hint_or_a_swe
         assert await hears(other, cast.alice, AT_ONCE_SECONDS)
 
 
+@pytest.mark.one_database
 async def test_a_session_that_was_prolonged_meanwhile_keeps_its_sockets(
     start_server: StartServer,
 ) -> None:
@@ -260,6 +264,7 @@ async def test_a_session_that_was_prolonged_meanwhile_keeps_its_sockets(
         assert await hears(prolonged, cast.alice, AT_ONCE_SECONDS)
 
 
+@pytest.mark.one_database
 async def test_a_log_in_elsewhere_closes_nothing(start_server: StartServer) -> None:
     site = await sync_to_async(start_server)(env={"NOTIFICATIONS_SWEEP_SECONDS": NO_SWEEP})
     cast = await sync_to_async(make_cast)(site)

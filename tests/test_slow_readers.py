@@ -21,7 +21,7 @@ from notifications.protocol import ACK_WINDOW_CHARS
 from tests.conftest import StartServer
 from tests.factories import make_user, session_cookie_for
 from tests.outages import Stopwatch
-from tests.servers import ServerProcess
+from tests.servers import KINDS, ServerProcess
 from tests.waiting import await_for
 from tests.wire import Wire, open_socket, open_sockets
 
@@ -36,7 +36,7 @@ GROWTH_MAX_KB = 4 * ACK_WINDOW_CHARS // 1024 * NEVER_READING
 LONG = {"title": "Long", "body": "x" * 4000, "data": {"filler": "y" * 15_000}}
 
 
-@pytest.fixture(params=["daphne", "uvicorn"])
+@pytest.fixture(params=KINDS)
 def server(request: pytest.FixtureRequest, start_server: StartServer) -> ServerProcess:
     return start_server(kind=request.param, env={"NOTIFICATIONS_SWEEP_SECONDS": NO_SWEEP})
 

@@ -18,13 +18,12 @@ from notifications.models import Inbox
 from tests.conftest import StartServer
 from tests.factories import make_user, session_cookie_for, session_for
 from tests.processes.views import SLOW_SECONDS
-from tests.servers import Kind, ServerProcess
+from tests.servers import KINDS, Kind, ServerProcess
 from tests.waiting import await_for
 from tests.wire import Wire, open_socket
 
 pytestmark = pytest.mark.one_database
 
-KINDS: list[Kind] = ["daphne", "uvicorn"]
 SLOW_REQUESTS = 60
 FEW_FILES = 256
 
