@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import wraps
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from . import feed, services, standing
 from .commands import parse_ids, read_json
+from .items import timestamp
 from .listing import Listing
 from .protocol import OtherUserError, ProtocolError, Resume, check_user, whole_number
 
@@ -41,9 +43,11 @@ def api(view: View) -> View:
 
 
 def answer(request: HttpRequest, content: dict[str, Any]) -> HttpResponse:
-    """Return JSON with a good CSRF token in a header."""
+    """Return JSON with a good CSRF token and the time in headers."""
     # The token of a page that stays open ends when its user logs in again in another tab.
-    return JsonResponse(content, headers={"X-CSRFToken": get_token(request)})
+    # A page counts by this time, because that of its own computer may be wrong.
+    headers = {"X-CSRFToken": get_token(request), "X-Server-Time": timestamp(datetime.now(UTC))}
+    return JsonResponse(content, headers=headers)
 
 
 def posted_json(request: HttpRequest, example: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from html import unescape
 from typing import Any
 
@@ -22,6 +23,7 @@ from django.utils.translation import gettext
 
 from .. import standing
 from ..feed import StartingPoint, starting_point
+from ..items import timestamp
 from ..level import Level
 from ..models import Inbox
 from ..protocol import SOCKET_PATH
@@ -51,6 +53,7 @@ def notifications_widget(context: Context, bell: bool = True) -> dict[str, Any]:
         "quiet": _quiet(stood.inbox),
         "user_pk": str(request.user.pk),
         "socket": get_script_prefix() + SOCKET_PATH,
+        "now": timestamp(datetime.now(UTC)),
         "login_url": redirect_to_login(request.get_full_path()).url,
         # From the page, because settings may hide the cookie from scripts or do without it.
         "csrf": get_token(request),

@@ -137,11 +137,12 @@ def tab(visit: NewVisitor, alice: User) -> Tab:
 def open_bare(browser: Browser, visitors: list[Visitor]) -> NewBare:
     """Return a function that opens a bare page with the widget and returns its played server, too.
 
-    With `clocked=True` time passes on the page only when the test says so.
+    With `clocked=True` time passes on the page only when the test says so; `script` runs first.
     """
 
-    def new(*, clocked: bool = False, **options: Any) -> Bare:
+    def new(*, clocked: bool = False, script: str = "", **options: Any) -> Bare:
         visitors.append(Visitor(browser, SITE, **options))
+        visitors[-1].context.add_init_script(script)
         tab = visitors[-1].blank()
         server = PlayedServer(tab.page)
         if clocked:

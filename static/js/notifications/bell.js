@@ -3,6 +3,7 @@
 import { Desktop } from "./desktop.js";
 import { TemplateElement, announce, arrange, fillIn, parts, say, stamp, tell } from "./dom.js";
 import { Menu } from "./menu.js";
+import { attempt, locale, serverTime } from "./platform.js";
 import { badgeOf } from "./store.js";
 
 const ROWS_MAX = 20;
@@ -29,18 +30,21 @@ export class NotificationBell extends TemplateElement {
   connectedCallback() {
     super.connectedCallback();
     const { panel } = this.parts;
-    if (this.#connection && panel.showPopover) {
+    if (!this.#connection) {
+      return;
+    }
+    if (panel.showPopover) {
       this.#menu = new Menu(panel);
       this.#becomeButton();
-      this.on(this.#connection.store, "change", () => this.#render());
       // Complete before it shows: the keys that open it go to its first or its last line.
       this.on(panel, "beforetoggle", ({ newState }) => newState === "open" && this.#arrange());
       this.on(panel, "toggle", ({ newState }) => this.#toggled(newState === "open"));
       this.on(panel, "keydown", (event) => this.#pressed(event));
       this.on(panel, "click auxclick", (event) => this.#clicked(event));
       this.on(panel, "animationend", ({ target }) => this.#settle(target.closest("[part=row]")));
-      this.#render();
     }
+    this.on(this.#connection.store, "change", () => this.#render());
+    this.#render();
   }
 
   disconnectedCallback() {
@@ -57,12 +61,16 @@ export class NotificationBell extends TemplateElement {
     this.on(bell, "keydown", (event) => {
       if (event.key === "ArrowDown" || event.key === "ArrowUp") {
         event.preventDefault();
-        panel.showPopover();
+        attempt(() => panel.showPopover());
       }
       if (event.key === "ArrowUp") {
         this.#menu.focusLast();
       }
     });
+  }
+
+  #hide() {
+    attempt(() => this.parts.panel.hidePopover());
   }
 
   #toggled(isOpen) {
@@ -90,11 +98,13 @@ export class NotificationBell extends TemplateElement {
   }
 
   #render() {
-    const { badge, bell, content, panel } = this.parts;
+    const { bell, content, inbox, panel } = this.parts;
     const { unread } = this.#connection.store;
-    badge.hidden = !unread;
-    badge.textContent = badgeOf(unread);
-    bell.ariaLabel = unread ? fillIn(bell, unread) : panel.ariaLabel;
+    for (const badge of this.shadowRoot.querySelectorAll("[part=badge]")) {
+      badge.hidden = !unread;
+      badge.textContent = badgeOf(unread);
+    }
+    bell.ariaLabel = inbox.ariaLabel = unread ? fillIn(bell, unread) : panel.ariaLabel;
     if (bell.ariaExpanded === "true") {
       this.#menu.keepFocus(content, () => this.#arrange());
     }
@@ -128,8 +138,7 @@ export class NotificationBell extends TemplateElement {
     row.toggleAttribute("data-unread", !read);
     row.firstElementChild.ariaLabel = title;
     toggle.dataset.verb = read ? "unread" : "read";
-    time.dateTime = created;
-    showTime(time, new Date(created));
+    showTime(time, created);
     return row;
   }
 
@@ -141,7 +150,7 @@ export class NotificationBell extends TemplateElement {
         this.emit("follow", row.item);
       }
       if (!button && !ctrlKey && !metaKey) {
-        this.parts.panel.hidePopover();
+        this.#hide();
       }
     } else if (choice && !button) {
       this.#act(choice.dataset.verb, row);
@@ -152,7 +161,8 @@ export class NotificationBell extends TemplateElement {
     if (verb === "load") {
       this.#load();
     } else if (verb === "toggle") {
-      this.#desktop.toggle().then(() => this.#render());
+      const render = () => this.#render();
+      this.#desktop.toggle().then(render, render);
     } else {
       this.#command(verb, row);
     }
@@ -175,28 +185,32 @@ export class NotificationBell extends TemplateElement {
   }
 
   #pressed(event) {
-    const { bell, panel } = this.parts;
+    const { bell } = this.parts;
     const row = event.target.closest("[part=row]");
+    const leave = () => {
+      this.#hide();
+      bell.focus();
+    };
     if (event.key === "Tab") {
-      panel.hidePopover();
-      bell.focus(); // from where it goes on
-      return;
+      leave(); // and the key goes on from the bell
+    } else {
+      const remove = () => row && this.#act("remove", row);
+      this.#menu.pressed(event, { Delete: remove, Escape: leave });
     }
-    this.#menu.pressed(event, {
-      Delete: () => row && this.#act("remove", row),
-      Escape: () => {
-        panel.hidePopover();
-        bell.focus();
-      },
-    });
   }
 }
 
-function showTime(time, date) {
-  const lang = document.documentElement.lang || "en";
-  const format = new Intl.RelativeTimeFormat(lang, { numeric: "auto", style: "short" });
-  const age = (Date.now() - date) / 1000;
+function showTime(time, created) {
+  const date = new Date(created);
+  time.dateTime = created;
+  time.title = attempt(() => date.toLocaleString(locale())) ?? created;
+  time.textContent = attempt(() => ago(date)) ?? time.title;
+}
+
+// What another clock has dated is never in the future.
+function ago(date) {
+  const format = new Intl.RelativeTimeFormat(locale(), { numeric: "auto", style: "short" });
+  const age = Math.max(0, serverTime() - date) / 1000;
   const [unit, size] = UNITS_S.find(([, size]) => age >= size);
-  time.title = date.toLocaleString(lang);
-  time.textContent = format.format(-Math.trunc(age / size), unit);
+  return format.format(-Math.trunc(age / size), unit);
 }

@@ -1,6 +1,7 @@
 // One user's notifications in this tab, live: who brings the frames, and commands.
 
 import { Http } from "./http.js";
+import { now } from "./platform.js";
 import { Poller } from "./poller.js";
 import { CLOSE_CODES, OTHER_USER } from "./protocol.js";
 import { NotificationSocket } from "./socket.js";
@@ -28,7 +29,7 @@ export class Connection extends EventTarget {
   #status = {};
   #failures = 0;
   #wasOnline = false;
-  #watchedAt = 0;
+  #watchedAt = -WATCHED_MS;
   #listening;
 
   constructor({ socket, user, feed, csrf, csrfHeader, ...start }) {
@@ -61,7 +62,7 @@ export class Connection extends EventTarget {
 
   /** Whether this is the one tab that should speak up because nobody looks at any. */
   get isUnwatched() {
-    const isWatched = !document.hidden || Date.now() - this.#watchedAt < WATCHED_MS;
+    const isWatched = !document.hidden || now() - this.#watchedAt < WATCHED_MS;
     return this.#tabs.isLeading && !isWatched;
   }
 
@@ -159,7 +160,7 @@ export class Connection extends EventTarget {
 
   #hear({ isLeading, isHidden, before, ...frame }) {
     if (frame.type === "ping") {
-      this.#watchedAt = isHidden ? this.#watchedAt : Date.now();
+      this.#watchedAt = isHidden ? this.#watchedAt : now();
       this.#post(this.#status);
     } else if (ASKED.includes(frame.type)) {
       this.#serve(frame);

@@ -1,6 +1,6 @@
 // The browser's own notifications, for when no tab is in sight; asked for on a click only.
 
-import { recall, remember } from "./storage.js";
+import { attempt, recall, remember } from "./platform.js";
 
 /** What one user of this browser wants of them. */
 export class Desktop {
@@ -12,7 +12,7 @@ export class Desktop {
 
   /** "on", "off", "denied" by the user, or "none" where there is no such thing. */
   get state() {
-    const { permission } = globalThis.Notification ?? { permission: "none" };
+    const permission = attempt(() => Notification.permission) ?? "none";
     const isOn = permission === "granted" && recall(this.#key);
     return isOn ? "on" : permission.replace(/granted|default/, "off");
   }
@@ -28,14 +28,15 @@ export class Desktop {
   /** Show an item; a click brings the tab to the front and calls `follow`. */
   show({ id, title, body }, follow) {
     if (this.state === "on") {
-      try {
+      // Android refuses: it shows those of service workers only.
+      attempt(() => {
         const shown = new Notification(title, { body, tag: `${this.#user} ${id}` });
         shown.onclick = () => {
           window.focus();
           shown.close();
           follow();
         };
-      } catch {} // Android shows those of service workers only
+      });
     }
   }
 

@@ -1,5 +1,6 @@
 // What the elements share; a Django template wrote their markup.
 
+import { attempt } from "./platform.js";
 import { LEVELS } from "./protocol.js";
 
 const GATHER_MS = 150;
@@ -107,5 +108,6 @@ export function say(element, item) {
  * "\" as "/", so "/\t/evil" would leave the site.
  */
 export function isSafe(url) {
-  return /^(\/(?!\/)|https?:\/\/)[^\\\s\p{C}]*$/iu.test(url) && URL.canParse(url, location.href);
+  const isPlain = /^(\/(?!\/)|https?:\/\/)[^\\\s\p{C}]*$/iu.test(url);
+  return isPlain && !!attempt(() => new URL(url, location.href));
 }

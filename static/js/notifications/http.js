@@ -1,5 +1,7 @@
 // The HTTP side of the protocol.
 
+import { learnTime, timely } from "./platform.js";
+
 const LATEST = 50;
 
 /**
@@ -41,7 +43,11 @@ export class Http {
     });
   }
 
-  async #call(path, options) {
+  #call(path, options) {
+    return timely(this.#request(path, options));
+  }
+
+  async #request(path, options) {
     const url = new URL(path, this.#url);
     if (this.#user) {
       url.searchParams.set("user", this.#user);
@@ -55,6 +61,7 @@ export class Http {
       throw response;
     }
     this.#csrf = response.headers.get("X-CSRFToken") ?? this.#csrf; // a new log-in has a new one
+    learnTime(response.headers.get("X-Server-Time"));
     return response.json();
   }
 }

@@ -1,11 +1,12 @@
 // Keeps the inbox page true: when something has changed, the server draws it anew.
 
+import { timely } from "./platform.js";
 import { inTurn } from "./turns.js";
 
 const inbox = document.querySelector("[data-inbox]");
 
 const draw = inTurn(async () => {
-  const html = await (await fetch(location.href)).text();
+  const html = await timely(fetch(location.href).then((answer) => answer.text()));
   const drawn = new DOMParser().parseFromString(html, "text/html").querySelector("[data-inbox]");
   if (drawn?.dataset.inbox === inbox.dataset.inbox) {
     replace(drawn.childNodes);
@@ -46,7 +47,7 @@ for (const type of ["click", "auxclick"]) {
   inbox.addEventListener(type, ({ target, button }) => {
     const { id } = target.closest("a[data-id]")?.dataset ?? {};
     if (id && button < 2) {
-      document.querySelector("notification-toasts").connection.read([id]).catch(() => {});
+      document.querySelector("notification-toasts").connection?.read([id]).catch(() => {});
     }
   });
 }

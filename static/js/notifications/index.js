@@ -4,6 +4,7 @@ import { NotificationBell } from "./bell.js";
 import { Connection, connect } from "./connection.js";
 import { Desktop } from "./desktop.js";
 import { isSafe } from "./dom.js";
+import { attempt, learnTime, serverTime } from "./platform.js";
 import { CLOSE_CODES, OTHER_USER } from "./protocol.js";
 import { isQuiet } from "./quiet.js";
 import { Seen, notBeforeSeen } from "./seen.js";
@@ -55,6 +56,7 @@ class LiveToasts extends NotificationToasts {
 
   #makeConnection() {
     const { epoch, u, b, unread, ...options } = this.dataset;
+    learnTime(options.now);
     const cursor = notBeforeSeen(options.user, epoch, { u: +u, b: +b });
     const connection = new Connection({ ...options, epoch, cursor, unread: +unread });
     this.#seen = new Seen(connection);
@@ -89,10 +91,11 @@ class LiveToasts extends NotificationToasts {
   }
 
   #consider({ item, previous }) {
+    learnTime(item.created);
     if (item.read && !previous?.read) {
       this.#emit("notification-read", { item });
     }
-    if (item.removed || item.read || Date.parse(item.expires) <= Date.now()) {
+    if (item.removed || item.read || Date.parse(item.expires) <= serverTime(0)) {
       this.remove(item.id);
     } else if (!this.#isToShow(item, previous)) {
       this.#showAgain(item);
@@ -167,18 +170,11 @@ class LiveToasts extends NotificationToasts {
 }
 
 class LiveBell extends NotificationBell {
-  #isWired = false;
-
-  connectedCallback() {
-    super.connectedCallback();
-    if (!this.#isWired) {
-      this.#isWired = true;
-      queueMicrotask(() => this.#wire()); // its toasts may stand behind it
-    }
-  }
-
-  #wire() {
-    this.connection = document.querySelector("notification-toasts")?.connection;
+  constructor() {
+    super();
+    queueMicrotask(() => {
+      this.connection = document.querySelector("notification-toasts")?.connection;
+    });
   }
 }
 
@@ -195,5 +191,6 @@ function showCount(unread) {
   document.title = (unread ? `(${badgeOf(unread)}) ` : "") + document.title.replace(COUNT, "");
 }
 
-customElements.define("notification-toasts", LiveToasts);
-customElements.define("notification-bell", LiveBell);
+// A page that loads this module twice keeps the first.
+attempt(() => customElements.define("notification-toasts", LiveToasts));
+attempt(() => customElements.define("notification-bell", LiveBell));

@@ -59,7 +59,7 @@ export class Menu {
 
   get #choices() {
     const choices = this.#panel.querySelectorAll("[role=menuitem]");
-    return [...choices].filter((choice) => choice.checkVisibility());
+    return [...choices].filter((choice) => choice.getClientRects().length);
   }
 
   get #lines() {

@@ -1,17 +1,17 @@
 // Quiet hours. The server knows those of each user; what goes out to all is compared here.
 
+import { attempt, serverTime } from "./platform.js";
+
 /** Tell whether an item shall not pop up, in hours such as "22:00 07:00 Europe/Berlin". */
 export function isQuiet({ quiet, stream, critical }, hours) {
   return quiet || (stream === "b" && !critical && hours && isNow(hours));
 }
 
+// Never in a zone that this browser does not know.
 function isNow(hours) {
   const [from, until, timeZone] = hours.split(" ");
-  try {
-    const now = new Date().toLocaleTimeString("en-GB", { timeZone });
-    const isPast = from <= now;
-    return from < until ? isPast && now < until : isPast || now < until;
-  } catch {
-    return false; // a zone that this browser does not know
-  }
+  const date = new Date(serverTime());
+  const now = attempt(() => date.toLocaleTimeString("en-GB", { timeZone }));
+  const isPast = from <= now;
+  return from < until ? isPast && now < until : isPast || now < until;
 }

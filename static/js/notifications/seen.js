@@ -1,6 +1,6 @@
 // What was on a visible screen for a second; the next page starts after it.
 
-import { recall, remember } from "./storage.js";
+import { recall, remember } from "./platform.js";
 
 const ON_SCREEN_MS = 1_000;
 const keyOf = (user) => `notifications-seen ${user}`;

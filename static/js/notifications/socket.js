@@ -1,5 +1,6 @@
 // The transport: one WebSocket that is kept alive and resumed. No DOM, no items.
 
+import { attempt, now } from "./platform.js";
 import { SERVER_FRAMES, VERSION, backoff, between, isFinal, waitAfter } from "./protocol.js";
 
 const WELCOME_WITHIN_MS = 20_000;
@@ -8,6 +9,7 @@ const HEARTBEAT_GRACE_MS = 5_000;
 const BEHIND_GRACE_MS = 4_000;
 const STABLE_MS = 30_000;
 const ACK_EVERY = 64;
+const OPEN = 1; // WebSocket.OPEN, which is missing where there are no sockets
 
 /**
  * Calls `take(frame)` for what comes and `told({ status, code, reason })` for `connecting`,
@@ -44,28 +46,28 @@ export class NotificationSocket {
   close() {
     clearTimeout(this.#timer);
     clearTimeout(this.#behindTimer);
-    if (Date.now() - this.#onlineSince >= STABLE_MS) {
+    if (now() - this.#onlineSince >= STABLE_MS) {
       this.#retries = 0;
     }
     this.#onlineSince = Infinity;
     this.#unacked = 0;
     const socket = this.#socket;
     this.#socket = null;
-    socket?.close();
+    attempt(() => socket?.close());
   }
 
   /** Retry at once, or make a socket that looks open prove that it is alive. */
   wake() {
     if (this.#socket) {
       this.#probe(0);
-    } else if (Date.now() >= this.#retryNotBefore) {
+    } else if (now() >= this.#retryNotBefore) {
       this.open();
     }
   }
 
   /** Send a frame and return whether there was a way. */
   send(frame) {
-    const isOpen = this.#socket?.readyState === WebSocket.OPEN;
+    const isOpen = this.#socket?.readyState === OPEN;
     if (isOpen) {
       this.#socket.send(JSON.stringify(frame));
     }
@@ -78,7 +80,11 @@ export class NotificationSocket {
     const url = new URL(this.#url, location.href);
     url.protocol = url.protocol.replace("http", "ws");
     url.search = new URLSearchParams({ v: VERSION, ...this.#query() });
-    const socket = (this.#socket = new WebSocket(url));
+    const socket = (this.#socket = attempt(() => new WebSocket(url)));
+    if (!socket) {
+      this.#closed(0, "refused"); // by a policy of the page
+      return;
+    }
     // A dropped socket may still have events in the queue.
     const whileCurrent = (act) => (event) => socket === this.#socket && act(event);
     socket.onmessage = whileCurrent(({ data }) => this.#receive(data));
@@ -101,7 +107,7 @@ export class NotificationSocket {
 
   #receive(text) {
     this.#listen();
-    const frame = parse(text);
+    const frame = attempt(() => JSON.parse(text));
     if (SERVER_FRAMES.includes(frame?.type)) {
       this.#on.take(frame);
       this.#note(frame);
@@ -112,7 +118,7 @@ export class NotificationSocket {
     this.#unacked += items?.length ?? 1;
     if (type === "welcome") {
       this.#patienceMs = 2_000 * heartbeat + HEARTBEAT_GRACE_MS;
-      this.#onlineSince = Date.now();
+      this.#onlineSince = now();
       this.#listen();
       this.#tell("online");
     }
@@ -140,7 +146,7 @@ export class NotificationSocket {
   #closed(code, reason, wait = waitAfter(code)) {
     this.close();
     const isOver = isFinal(code);
-    this.#retryNotBefore = isOver ? Infinity : Date.now() + wait;
+    this.#retryNotBefore = isOver ? Infinity : now() + wait;
     if (!isOver) {
       this.#timer = setTimeout(() => this.open(), wait ?? backoff(this.#retries++));
     }
@@ -149,13 +155,5 @@ export class NotificationSocket {
 
   #tell(status, code = 0, reason = "") {
     this.#on.told({ type: "status", status, code, reason });
-  }
-}
-
-function parse(text) {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
   }
 }

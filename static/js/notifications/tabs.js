@@ -1,10 +1,15 @@
 // One tab of a browser leads and tells the others what it hears. No network, no items.
 
+import { attempt } from "./platform.js";
+
 const PING_MS = 800;
+const STEAL_AFTER_PINGS = 2;
+const ALONE_AFTER_PINGS = 5;
 
 /**
  * Calls `lead()`, `follow()` and `hear(message)`. The browser passes the lead on when its tab dies;
- * from one that hangs a visible tab takes it. Without a name or these APIs every tab leads.
+ * from one that hangs a visible tab takes it. Without a name, and where the browser refuses locks or
+ * a channel or never answers, every tab leads.
  */
 export class Tabs {
   isLeading = false;
@@ -14,7 +19,8 @@ export class Tabs {
   #waiting;
   #release;
   #pings;
-  #unanswered = false;
+  #unanswered = 0;
+  #hasHeard = false;
 
   constructor(name, on) {
     this.#name = name;
@@ -26,12 +32,12 @@ export class Tabs {
     if (this.#pings) {
       return;
     }
-    if (!this.#name || !navigator.locks || !globalThis.BroadcastChannel) {
+    this.#channel ??= attempt(() => this.#openChannel());
+    if (!this.#channel) {
       this.#lead();
       return;
     }
-    this.#channel ??= new BroadcastChannel(this.#name);
-    this.#channel.onmessage = ({ data }) => this.#hear(data);
+    this.#unanswered = 0;
     this.#pings = setInterval(() => this.#tick(), PING_MS);
     this.#compete();
     this.ping();
@@ -53,8 +59,8 @@ export class Tabs {
   }
 
   post(message) {
-    const { isLeading } = this;
-    this.#channel?.postMessage({ ...message, isLeading, isHidden: document.hidden });
+    const about = { isLeading: this.isLeading, isHidden: document.hidden };
+    attempt(() => this.#channel?.postMessage({ ...message, ...about }));
   }
 
   /** Ask the leading tab how it is. */
@@ -68,19 +74,39 @@ export class Tabs {
     this.#compete({ steal: true });
   }
 
-  #compete(options) {
+  #openChannel() {
+    const channel = this.#name && navigator.locks && new BroadcastChannel(this.#name);
+    channel.onmessage = ({ data }) => this.#hear(data);
+    return channel;
+  }
+
+  async #compete(options) {
     this.#waiting = new AbortController();
     const { signal } = this.#waiting;
     const lead = () => !signal.aborted && this.#lead();
-    navigator.locks.request(this.#name, options ?? { signal }, lead).catch(({ name }) => {
-      if (this.isLeading) {
-        this.isLeading = false;
-        this.#on.follow();
-        this.#compete();
-      } else if (name !== "AbortError") {
-        this.#lead(); // a sandboxed page may not lock
+    try {
+      await navigator.locks.request(this.#name, options ?? { signal }, lead);
+    } catch {
+      if (!signal.aborted) {
+        this.#lost();
       }
-    });
+    }
+  }
+
+  // It was taken, or a sandboxed page may not lock. A tab that nothing reaches would take it back.
+  #lost() {
+    if (this.isLeading && this.#hasHeard) {
+      this.isLeading = false;
+      this.#on.follow();
+      this.#compete();
+    } else {
+      this.#leadAlone();
+    }
+  }
+
+  #leadAlone() {
+    this.leave();
+    this.#lead();
   }
 
   #lead() {
@@ -90,17 +116,20 @@ export class Tabs {
   }
 
   #hear(message) {
-    this.#unanswered &&= !message.isLeading;
+    this.#hasHeard = true;
+    this.#unanswered = message.isLeading ? 0 : this.#unanswered;
     this.#on.hear(message);
   }
 
+  // The timers of a hidden page run late, so one that hears others waits until it is seen.
   #tick() {
-    if (this.isLeading || document.hidden) {
-      this.#unanswered = false;
-    } else if (this.#unanswered) {
+    if (this.isLeading || (document.hidden && this.#hasHeard)) {
+      this.#unanswered = 0;
+    } else if (++this.#unanswered === STEAL_AFTER_PINGS) {
       this.takeOver();
+    } else if (this.#unanswered >= ALONE_AFTER_PINGS) {
+      this.#leadAlone();
     } else {
-      this.#unanswered = true;
       this.ping();
     }
   }

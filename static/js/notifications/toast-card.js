@@ -1,6 +1,7 @@
 // What a toast says and how long it stays.
 
 import { fillIn, parts, say } from "./dom.js";
+import { now } from "./platform.js";
 
 const LEAST_LEFT_MS = 1_500; // nothing vanishes the moment the pointer leaves it
 const LIFE_MS = { info: 6_000, success: 6_000, warning: 10_000, error: 2 ** 31 - 1 };
@@ -22,11 +23,11 @@ export function fill(card, item) {
 /** Let its clock run, and call `expired` when its time is over; or stop it. */
 export function run(card, isRunning, expired) {
   if (isRunning && !card.timer) {
-    card.startedAt = performance.now();
+    card.startedAt = now();
     card.timer = setTimeout(expired, card.leftMs);
   } else if (!isRunning && card.timer) {
     clearTimeout(card.timer);
     card.timer = 0;
-    card.leftMs = Math.max(LEAST_LEFT_MS, card.leftMs - performance.now() + card.startedAt);
+    card.leftMs = Math.max(LEAST_LEFT_MS, card.leftMs - now() + card.startedAt);
   }
 }

@@ -1,9 +1,12 @@
 // The stack of toasts and the line about the connection.
 
 import { TemplateElement, announce, arrange, fillIn, parts, stamp, tell } from "./dom.js";
+import { attempt, timely } from "./platform.js";
 import { fill, run } from "./toast-card.js";
 
 const SHOWN_MAX = 5;
+const FRAME_MS = 50;
+const FADE_MS_MAX = 1_000; // a page may animate a part for ever
 
 /** Dispatches `dismiss` (by hand) and `follow` (by the link) with `{ item }`. */
 export class NotificationToasts extends TemplateElement {
@@ -72,11 +75,12 @@ export class NotificationToasts extends TemplateElement {
       this.#cards.delete(id);
       run(card, false);
       card.inert = true;
-      await Promise.allSettled(card.getAnimations().map(({ finished }) => finished));
+      const fades = attempt(() => card.getAnimations().map(({ finished }) => finished)) ?? [];
+      await timely(Promise.allSettled(fades), FADE_MS_MAX).catch(() => {});
       card.remove();
       this.#arrange();
       // No event tells that a toast went away from under a resting pointer.
-      requestAnimationFrame(() => this.#runClocks());
+      setTimeout(() => this.#runClocks(), FRAME_MS);
     }
   }
 
@@ -113,11 +117,16 @@ export class NotificationToasts extends TemplateElement {
     this.#runClocks();
   }
 
-  // Above a modal dialog that was opened since.
+  // Above a modal dialog that was opened since. What is not in the top layer stands by its z-index.
   #rise() {
     if (this.isConnected) {
-      this.hidePopover?.();
-      this.showPopover?.();
+      attempt(() => {
+        this.hidePopover();
+        this.showPopover();
+      });
+      if (!attempt(() => this.matches(":popover-open"))) {
+        this.removeAttribute("popover");
+      }
     }
   }
 

@@ -1,0 +1,53 @@
+// The one place that asks the browser for what it may lack, refuse, never answer or have wrong.
+
+const ANSWER_WITHIN_MS = 30_000;
+const memory = new Map(); // where nothing may be stored
+const clock = attempt(() => performance.now() >= 0 && performance) || Date;
+let ahead; // of that clock is the server's, in ms
+
+/** Return what `ask` returns, or undefined where the browser lacks it or refuses. */
+export function attempt(ask) {
+  try {
+    return ask();
+  } catch {}
+}
+
+/** Settle as a promise does, or reject when it takes longer. */
+export function timely(promise, milliseconds = ANSWER_WITHIN_MS) {
+  const late = new Promise((_, reject) => {
+    setTimeout(reject, milliseconds, new Error("no answer"));
+  });
+  return Promise.race([promise, late]);
+}
+
+/** Return ms of a clock that nobody sets. */
+export function now() {
+  return clock.now();
+}
+
+/** Return the server's time in ms, or `unknown`: that of this computer may be hours off. */
+export function serverTime(unknown = Date.now()) {
+  return ahead ? now() + ahead : unknown;
+}
+
+/** Learn that the server is at a moment, or past it. */
+export function learnTime(moment) {
+  const least = Date.parse(moment) - now();
+  ahead = ahead >= least ? ahead : least || ahead;
+}
+
+/** Return the page's language as Intl takes it; undefined is the browser's own. */
+export function locale() {
+  const { lang } = document.documentElement;
+  return attempt(() => Intl.getCanonicalLocales(lang.replace(/_/g, "-"))[0]);
+}
+
+/** Keep a value for the pages of this browser or, where that is refused, for this one. */
+export function remember(key, value) {
+  memory.set(key, value);
+  attempt(() => localStorage.setItem(key, JSON.stringify(value)));
+}
+
+export function recall(key) {
+  return attempt(() => JSON.parse(localStorage.getItem(key))) ?? memory.get(key);
+}
