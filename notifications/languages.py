@@ -22,7 +22,8 @@ def texts_for(payload: Payload, user_pks: Collection[Any]) -> dict[Any, Fields]:
     language_of = conf.USER_LANGUAGE
     if language_of is None or not payload.has_languages:
         return dict.fromkeys(user_pks, payload.as_fields())
-    users = get_user_model()._default_manager.in_bulk(user_pks)
+    # Whoever is told has a language, also if the model's own manager hides them.
+    users = get_user_model()._base_manager.in_bulk(user_pks)
     spoken = {pk: language_of(user) or settings.LANGUAGE_CODE for pk, user in users.items()}
     texts = {language: _in_language(payload, language) for language in set(spoken.values())}
     # Who was deleted meanwhile is refused by the database.

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
-from itertools import islice
+from itertools import chain
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.core.exceptions import FieldDoesNotExist, FieldError
 from django.db.models import QuerySet
+from django.db.models.query import FlatValuesListIterable, ModelIterable, ValuesIterable
 
 from .audience import Audience
+from .spool import KeySpool
 
 ASKED_AT_ONCE = 2000
+READ_AT_ONCE = 2000
 
 Recipients = str | Group | Iterable[Any]
 """An audience: "everyone", "staff", groups, or users."""
@@ -31,8 +35,10 @@ def recipient_pk(user: object) -> Any:
     # A UUID key is there before the user is saved.
     if user.pk is None or user._state.adding:
         raise ValueError(f"The user {user!r} is not saved yet; save it before you notify it.")
-    # Just created with the key as text, a user keeps it as text.
-    return model._meta.pk.to_python(user.pk)
+    # Just created with the key as text, a user keeps it as text; and a model that extends the
+    # users' own may have another primary key.
+    key = model._meta.pk
+    return key.to_python(getattr(user, key.attname))
 
 
 def addressed(audience: Recipients) -> tuple[str | None, Any]:
@@ -55,7 +61,12 @@ def addressed(audience: Recipients) -> tuple[str | None, Any]:
         raise TypeError(
             f"audience is {audience!r}; it must be 'everyone', 'staff', groups or users."
         )
-    return _listed(list(audience))
+    members = iter(audience)
+    for first in members:
+        everybody = _of_one_sort(first, chain([first], members))
+        is_groups = isinstance(first, Group)
+        return (Audience.GROUPS, list(everybody)) if is_groups else (None, everybody)
+    raise ValueError("Nobody is in this audience: it is an empty list.")
 
 
 def users_of(audience: str, group_pks: Iterable[Any] = ()) -> QuerySet[Any]:
@@ -109,43 +120,81 @@ def _members(group_pks: Iterable[Any]) -> QuerySet[Any]:
 
 
 def batches(users: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    """Yield the users' primary keys in lists of at most `size`, sorted and without doubles.
+    """Yield the users' primary keys in lists of at most `size`, sorted and each once.
 
-    An iterable is read to its end first: a wrong user in it is told before anything is written.
+    The users are read once and to their end before the first batch, so telling some changes nothing
+    about who the others are, and a wrong user among them is told before anything is written.
     """
-    if isinstance(users, QuerySet):
-        yield from _queryset_batches(users, size)
-        return
     if isinstance(users, (str, bytes)) or not isinstance(users, Iterable):
         raise TypeError(f"users is {users!r}; it must be a QuerySet or an iterable of users.")
-    yield from _in_lists(map(recipient_pk, users), size)
+    keys = _keys(users) if isinstance(users, QuerySet) else map(recipient_pk, users)
+    read = get_user_model()._meta.pk.to_python
+    with KeySpool() as spool:
+        spool.add(keys)
+        for batch in spool.batches(size):
+            yield list(map(read, batch))
 
 
-def _in_lists(pks: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    ordered = iter(sorted(set(pks)))
-    while batch := list(islice(ordered, size)):
-        yield batch
+def _keys(users: QuerySet[Any, Any]) -> Iterator[Any]:
+    """Read the keys of a QuerySet's users from the rows that it has as it is.
 
-
-def _queryset_batches(users: QuerySet[Any], size: int) -> Iterator[list[Any]]:
+    Changed, it could have others: an order and the columns that are distinct belong to a slice, and
+    nothing can be added to a union.
+    """
     model = get_user_model()
     if not issubclass(users.model, model):
         raise TypeError(f"users is a QuerySet of {users.model.__name__}, not of {model.__name__}.")
-    if users.query.is_sliced or users.query.combinator:
-        yield from _in_lists(users.values_list("pk", flat=True), size)
-        return
-    # One query a batch: a cursor kept open over the batches' commits would pin an old snapshot.
-    ordered = users.order_by("pk").values_list("pk", flat=True).distinct()
-    batch = list(ordered[:size])
-    while batch:
-        yield batch
-        batch = list(ordered.filter(pk__gt=batch[-1])[:size])
+    key_of = _key_getter(users)
+    if key_of is not None and (users._result_cache is not None or _is_fixed(users)):
+        is_read = users._result_cache is not None
+        return map(key_of, users if is_read else users.iterator(READ_AT_ONCE))
+    if key_of is None and _is_shared(users):
+        raise TypeError(
+            f"users is a QuerySet of values without {model._meta.pk.attname!r}, so its rows are no "
+            "users. Pass a QuerySet of users, or name the primary key among the values."
+        )
+    rows = users.prefetch_related(None).values_list(model._meta.pk.attname, *_columns(users))
+    return map(itemgetter(0), rows.iterator(READ_AT_ONCE))
 
 
-def _listed(members: list[Any]) -> tuple[str | None, list[Any]]:
-    are_groups = [isinstance(member, Group) for member in members]
-    if not members:
-        raise ValueError("Nobody is in this audience: it is an empty list.")
-    if any(are_groups) and not all(are_groups):
-        raise TypeError("audience has groups and users in it; pass one or the other.")
-    return (Audience.GROUPS if all(are_groups) else None), members
+def _columns(users: QuerySet[Any, Any]) -> list[str]:
+    query = users.query
+    return [*query.extra_select, *query.values_select, *query.annotation_select]
+
+
+def _is_whole(users: QuerySet[Any, Any]) -> bool:
+    return issubclass(users._iterable_class, ModelIterable)
+
+
+def _is_fixed(users: QuerySet[Any, Any]) -> bool:
+    """Tell whether the columns have to stay as they are."""
+    return not _is_whole(users) or bool(users.query.combinator or users.query.select_for_update_of)
+
+
+def _is_shared(users: QuerySet[Any, Any]) -> bool:
+    """Tell whether one row of values may stand for many users."""
+    query = users.query
+    return bool(query.combinator or query.group_by or (query.distinct and query.is_sliced))
+
+
+def _key_getter(users: Any) -> Callable[[Any], Any] | None:
+    """Return what takes the key out of a row, None where a row of values has none."""
+    key = get_user_model()._meta.pk.attname
+    if _is_whole(users):
+        return attrgetter(key)
+    names = users._fields or _columns(users)
+    name = next((name for name in names if name in (key, "pk")), None)
+    if name is None:
+        return None
+    if issubclass(users._iterable_class, FlatValuesListIterable):
+        return lambda row: row
+    is_mapping = issubclass(users._iterable_class, ValuesIterable)
+    return itemgetter(name if is_mapping else names.index(name))
+
+
+# One by one: there may be a million users.
+def _of_one_sort(first: object, members: Iterable[Any]) -> Iterator[Any]:
+    for member in members:
+        if isinstance(member, Group) != isinstance(first, Group):
+            raise TypeError("audience has groups and users in it; pass one or the other.")
+        yield member

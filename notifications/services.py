@@ -30,7 +30,7 @@ class PartiallyNotified(RuntimeError):  # noqa: N818  says what is the case
     """`notify_many()` stopped in the middle: whole batches are written, the rest is not.
 
     `notified` counts the users in the batches that are written, `failed` holds the primary keys of
-    the batch that was not (none where its users could not even be read). The cause is chained.
+    the batch that was not (none where `progress` raised). The cause is chained.
     """
 
     def __init__(self, notified: int, failed: Sequence[Any]) -> None:
@@ -85,11 +85,14 @@ def notify_many(
 ) -> int:
     """Tell many users the same; return how many were told, without those who have it muted.
 
-    `users` is a QuerySet or an iterable of users of any size, written in batches of
-    `NOTIFICATIONS_BATCH_SIZE`, each in a transaction of its own (inside a caller's transaction all
-    are part of that). The options are those of `notify()`; users who already have a notification
-    with this `dedupe` are left out, so an interrupted call can simply be made again. `progress` is
-    called after each batch with the number of users told so far.
+    `users` is a QuerySet or an iterable of users of any size. It is read to its end first, so each
+    user that it has at the time of the call is told once, whatever its order, its doubles, and what
+    changes meanwhile. They are written in batches of `NOTIFICATIONS_BATCH_SIZE`, each in a
+    transaction of its own (inside a caller's transaction all are part of that).
+
+    The options are those of `notify()`; users who already have a notification with this `dedupe`
+    are left out, so an interrupted call can simply be made again. `progress` is called after each
+    batch with the number of users told so far.
 
     Raises `PartiallyNotified` when a batch fails after others were written.
     """

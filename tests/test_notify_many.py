@@ -1,11 +1,14 @@
 """One payload for many users: in every shape that users come in, each of them once."""
 
+import tracemalloc
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import AnonymousUser, Group
-from django.db import OperationalError, connection
+from django.contrib.auth.models import AnonymousUser, Group, UserManager
+from django.db import OperationalError, connection, connections
+from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.models import User
@@ -16,6 +19,7 @@ from notifications import (
     remove,
 )
 from notifications.models import Notification
+from notifications.recipients import batches
 from notifications.signals import notification_created
 from tests.factories import make_user
 from tests.inboxes import make_users, state_of, texts_of
@@ -178,31 +182,168 @@ def test_users_that_cannot_be_read_to_the_end_keep_all_from_being_told(
     assert not Notification.objects.exists()
 
 
-def test_a_database_that_fails_between_two_batches_is_told_with_what_is_written(
+def test_a_queryset_that_cannot_be_read_keeps_all_from_being_told(
     transactional_db: None, users: list[User], settings: Settings
 ) -> None:
     settings.NOTIFICATIONS_BATCH_SIZE = 2
-    reads = 0
 
-    def fail_at_the_third_read(execute: Any, sql: str, *args: Any) -> Any:
-        nonlocal reads
-        reads += "accounts_user" in sql and sql.startswith("SELECT")
-        if reads == 3:
+    def fail(execute: Any, sql: str, *args: Any) -> Any:
+        if "accounts_user" in sql and sql.startswith("SELECT"):
             raise OperationalError("the connection is gone")
         return execute(sql, *args)
 
     with (
-        connection.execute_wrapper(fail_at_the_third_read),
-        pytest.raises(PartiallyNotified, match="for 4 users and stopped between") as caught,
+        connection.execute_wrapper(fail),
+        pytest.raises(OperationalError, match="the connection is gone"),
     ):
         notify_many(User.objects.all(), "Hello")
 
+    assert not Notification.objects.exists()
+
+
+def test_what_fails_between_two_batches_is_told_with_what_is_written(
+    transactional_db: None, users: list[User], settings: Settings
+) -> None:
+    settings.NOTIFICATIONS_BATCH_SIZE = 2
+
+    def fail_at_four(told: int) -> None:
+        if told == 4:
+            raise OSError("the terminal is gone")
+
+    with pytest.raises(PartiallyNotified, match="for 4 users and stopped between") as caught:
+        notify_many(User.objects.all(), "Hello", progress=fail_at_four)
+
     assert (caught.value.notified, list(caught.value.failed)) == (4, [])
-    assert isinstance(caught.value.__cause__, OperationalError)
+    assert isinstance(caught.value.__cause__, OSError)
     assert Notification.objects.count() == 4
 
 
-# What it costs the database
+# Users that change while they are told
+
+
+def test_a_reversed_order_tells_everybody_once_and_ends(
+    users: list[User], settings: Settings
+) -> None:
+    settings.NOTIFICATIONS_BATCH_SIZE = 2
+
+    assert notify_many(User.objects.order_by("-date_joined").reverse(), "Hello") == 5
+    assert [state_of(user) for user in users] == [(1, 1)] * 5
+
+
+@pytest.mark.parametrize(
+    "untold",
+    [
+        lambda rows: rows,
+        lambda rows: rows[:4],
+        lambda rows: rows.order_by("?"),
+        lambda rows: rows.union(User.objects.none()),
+        lambda rows: rows.values("pk"),
+    ],
+    ids=["all", "slice", "random", "union", "values"],
+)
+def test_who_leaves_the_queryset_by_being_told_brings_nobody_else_in(
+    users: list[User], settings: Settings, untold: Callable[[Any], Any]
+) -> None:
+    settings.NOTIFICATIONS_BATCH_SIZE = 1
+    without_any = User.objects.exclude(pk__in=Notification.objects.values("recipient"))
+    expected = len(untold(without_any))
+
+    assert notify_many(untold(without_any), "Hello") == expected
+    assert Notification.objects.values("recipient").distinct().count() == expected
+
+
+def test_users_who_come_while_it_runs_are_not_told_and_it_ends(
+    users: list[User], settings: Settings
+) -> None:
+    settings.NOTIFICATIONS_BATCH_SIZE = 1
+
+    def somebody_comes(told: int) -> None:
+        make_user(f"late-{told}")
+
+    assert notify_many(User.objects.all(), "Hello", progress=somebody_comes) == 5
+    assert [state_of(user) for user in users] == [(1, 1)] * 5
+    assert Notification.objects.count() == 5
+
+
+def test_users_who_go_while_it_runs_are_left_out(users: list[User], settings: Settings) -> None:
+    settings.NOTIFICATIONS_BATCH_SIZE = 2
+
+    def the_last_goes(told: int) -> None:
+        User.objects.filter(pk=users[-1].pk).delete()
+
+    assert notify_many(User.objects.all(), "Hello", progress=the_last_goes) == 4
+
+
+def test_a_queryset_that_was_read_already_tells_whom_it_has_shown(users: list[User]) -> None:
+    winners = User.objects.order_by("?")[:2]
+    shown = set(winners)
+
+    assert notify_many(winners, "You won") == 2
+    assert {row.recipient for row in Notification.objects.all()} == shown
+
+
+# Users from elsewhere
+
+
+@pytest.fixture
+def archive(db: None) -> Iterator[str]:
+    """Return the alias of a second database with users of its own."""
+    config = {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}
+    default = connections.databases["default"]
+    both = connections.configure_settings({"default": default, "archive": config})
+    connections.databases["archive"] = both["archive"]
+    connections["archive"].connect()  # as no test may that has not asked for this database
+    with connections["archive"].schema_editor() as schema:
+        schema.create_model(User)
+    yield "archive"
+    connections["archive"].close()
+    del connections["archive"], connections.databases["archive"]
+
+
+def test_users_of_another_database_are_read_there(users: list[User], archive: str) -> None:
+    chosen = users[1:3]
+    User.objects.using(archive).bulk_create(chosen)
+
+    assert notify_many(User.objects.using(archive).order_by("-pk"), "Hello") == 2
+    assert {row.recipient_id for row in Notification.objects.all()} == {u.pk for u in chosen}
+
+
+def test_users_whom_the_models_own_manager_hides_are_told_in_their_language(
+    users: list[User], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class OnlyStaff(UserManager[User]):
+        def get_queryset(self) -> QuerySet[User]:
+            return super().get_queryset().filter(is_staff=True)
+
+    settings.NOTIFICATIONS_USER_LANGUAGE = lambda user: "de"
+    staff = OnlyStaff()
+    staff.model = User
+    monkeypatch.setattr(User._meta, "default_manager", staff)
+
+    assert notify_many(User.objects.all(), gettext_lazy("Inbox")) == 5
+    assert {row.title for row in Notification.objects.all()} == {"Posteingang"}
+
+
+# What it costs
+
+
+def test_the_keys_of_many_users_take_no_more_memory_than_those_of_few(db: None) -> None:
+    def everybody(number: int) -> Iterator[User]:
+        user = make_user(f"one of {number}")
+        for pk in range(number):
+            user.pk = pk % (number - 100)
+            yield user
+
+    def peak(number: int) -> int:
+        tracemalloc.start()
+        try:
+            assert sum(map(len, batches(everybody(number), 100))) == number - 100
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    few = peak(500)
+    assert peak(8000) < few + 100_000
 
 
 @pytest.mark.parametrize("count", [2, 300])
@@ -214,7 +355,7 @@ def test_a_batch_takes_at_most_six_queries_however_many_are_in_it(
 
     with django_assert_num_queries(3):
         notify_many(users, "from a list")
-    with django_assert_num_queries(5):  # one to read the users, one that finds no more of them
+    with django_assert_num_queries(4):  # one to read the users
         notify_many(User.objects.all(), "from a QuerySet")
     notify_many(users[::2], "10 %", key="import-7")
     with django_assert_num_queries(6):

@@ -44,7 +44,7 @@ class SentNotification(Item):
         """The user, read from the database; None for a broadcast."""
         if self.user_pk is None:
             return None
-        return get_user_model()._default_manager.get(pk=self.user_pk)
+        return get_user_model()._base_manager.get(pk=self.user_pk)
 
     def is_for(self, user: Any) -> bool:
         """Tell whether a user is told by this, alone or as one of the audience."""
