@@ -12,7 +12,7 @@ from django.contrib.admin import helpers
 from django.contrib.admin.options import IS_POPUP_VAR
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -21,6 +21,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from ..audience import Audience
+from ..models import Notification
 from ..services import PartiallyNotified, notify_many
 from .forms import MessageForm
 from .history import count_of_users, log_notified
@@ -52,6 +53,16 @@ class SendsNotifications(AnyModelAdmin):
             actions[NAME] = self.get_action(NAME)
         return actions
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Count the notifications that go with users; there may be too many to list them."""
+        listed, counts, *rest = super().get_deleted_objects(objs, request)
+        found = 0
+        if issubclass(self.model, get_user_model()):
+            found = Notification.objects.filter(recipient__in=[user.pk for user in objs]).count()
+        if found:
+            counts[str(Notification._meta.verbose_name_plural)] = found
+        return listed, counts, *rest
+
     @admin.action(description=gettext_lazy("Send a notification…"))
     def send_notification(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse:
         """Ask what to say to the chosen users; for groups, write a broadcast to them."""
@@ -72,7 +83,8 @@ class SendsNotifications(AnyModelAdmin):
 
     def _ask(self, request: HttpRequest, users: QuerySet[Any], form: NoticeForm) -> HttpResponse:
         request.current_app = self.admin_site.name
-        count = users.count()
+        # Not the rows: an admin may show users once for each group that they are in.
+        count = users.aggregate(users=Count("pk", distinct=True))["users"]
         selected = ngettext("%(number)s user selected", "%(number)s users selected", count)
         context = {
             **self.admin_site.each_context(request),

@@ -11,6 +11,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
 from ..kinds import KIND_MAX_CHARS
+from .deletion import CASCADE_UNREAD
 
 GROUP_KEY_MAX_CHARS = 200
 
@@ -46,7 +47,7 @@ class Mute(models.Model):
     user_id: Any
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
-        models.CASCADE,
+        CASCADE_UNREAD,
         related_name="+",
         db_index=False,
     )

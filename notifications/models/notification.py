@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from .broadcast import Broadcast
 from .bulk import can_return_rows, insert_from
 from .content import Content
+from .deletion import CASCADE_UNREAD
 from .inbox import Inbox
 from .mute import GROUP_KEY_MAX_CHARS
 from .statements import Statement
@@ -132,11 +133,11 @@ class Notification(Content):
     recipient_id: Any
     broadcast_id: int | None
     recipient = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False
+        settings.AUTH_USER_MODEL, CASCADE_UNREAD, related_name="+", db_index=False
     )
     seq = models.PositiveBigIntegerField()
     broadcast = models.ForeignKey(
-        Broadcast, models.CASCADE, null=True, blank=True, related_name="marks", db_index=False
+        Broadcast, CASCADE_UNREAD, null=True, blank=True, related_name="marks", db_index=False
     )
     dedupe_key = models.CharField(max_length=DEDUPE_KEY_MAX_CHARS, null=True, blank=True)  # noqa: DJ001  NULL is free of the unique constraint
     group_key = models.CharField(max_length=GROUP_KEY_MAX_CHARS, blank=True)
