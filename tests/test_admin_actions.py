@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,13 +14,14 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission
 from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 from pytest_django import Settings
 
 from accounts.models import User
 from notifications import ledger
 from notifications.admin import SendsNotifications, attach
+from notifications.admin.actions import AnyModelAdmin
 from notifications.models import Notification
 from tests.admins import make_sender, text, told
 from tests.factories import make_user
@@ -249,3 +251,34 @@ def test_the_order_of_the_installed_apps_does_not_matter(order: str) -> None:
     found = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=True)
 
     assert sorted(found.stdout.split()) == ["Group", "User"]
+
+
+# Later versions of Django
+
+
+class OldAdmin(AnyModelAdmin):
+    """An admin of a project, written before Django 6.1."""
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        return dict(super().get_actions(request))
+
+
+@pytest.mark.parametrize("inner", [AnyModelAdmin, OldAdmin])
+def test_the_action_is_for_lists_and_not_for_forms(
+    inner: type[AnyModelAdmin], desk: Client, rf: RequestFactory
+) -> None:
+    request = rf.get("/")
+    request.user = sender = User.objects.get(username="sender")
+    found = type("Found", (SendsNotifications, inner), {})(User, admin.site)
+    form = SimpleNamespace(name="CHANGE_FORM")
+
+    assert "send_notification" in found.get_actions(request)
+    assert sender.has_perm("notifications.send_broadcast")
+    if inner is OldAdmin:
+        assert found.get_actions(request, form) == {}
+
+
+@pytest.mark.filterwarnings("error")
+def test_no_page_of_the_admin_warns_of_what_will_go(desk: Client) -> None:
+    for address in (USERS, GROUPS, "/admin/notifications/broadcast/"):
+        assert desk.get(address).status_code == 200

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -46,8 +47,13 @@ class NoticeForm(MessageForm):
 class SendsNotifications(AnyModelAdmin):
     """Gives an admin of users or of groups the action “Send a notification…”."""
 
-    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        actions = dict(super().get_actions(request))
+    def get_actions(self, request: HttpRequest, action_location: Any = None) -> dict[str, Any]:
+        inner = super().get_actions
+        if getattr(action_location, "name", "CHANGE_LIST") != "CHANGE_LIST":
+            # This argument is new in Django 6.1: an admin of the project's may not know it yet.
+            is_known = "action_location" in signature(inner).parameters
+            return inner(request, action_location) if is_known else {}  # type: ignore[call-arg]
+        actions = dict(inner(request))
         # As Django has it: an admin may have no actions at all, and a popup has none.
         if may_send(request) and self.actions is not None and IS_POPUP_VAR not in request.GET:
             actions[NAME] = self.get_action(NAME)
