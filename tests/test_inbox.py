@@ -290,7 +290,7 @@ def test_the_only_kind_is_no_choice(browser: Client, alice: User) -> None:
     assert not has_link(show(browser), "Order shipped")
 
 
-@pytest.mark.parametrize("kind", ["nothing", "\0", "x" * 2000, "<script>"], ids=ascii)
+@pytest.mark.parametrize("kind", ["nothing", "x" * 2000, "<script>"], ids=ascii)
 @pytest.mark.usefixtures("shelf")
 def test_a_kind_that_is_not_there_shows_nothing_and_the_way_out(browser: Client, kind: str) -> None:
     page = show(browser, kind=kind)

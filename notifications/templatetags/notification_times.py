@@ -1,0 +1,29 @@
+"""Times on the app's own pages: in the zone of whoever reads, which a script knows."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django import template
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from ..items import timestamp
+from ..times import local
+
+register = template.Library()
+
+
+@register.simple_tag
+def moment(moment: datetime, style: str, css_class: str = "") -> SafeString:
+    """Return a moment in one of Django's formats, which times.js turns into the reader's time."""
+    here = local(moment)
+    return format_html(
+        '<time class="{}" datetime="{}" title="{}" data-shown="{}">{}</time>',
+        css_class,
+        timestamp(moment),
+        date_format(here, "DATETIME_FORMAT"),
+        "time" if style == "TIME_FORMAT" else "moment",
+        date_format(here, style),
+    )
