@@ -22,6 +22,7 @@ from .protocol import OtherUserError, check_user
 from .selection import SELECTED_MAX, Selection, read_ids
 
 LAYOUTS = ["notifications/layout.html", "base.html", "notifications/standalone.html"]
+FRAGMENT = "notifications/fragment.html"
 READ_ALL = "read_all"
 # A button's value: an item id, several with dots between them, or what was ticked in the list.
 SELECTED = "selected"
@@ -61,10 +62,12 @@ def inbox_page(request: HttpRequest) -> HttpResponse:
         return _change(request, selection)
     stood = standing.of_visitor(request)
     assert stood is not None  # noqa: S101  @login_required lets nobody else in
+    # A layout shows the messages of `django.contrib.messages`, which nobody would see of a script.
+    is_script = request.headers.get("X-Requested-With") == "XMLHttpRequest"
     context = {
         "inbox": inbox.read(stood, selection),
         "page_user": str(request.user.pk),
-        "layout": select_template(LAYOUTS),
+        "layout": select_template([FRAGMENT] if is_script else LAYOUTS),
     }
     return render(request, "notifications/inbox.html", context)
 

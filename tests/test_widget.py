@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +26,7 @@ from tests.test_sample_project import attribute
 
 COOKIE_MESSAGES = "django.contrib.messages.storage.cookie.CookieStorage"
 WIDGET = "{% notifications_widget %}"
+WITH_MESSAGES = "{% notifications_widget messages=True %}"
 
 pytestmark = pytest.mark.django_db
 
@@ -177,7 +179,7 @@ def test_messages_are_toasts_and_readable_without_scripts(alice: User) -> None:
     request = request_of(alice)
     messages.success(request, "Saved <b>it</b>")
 
-    html = rendered(request)
+    html = rendered(request, WITH_MESSAGES)
 
     line = '<li data-level="success">Saved &lt;b&gt;it&lt;/b&gt;</li>'
     assert f"<ul hidden data-messages>{line}</ul>" in html
@@ -189,24 +191,64 @@ def test_a_visitor_gets_messages_and_no_connection() -> None:
     request = request_of(AnonymousUser())
     messages.info(request, "Good bye")
 
-    html = rendered(request)
+    html = rendered(request, WITH_MESSAGES)
 
     assert '<li data-level="info">Good bye</li>' in html
     assert "data-socket" not in html
     assert "<notification-bell" not in html
 
 
-def test_messages_that_the_page_shows_itself_are_not_shown_again(alice: User) -> None:
+LIST = "{% for each in messages %}<p>{{ each }}</p>{% endfor %}"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        WIDGET + LIST,
+        LIST + WIDGET,
+        LIST + WITH_MESSAGES,
+        WITH_MESSAGES + LIST,
+        WITH_MESSAGES + WITH_MESSAGES,
+        WIDGET + LIST + WITH_MESSAGES,
+        "{% if messages %}{% endif %}" + WITH_MESSAGES + "{% if messages %}" + LIST + "{% endif %}",
+        "{% with 1 as one %}" + WITH_MESSAGES + "{% endwith %}" + LIST,
+    ],
+)
+@pytest.mark.parametrize("visitor", [False, True])
+def test_a_message_is_shown_once_wherever_the_tag_stands(
+    alice: User, page: str, visitor: bool
+) -> None:
+    request = request_of(AnonymousUser() if visitor else alice)
+    messages.info(request, "Only once")
+
+    html = rendered(request, page, messages=messages.get_messages(request))
+
+    without_scripts = re.sub(r"<noscript>.*?</noscript>", "", html, flags=re.DOTALL)
+    assert without_scripts.count("Only once") == 1
+
+
+def test_a_message_that_nobody_showed_waits_for_the_next_page(alice: User) -> None:
     request = request_of(alice)
-    messages.info(request, "Once")
+    messages.info(request, "Later")
 
-    html = rendered(
-        request,
-        "{% for each in all %}{{ each }}{% endfor %}" + WIDGET,
-        all=messages.get_messages(request),
-    )
+    html = rendered(request, WIDGET)
 
-    assert html.count("Once") == 1
+    assert "Later" not in html
+    assert not request._messages.used  # type: ignore[attr-defined]
+    assert [str(each) for each in messages.get_messages(request)] == ["Later"]
+
+
+def test_a_script_that_draws_the_inbox_anew_takes_no_message(client: Client, alice: User) -> None:
+    client.force_login(alice)
+    bob = make_user("bob")
+    client.post("/demo/note/", {"recipient": bob.pk, "text": "Hello"})
+
+    drawn = client.get("/notifications/", headers={"X-Requested-With": "XMLHttpRequest"})
+
+    assert b"data-inbox" in drawn.content
+    assert b"data-messages" not in drawn.content
+    assert b"<html" not in drawn.content
+    assert b"data-messages" in client.get("/notifications/").content
 
 
 @pytest.mark.parametrize(
@@ -223,7 +265,7 @@ def test_every_level_has_its_toast(alice: User, add: Callable[..., None], level:
 
     with override_settings(MESSAGE_LEVEL=messages.DEBUG, MESSAGE_TAGS={messages.ERROR: "danger"}):
         add(request, "Hello")
-        html = rendered(request)
+        html = rendered(request, WITH_MESSAGES)
 
     assert f'<li data-level="{level}">Hello</li>' in html
 
@@ -232,7 +274,7 @@ def test_markup_of_a_safe_message_becomes_text(alice: User) -> None:
     request = request_of(alice)
     messages.info(request, mark_safe('See <a href="/x">R&amp;D</a> &lt;3'))
 
-    html = rendered(request)
+    html = rendered(request, WITH_MESSAGES)
 
     assert '<li data-level="info">See R&amp;D &lt;3</li>' in html
 

@@ -34,19 +34,25 @@ register = template.Library()
 
 
 @register.inclusion_tag("notifications/widget.html", takes_context=True)
-def notifications_widget(context: Context, bell: bool = True) -> dict[str, Any]:
+def notifications_widget(
+    context: Context, bell: bool = True, messages: bool = False
+) -> dict[str, Any]:
     """Show a bell where the tag stands, and toasts; once on a page, for instance in its header.
 
-    For visitors who are not logged in it has toasts for the messages of `django.contrib.messages`
-    and nothing else. A page that shows these itself does so above the tag. Where the context has no
-    request, as on error pages, it renders nothing.
+    With `messages` it takes those of `django.contrib.messages` and shows them as toasts, also to
+    visitors who are not logged in, who see nothing else of it. Where the context has no request, as
+    on error pages, it renders nothing.
     """
     request = context.get("request")
     if request is None:
         return {}
     stood = standing.of_visitor(request)
     start = starting_point(stood) if stood else None
-    shown = {"bell": bell, "messages": _messages(request), **bell_context(start)}
+    shown = {
+        "bell": bell,
+        "messages": _taken(context, request) if messages else [],
+        **bell_context(start),
+    }
     if stood is None:
         return shown
     return shown | {
@@ -92,10 +98,15 @@ def _quiet(inbox: Inbox) -> str:
     return f"{inbox.quiet_from:%H:%M} {inbox.quiet_until:%H:%M} {inbox.time_zone}"
 
 
-def _messages(request: HttpRequest) -> list[dict[str, str]]:
+def _taken(context: Context, request: HttpRequest) -> list[dict[str, str]]:
     messages = get_messages(request)
-    if getattr(messages, "used", False):  # the page shows them by itself
+    if getattr(messages, "used", False):  # the page has shown them by itself
         return []
+    # A list of the page's own that stands below finds none. Not written into what is there, for
+    # tests of projects look into the context that a page began with.
+    context.dicts[:] = [
+        {**each, "messages": []} if "messages" in each else each for each in context.dicts
+    ]
     return [{"level": _level(message), "text": _text(message)} for message in messages]
 
 
