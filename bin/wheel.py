@@ -7,7 +7,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 from rjsmin import jsmin
 
-FOLDERS = ("static/js/notifications", "static/js/notifications-admin")
+FOLDERS = tuple(f"static/js/notifications{each}" for each in ("", "-admin", "-pages"))
 TARGET = "notifications"
 
 

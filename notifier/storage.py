@@ -11,7 +11,7 @@ from django.core.files.storage import Storage
 from rjsmin import jsmin
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
-OUR_MODULES = ("js/notifications/", "js/notifications-admin/")
+OUR_MODULES = ("js/notifications/", "js/notifications-admin/", "js/notifications-pages/")
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,17 @@
 // Keeps the inbox page true: when something has changed, the server draws it anew.
 
-import { timely } from "./platform.js";
-import { inTurn } from "./turns.js";
+import { timely } from "../notifications/platform.js";
+import { inTurn } from "../notifications/turns.js";
+import { showLocally } from "./times.js";
 
+const headers = { "X-Requested-With": "XMLHttpRequest" }; // the page without its layout
 const inbox = document.querySelector("[data-inbox]");
 
 const draw = inTurn(async () => {
-  const html = await timely(fetch(location.href).then((answer) => answer.text()));
+  const html = await timely(fetch(location.href, { headers }).then((answer) => answer.text()));
   const drawn = new DOMParser().parseFromString(html, "text/html").querySelector("[data-inbox]");
   if (drawn?.dataset.inbox === inbox.dataset.inbox) {
+    showLocally(drawn);
     replace(drawn.childNodes);
   }
 });
@@ -53,3 +56,4 @@ for (const type of ["click", "auxclick"]) {
 }
 document.addEventListener("notification-change", () => draw().catch(() => {})); // it stays as it is
 prepare();
+showLocally(inbox);
