@@ -10,7 +10,10 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "notifier.settings")
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    from notifier.refusals import refusals_in_one_line
+
+    with refusals_in_one_line():
+        execute_from_command_line(sys.argv)
 
 
 if __name__ == "__main__":

@@ -1,24 +1,19 @@
-"""The entry point of ASGI servers: pages over HTTP, notifications over WebSockets."""
+"""The entry point of ASGI servers: what cannot work is refused before it is served."""
 
 import os
-import warnings
 
-from django.core.asgi import get_asgi_application
+import django
+
+from notifier.refusals import refusals_in_one_line
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "notifier.settings")
-pages = get_asgi_application()
 
-# Only now are the apps loaded that these import.
-from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
-from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
+with refusals_in_one_line():
+    django.setup()
+    from notifier.startup import prepare_to_serve
 
-from notifications.auth import AuthMiddlewareStack  # noqa: E402
-from notifications.routing import websocket_urlpatterns  # noqa: E402
-from notifier.startup import prepare_to_serve  # noqa: E402
+    prepare_to_serve()
 
-# WhiteNoise's answers are synchronous iterators; each is one small file, read at once.
-warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous")
+from notifier.routing import application
 
-prepare_to_serve()
-sockets = AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)))
-application = ProtocolTypeRouter({"http": pages, "websocket": sockets})
+__all__ = ["application"]

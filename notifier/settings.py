@@ -3,31 +3,35 @@
 `DEBUG` is off unless the environment turns it on, as `make run` does: forgetting it is safe.
 """
 
+import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-import environ
 from django.utils.translation import gettext_lazy as _
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
 from notifier.broker.location import socket_path, socket_url
+from notifier.environment import Environment, read_development_file
 from notifier.logs import in_one_line
+from notifier.private_files import PrivateSQLite, make_private_directory
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DEVELOPMENT_KEY = "django-insecure-for-development-only"
 
-env = environ.Env()
+env = Environment()
 
-VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var"))).resolve()
+VAR_DIR = Path(env.text("VAR_DIR", default=str(BASE_DIR / "var"))).resolve()
+IS_DEVELOPMENT_FILE_READ = read_development_file(VAR_DIR)
 
 # What serves refuses DEVELOPMENT_KEY with DEBUG off: see startup.py.
-DEBUG = env.bool("DEBUG", default=False)
-SECRET_KEY = env.str("SECRET_KEY", default=DEVELOPMENT_KEY)
-SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+DEBUG = env.flag("DEBUG", default=False)
+SECRET_KEY = env.text("SECRET_KEY", default=DEVELOPMENT_KEY)
+SECRET_KEY_FALLBACKS = env.texts("SECRET_KEY_FALLBACKS", default=[])
+ALLOWED_HOSTS = env.texts("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.texts("CSRF_TRUSTED_ORIGINS", default=[])
 
 INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
@@ -60,7 +64,8 @@ MIDDLEWARE = [
 ]
 
 ROOT_URLCONF = "notifier.urls"
-ASGI_APPLICATION = "notifier.asgi.application"
+# Commands such as the doctor load it; servers load asgi.py, which prepares to serve.
+ASGI_APPLICATION = "notifier.routing.application"
 WSGI_APPLICATION = "notifier.wsgi.application"
 
 TEMPLATES = [
@@ -101,8 +106,8 @@ LOGOUT_REDIRECT_URL = LOGIN_URL
 
 
 def _database() -> dict[str, Any]:
-    default = f"sqlite:///{VAR_DIR / 'db.sqlite3'}"
-    database: dict[str, Any] = env.db_url("DATABASE_URL", default=default)
+    default = f"sqlite:///{quote(str(VAR_DIR / 'db.sqlite3'))}"
+    database = env.database("DATABASE_URL", default=default)
     adapt = _SQLITE if "sqlite" in database["ENGINE"] else _POSTGRESQL
     database["OPTIONS"] = {**adapt, **database.get("OPTIONS", {})}
     # Threads come and go under ASGI, a connection kept by each of them would never be closed.
@@ -112,6 +117,7 @@ def _database() -> dict[str, Any]:
 
 
 _SQLITE = {
+    "factory": PrivateSQLite,
     # A transaction that starts as a reader cannot wait for its write lock: it fails at once.
     "transaction_mode": "IMMEDIATE",
     "timeout": 20,
@@ -122,7 +128,7 @@ _SQLITE = {
 _POSTGRESQL = {
     "pool": {
         "min_size": 1,
-        "max_size": env.int("DATABASE_POOL_SIZE", default=20),
+        "max_size": env.number("DATABASE_POOL_SIZE", default=20, least=1),
         "timeout": 10,
     },
 }
@@ -131,17 +137,17 @@ DATABASES = {"default": _database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 if DATABASES["default"]["NAME"] == str(VAR_DIR / "db.sqlite3"):
-    VAR_DIR.mkdir(parents=True, exist_ok=True)
+    make_private_directory(VAR_DIR)
 
 
 # Redis: the channel layer, the cache and, through it, the sessions
 
-BROKER_SOCKET = None if "REDIS_URL" in env.ENVIRON else socket_path(VAR_DIR)
-REDIS_URL = env.str("REDIS_URL", default=socket_url(socket_path(VAR_DIR)))
+BROKER_SOCKET = None if "REDIS_URL" in os.environ else socket_path(VAR_DIR)
+REDIS_URL = env.address("REDIS_URL", default=socket_url(socket_path(VAR_DIR)))
 
-CHANNEL_LAYERS = {
+CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
     "default": {
-        "BACKEND": env.str("CHANNEL_LAYER", default="notifications.layers.RedisPubSubLayer"),
+        "BACKEND": env.text("CHANNEL_LAYER", default="notifications.layers.RedisPubSubLayer"),
         "CONFIG": {"hosts": [REDIS_URL]},
     },
 }
@@ -173,14 +179,14 @@ SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("de", _("German"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
-TIME_ZONE = env.str("TIME_ZONE", default="UTC")
+TIME_ZONE = env.time_zone("TIME_ZONE", default="UTC")
 USE_TZ = True
 
 
 # Static files
 
 STATIC_URL = "static/"
-STATIC_ROOT = env.str("STATIC_ROOT", default=str(VAR_DIR / "static"))
+STATIC_ROOT = env.text("STATIC_ROOT", default=str(VAR_DIR / "static"))
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -198,12 +204,12 @@ WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
 
 # Security. HTTPS=0 is for a site that has no TLS, such as one inside a closed network.
 
-HTTPS = env.bool("HTTPS", default=not DEBUG)
+HTTPS = env.flag("HTTPS", default=not DEBUG)
 SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
-SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31_536_000 if HTTPS else 0)
-SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("SECURE_HSTS_INCLUDE_SUBDOMAINS", default=HTTPS)
-SECURE_HSTS_PRELOAD = env.bool("SECURE_HSTS_PRELOAD", default=HTTPS)
-if env.bool("TRUST_FORWARDED_PROTO", default=False):
+SECURE_HSTS_SECONDS = env.number("SECURE_HSTS_SECONDS", default=31_536_000 if HTTPS else 0)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = env.flag("SECURE_HSTS_INCLUDE_SUBDOMAINS", default=HTTPS)
+SECURE_HSTS_PRELOAD = env.flag("SECURE_HSTS_PRELOAD", default=HTTPS)
+if env.flag("TRUST_FORWARDED_PROTO", default=False):
     # Only behind a proxy that sets or strips this header itself.
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_COOKIE_HTTPONLY = True
@@ -240,7 +246,7 @@ LOGGING = {
     "loggers": {
         "django": {"level": "WARNING"},
         "django_redis.cache": {"filters": ["in_one_line"]},
-        "notifications": {"level": env.str("LOG_LEVEL", default="INFO")},
-        "notifier": {"level": env.str("LOG_LEVEL", default="INFO")},
+        "notifications": {"level": env.log_level("LOG_LEVEL", default="INFO")},
+        "notifier": {"level": env.log_level("LOG_LEVEL", default="INFO")},
     },
 }

@@ -1,21 +1,105 @@
-"""What every process that serves does first."""
+"""What every process that serves does first, whatever command started it.
 
+What cannot work, or would be open to everybody, is refused in one line that says what to do.
+"""
+
+import logging
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from channels.exceptions import InvalidChannelLayerError
+from channels.layers import get_channel_layer
 from django.conf import settings
+from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
+from django.db import DEFAULT_DB_ALIAS, Error, connections
+from django.db.migrations.executor import MigrationExecutor
 
 from notifier import broker
+from notifier.broker.address import complaint, refuse_address
+from notifier.environment import DEVELOPMENT_FILE
+from notifier.private_files import is_open_to_others
+
+CONNECT_SECONDS = 5
+
+logger = logging.getLogger(__name__)
 
 
 def prepare_to_serve() -> None:
-    """Refuse an unsafe configuration, then start the embedded broker or attach to it."""
-    refuse_development_key()
+    """Refuse what is unsafe or cannot work, then start the embedded broker or attach to it."""
+    refuse_configuration()
+    # A server imports its application inside of its loop, where Django's ORM refuses to work.
+    with ThreadPoolExecutor(max_workers=1) as outside_of_the_loop:
+        missing = outside_of_the_loop.submit(missing_migrations).result()
+    if missing:
+        raise ImproperlyConfigured(
+            f"The database lacks {missing} migrations. Run: {sys.executable} manage.py migrate"
+        )
+    if settings.BROKER_SOCKET is None and (reason := complaint(settings.REDIS_URL)):
+        logger.warning(
+            "Redis does not answer: %s. Start it, or correct REDIS_URL. Until then notifications "
+            "arrive late.",
+            reason,
+        )
     broker.attach()
+    if settings.IS_DEVELOPMENT_FILE_READ:
+        logger.warning(
+            "For development, because %s says so. DEBUG=0 in the environment is stronger.",
+            settings.VAR_DIR / DEVELOPMENT_FILE,
+        )
+    if not settings.DEBUG and not Path(settings.STATIC_ROOT).is_dir():
+        logger.warning(
+            "Static files are not collected: pages will fail. Run: %s manage.py collectstatic",
+            sys.executable,
+        )
+    if settings.VAR_DIR.exists() and is_open_to_others(settings.VAR_DIR):
+        logger.warning("Every account of this machine can look into %s.", settings.VAR_DIR)
+
+
+def refuse_configuration() -> None:
+    """Raise `ImproperlyConfigured` for what can be told without a database or a broker."""
+    refuse_development_key()
+    if settings.BROKER_SOCKET is None:
+        refuse_address(settings.REDIS_URL)
+    try:
+        get_channel_layer()
+    except (InvalidChannelLayerError, TypeError) as exc:
+        raise ImproperlyConfigured(f"CHANNEL_LAYER cannot be used: {exc}") from exc
+    for message in checks.run_checks():
+        if message.is_serious():
+            raise ImproperlyConfigured(f"{message.msg} {message.hint or ''}".strip())
 
 
 def refuse_development_key() -> None:
     """Raise `ImproperlyConfigured` where a public key would sign sessions outside development."""
-    if settings.SECRET_KEY == settings.DEVELOPMENT_KEY and not settings.DEBUG:
+    if settings.DEBUG:
+        return
+    if settings.SECRET_KEY == settings.DEVELOPMENT_KEY:
         raise ImproperlyConfigured(
             "SECRET_KEY is the default one, which everybody knows, and DEBUG is off. "
             "Put a long random SECRET_KEY into the environment; DEBUG=1 is for development only."
         )
+    if settings.DEVELOPMENT_KEY in settings.SECRET_KEY_FALLBACKS:
+        raise ImproperlyConfigured(
+            "SECRET_KEY_FALLBACKS has the default key, which everybody knows, and DEBUG is off. "
+            "Remove it."
+        )
+
+
+def missing_migrations() -> int:
+    """Return how many migrations the database lacks; raise where it cannot be asked."""
+    database = connections[DEFAULT_DB_ALIAS].copy()
+    # A pool has threads, which a server that forks later would leave behind.
+    if database.settings_dict["OPTIONS"].pop("pool", None):
+        database.settings_dict["OPTIONS"].setdefault("connect_timeout", CONNECT_SECONDS)
+    try:
+        executor = MigrationExecutor(database)
+        return len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+    except (Error, OSError) as exc:
+        reason = str(exc).strip().partition("\n")[0].rstrip(".")
+        raise ImproperlyConfigured(
+            f"The database does not answer: {reason}. Start it, or correct DATABASE_URL."
+        ) from exc
+    finally:
+        database.close()

@@ -5,11 +5,17 @@ What is notified here reaches the sockets that ASGI servers hold.
 
 import os
 
+import django
 from django.core.wsgi import get_wsgi_application
 
+from notifier.refusals import refusals_in_one_line
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "notifier.settings")
+
+with refusals_in_one_line():
+    django.setup()
+    from notifier.startup import prepare_to_serve
+
+    prepare_to_serve()
+
 application = get_wsgi_application()
-
-from notifier.startup import prepare_to_serve  # noqa: E402
-
-prepare_to_serve()

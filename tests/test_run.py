@@ -1,5 +1,6 @@
 """`manage.py run`, as `make run` calls it, in a directory of its own."""
 
+import os
 import re
 import sqlite3
 import subprocess
@@ -96,6 +97,25 @@ def test_static_files_are_served_without_being_collected(site: Run) -> None:
 
     assert response.status_code == 200
     assert response.headers["Content-Type"].startswith("text/javascript")
+
+
+def test_other_commands_in_the_same_place_are_for_development_too(site: Run) -> None:
+    unset = {"DEBUG", "SECRET_KEY", "ALLOWED_HOSTS", "DATABASE_URL", "REDIS_URL"}
+    env = {name: text for name, text in os.environ.items() if name not in unset}
+    env |= {"VAR_DIR": str(site.directory), "DJANGO_SETTINGS_MODULE": "notifier.settings"}
+    command = [sys.executable, "manage.py", "notifications_doctor", "--user", "alice"]
+
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout
+    assert {line.split()[0] for line in done.stdout.splitlines()} == {"ok"}
+
+
+def test_nobody_else_can_look_into_its_directory(site: Run) -> None:
+    files = [path for path in site.directory.iterdir() if path != site.log]
+
+    assert {"db.sqlite3", "broker.sock", "development.env"} <= {path.name for path in files}
+    assert not [path.name for path in files if path.stat().st_mode & 0o077]
 
 
 def test_ctrl_c_leaves_nothing_running(run: Run) -> None:

@@ -6,7 +6,6 @@ import sys
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import AsyncClient, Client
@@ -28,13 +27,6 @@ STRICT_CSP = {
     "base-uri 'none'",
     "frame-ancestors 'none'",
 }
-
-
-def test_a_default_key_is_refused_without_debug(settings: Settings) -> None:
-    settings.DEBUG, settings.SECRET_KEY = False, settings.DEVELOPMENT_KEY
-
-    with pytest.raises(ImproperlyConfigured, match=r"SECRET_KEY .* DEBUG is off"):
-        refuse_development_key()
 
 
 @pytest.mark.parametrize(("debug", "key"), [(True, "the default"), (False, "one of our own")])

@@ -4,8 +4,8 @@ from bench.scaling.routers import REPLICA
 from notifier.settings import *  # noqa: F403
 from notifier.settings import DATABASES, env
 
-DATABASES[REPLICA] = {**DATABASES["default"], **env.db_url("REPLICA_URL")}
+DATABASES[REPLICA] = {**DATABASES["default"], **env.database("REPLICA_URL", default="")}
 DATABASES[REPLICA]["TEST"] = {"MIRROR": "default"}
 # PgBouncer pools by the transaction: no cursor may outlive one.
 DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = True
-DATABASE_ROUTERS = [env.str("ROUTER", default="bench.scaling.routers.ReadsOutsideTransactions")]
+DATABASE_ROUTERS = [env.text("ROUTER", default="bench.scaling.routers.ReadsOutsideTransactions")]

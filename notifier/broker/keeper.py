@@ -21,6 +21,7 @@ MEMORY = "256mb"
 
 def main(program: str, socket: Path) -> None:
     """Run Valkey on `socket` until nobody uses it any more."""
+    os.umask(0o077)  # what either of them writes is for their user alone
     signal.signal(signal.SIGTERM, _exit)
     with _open(socket, "users") as users, _open(socket, "keeper") as keeper:
         fcntl.flock(keeper, fcntl.LOCK_EX)

@@ -23,6 +23,7 @@ from redis.retry import Retry
 
 from notifier.broker.binary import find_server
 from notifier.broker.location import socket_url
+from notifier.private_files import make_private_directory, open_private
 
 START_SECONDS = 10
 END_SECONDS = 2
@@ -55,7 +56,7 @@ class Membership:
 
 def locked(socket: Path, name: str, mode: int) -> IO[str]:
     """Open the lock file `name` beside `socket` and lock it; closing the file unlocks it."""
-    file = socket.with_suffix(f".{name}").open("a")
+    file = open_private(socket.with_suffix(f".{name}"), "a")
     try:
         fcntl.flock(file, mode)
     except OSError:
@@ -95,7 +96,7 @@ def _can_lock(socket: Path, name: str, mode: int) -> bool:
 
 
 def _own_directory(directory: Path) -> None:
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_directory(directory)
     if directory.stat().st_uid != os.getuid():
         # Whoever owns the directory could put a broker of their own there.
         raise ImproperlyConfigured(
@@ -107,7 +108,7 @@ def _own_directory(directory: Path) -> None:
 def _start_keeper(socket: Path) -> None:
     _end_orphan(socket)
     log = socket.with_suffix(".log")
-    with log.open("w") as output:
+    with open_private(log, "w") as output:
         keeper = subprocess.Popen(
             # -P: the keeper's own directory is no place to import from.
             [sys.executable, "-P", str(KEEPER), find_server(), str(socket)],

@@ -6,8 +6,9 @@ from django.conf import settings
 from django.core.management import call_command
 
 from notifier.demo_users import PASSWORD, USERNAMES, lock_demo_users, make_demo_users
+from notifier.environment import write_development_file
 from notifier.management.commands import serve
-from notifier.startup import refuse_development_key
+from notifier.startup import missing_migrations, refuse_configuration
 
 
 class Command(serve.Command):
@@ -16,8 +17,11 @@ class Command(serve.Command):
     help = "Migrates, makes the demo users with DEBUG on, and serves."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        refuse_development_key()
-        call_command("migrate", verbosity=0, interactive=False)
+        refuse_configuration()
+        if settings.DEBUG:
+            write_development_file(settings.VAR_DIR)
+        if missing_migrations():
+            call_command("migrate", verbosity=0, interactive=False)
         if settings.DEBUG:
             make_demo_users()
         else:

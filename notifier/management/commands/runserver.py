@@ -1,5 +1,15 @@
 """`manage.py runserver` on daphne, which only this command loads: its libraries take a while."""
 
-from daphne.management.commands.runserver import Command
+from typing import Any
 
-__all__ = ["Command"]
+from daphne.management.commands import runserver
+
+from notifier.startup import prepare_to_serve
+
+
+class Command(runserver.Command):  # type: ignore[misc]  # untyped base
+    """Serve as the entry points do, with the broker and without what they refuse."""
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        prepare_to_serve()
+        super().handle(*args, **options)

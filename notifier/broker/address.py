@@ -1,0 +1,99 @@
+"""Whether REDIS_URL names a server that this site can use, as far as that can be known.
+
+What no waiting mends is refused: an address that is none, a server that is none or lets nobody in.
+A server that does not answer now may answer later, and hints are all that is lost meanwhile.
+"""
+
+import os
+import socket
+import ssl
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.connection import parse_url
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    InvalidResponse,
+    RedisError,
+    ResponseError,
+)
+from redis.retry import Retry
+
+from notifier.broker.location import PATH_MAX_BYTES
+
+RIGHT = "It must be like redis://host:6379/0, rediss://host:6379/0 or unix:///run/redis.sock."
+ANSWER_SECONDS = 1
+REFUSALS = (
+    AuthenticationError,
+    AuthorizationError,
+    InvalidResponse,
+    ResponseError,
+    UnicodeError,  # of a host
+)
+# What the system says of an address that will not become one.
+DEAD_ENDS = (PermissionError, ssl.SSLError)
+BAD_PORT = "its port is no number from 1 to 65535"
+
+
+def refuse_address(url: str) -> None:
+    """Raise `ImproperlyConfigured` where `url` is no address of a Redis; ask nobody."""
+    try:
+        parse_url(url)  # type: ignore[no-untyped-call]
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as exc:
+        # What is said of a port may contain a part of a password.
+        raise _unusable(BAD_PORT if "Port" in str(exc) else f"{exc}".rstrip(".")) from None
+    database = unquote(parts.path).strip("/")
+    if port == 0:
+        raise _unusable(BAD_PORT)
+    if parts.scheme == "unix":
+        _refuse_socket(parts.netloc, Path(unquote(parts.path)))
+    elif database and not database.isdecimal():
+        raise _unusable(f"its database is {database!r}, which is no number")
+
+
+def complaint(url: str) -> str:
+    """Ask the server; return why it does not answer now, nothing if it does.
+
+    Raise `ImproperlyConfigured` where it never will.
+    """
+    try:
+        with Redis.from_url(
+            url,
+            socket_timeout=ANSWER_SECONDS,
+            socket_connect_timeout=ANSWER_SECONDS,
+            retry=Retry(NoBackoff(), 0),
+        ) as client:
+            client.ping()
+    except (RedisError, UnicodeError, OSError) as exc:
+        if _is_final(exc):
+            raise _unusable(str(exc).rstrip(".")) from exc
+        return str(exc).rstrip(".")
+    return ""
+
+
+def _refuse_socket(host: str, path: Path) -> None:
+    if host or not path.is_absolute():
+        raise _unusable("a socket's path is absolute, so three slashes follow unix:")
+    if len(os.fsencode(path)) > PATH_MAX_BYTES:
+        raise _unusable(f"a socket's path has at most {PATH_MAX_BYTES} bytes")
+    # The socket itself may be missing: a Redis that ends takes it along.
+    if not path.parent.is_dir():
+        raise _unusable(f"there is no directory {path.parent}")
+    if path.exists() and not path.is_socket():
+        raise _unusable(f"{path} is no socket")
+
+
+def _is_final(error: Exception) -> bool:
+    cause = error.__context__
+    is_no_host = isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME
+    return is_no_host or isinstance(error, REFUSALS) or isinstance(cause, DEAD_ENDS)
+
+
+def _unusable(reason: str) -> ImproperlyConfigured:
+    return ImproperlyConfigured(f"REDIS_URL is unusable: {reason}. {RIGHT}")

@@ -1,0 +1,123 @@
+"""Reads the environment, and the file by which a clone knows that it is for development."""
+
+import os
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+from django.core.exceptions import ImproperlyConfigured
+from environ import Env
+
+from notifier.private_files import open_private
+
+DEVELOPMENT_FILE = "development.env"
+# Whoever sets one of these deploys, or has decided: the file does not count there.
+DECIDING = ("DEBUG", "SECRET_KEY", "ALLOWED_HOSTS")
+ENGINES = ("django.db.backends.sqlite3", "django.db.backends.postgresql")
+WORDS = dict.fromkeys(("1", "true", "t", "yes", "y", "on"), True) | dict.fromkeys(
+    ("0", "false", "f", "no", "n", "off"), False
+)
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+T = TypeVar("T")
+
+
+class Environment:
+    """The environment, read strictly: a variable that cannot be understood is never guessed at.
+
+    An empty one counts as not set, except for addresses.
+    """
+
+    def read(self, name: str, parse: Callable[[str], T], legal: str, default: T) -> T:
+        """Return what a variable says; raise `ImproperlyConfigured` that says what is `legal`."""
+        text = os.environ.get(name, "").strip()
+        try:
+            return parse(text) if text else default
+        except (KeyError, ValueError, OSError) as exc:
+            raise ImproperlyConfigured(f"{name} is {text!r}; it must be {legal}.") from exc
+
+    def text(self, name: str, default: str) -> str:
+        """Return a text."""
+        return self.read(name, str, "a text", default)
+
+    def texts(self, name: str, default: list[str]) -> list[str]:
+        """Return texts that are separated by commas, and perhaps spaces."""
+        return self.read(name, _items, "texts with commas between them", default)
+
+    def flag(self, name: str, default: bool) -> bool:
+        """Return yes or no, from one of the words for it."""
+        legal = "one of 1, true, yes, on, 0, false, no, off"
+        return self.read(name, lambda text: WORDS[text.lower()], legal, default)
+
+    def number(self, name: str, default: int, least: int = 0) -> int:
+        """Return a whole number that is not too small."""
+        return self.read(name, _at_least(least), f"a whole number of at least {least}", default)
+
+    def log_level(self, name: str, default: str) -> str:
+        """Return the name of a level of logging."""
+        return self.read(name, _level, f"one of {', '.join(LEVELS)}", default)
+
+    def time_zone(self, name: str, default: str) -> str:
+        """Return the name of a time zone."""
+        legal = "a time zone such as Europe/Berlin"
+        return self.read(name, lambda text: ZoneInfo(text).key, legal, default)
+
+    def address(self, name: str, default: str) -> str:
+        """Return an address as it is, even an empty one, which is a mistake to be told."""
+        return os.environ.get(name, default).strip()
+
+    def database(self, name: str, default: str) -> dict[str, Any]:
+        """Return an entry of DATABASES from the address of a SQLite or a PostgreSQL."""
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                database: dict[str, Any] = Env.db_url_config(self.address(name, default))
+        except ValueError:
+            database = {}
+        engine = database.get("ENGINE")
+        is_strange = engine == ENGINES[0] and database.get("HOST")  # sqlite:// with too few slashes
+        if engine not in ENGINES or not database["NAME"] or is_strange:
+            raise ImproperlyConfigured(
+                f"{name} is unusable. It must be like sqlite:////path/to/db.sqlite3 or "
+                "postgres://user:password@host:5432/name."
+            )
+        return database
+
+
+def read_development_file(directory: Path) -> bool:
+    """Put what the file says into the environment; return whether it counts here."""
+    file = directory / DEVELOPMENT_FILE
+    if any(os.environ.get(name) for name in DECIDING) or not file.is_file():
+        return False
+    Env.read_env(file)
+    return True
+
+
+def write_development_file(directory: Path) -> None:
+    """Let the other commands in this clone be for development; keep a file that is there."""
+    file = directory / DEVELOPMENT_FILE
+    if not file.exists():
+        with open_private(file, "w") as lines:
+            lines.write(
+                "# Written by `manage.py run`. The commands of this clone read it, unless their\n"
+                f"# environment has {', '.join(DECIDING[:-1])} or {DECIDING[-1]}.\n"
+                "DEBUG=1\n"
+            )
+
+
+def _items(text: str) -> list[str]:
+    return [item.strip() for item in text.split(",") if item.strip()]
+
+
+def _at_least(least: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if (number := int(text)) < least:
+            raise ValueError(text)
+        return number
+
+    return parse
+
+
+def _level(text: str) -> str:
+    return LEVELS[LEVELS.index(text.upper())]

@@ -1,0 +1,20 @@
+"""How a process ends that is configured in a way that cannot work."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.core.exceptions import ImproperlyConfigured
+
+# By it gunicorn knows that another try is of no use; uvicorn ends with the same.
+EXIT_CODE = 3
+
+
+@contextmanager
+def refusals_in_one_line() -> Iterator[None]:
+    """End the process with one line that says what to do, in the place of a traceback."""
+    try:
+        yield
+    except ImproperlyConfigured as exc:
+        sys.stderr.write(f"Refused: {' '.join(str(exc).split())}\n")
+        raise SystemExit(EXIT_CODE) from exc
