@@ -1,15 +1,19 @@
 """System checks: each mistake has a message with its id, and what is right has none."""
 
 import re
+from types import ModuleType
 from typing import Any
 
 import pytest
 import redis
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator, OriginValidator
+from django.conf.urls.i18n import i18n_patterns
 from django.core import checks, mail
 from django.core.management import call_command
-from django.urls import path
+from django.http import HttpRequest, HttpResponse
+from django.test.utils import override_script_prefix
+from django.urls import include, path, re_path
 from pytest_django import Settings
 
 from accounts.models import User
@@ -24,12 +28,16 @@ from notifications.checks import (
     check_memory_layer,
     check_names,
     check_origins,
+    check_reachable,
     check_session_cache,
 )
 from notifications.conf import Conf
 from notifications.consumers import NotificationConsumer
+from notifications.doctor.checks import look_at_checks
+from notifications.doctor.patient import Patient
 from notifications.models import Notification
 from notifications.routing import websocket_urlpatterns
+from notifier.urls import urlpatterns as project_urls
 from tests.factories import make_user
 from tests.kinds import own_kinds
 from tests.markdown import commands
@@ -240,6 +248,71 @@ def test_addresses_that_are_not_mounted_are_told(settings: Settings) -> None:
 
     del settings.ROOT_URLCONF
     assert check_addresses() == []
+
+
+def page(request: HttpRequest, **kwargs: Any) -> HttpResponse:
+    """Stand for a page of a CMS."""
+    return HttpResponse()
+
+
+app = path("notifications/", include("notifications.urls"))
+rest = re_path(r"^((?:[\w-]+/)*)$", page, name="page")
+CATCH_ALLS: dict[str, list[Any]] = {
+    "a pattern for all that is left": [rest, app],
+    "one in an included URLconf": [path("", include([path("<path:rest>", page)])), app],
+    "slugs": [path("<slug:first>/<slug:second>/", page), app],
+    "the app's one page": [path("notifications/feed/", page), app],
+    "one behind a language": [*i18n_patterns(rest), *i18n_patterns(app)],
+    "one within the prefix": [path("alerts/", include([rest])), path("alerts/", include([app]))],
+}
+REACHABLE: dict[str, list[Any]] = {
+    "before it": [app, rest],
+    "under another prefix": [path("intranet/сообщения/", include("notifications.urls")), rest],
+    "behind a language": [*i18n_patterns(app, rest)],
+    "without the prefix of the default language": [
+        *i18n_patterns(app, rest, prefix_default_language=False)
+    ],
+    "behind what only looks like it": [path("<int:year>/", page), path("x/<path:rest>", page), app],
+    "in a site of its own name": [
+        path("a/", include("notifications.urls", namespace="alerts")),
+        rest,
+    ],
+}
+
+
+def urlconf_of(patterns: list[Any]) -> ModuleType:
+    module = ModuleType("urls")
+    module.__dict__["urlpatterns"] = patterns
+    return module
+
+
+@pytest.mark.parametrize("name", CATCH_ALLS)
+def test_addresses_behind_a_pattern_that_takes_them_are_told(name: str, settings: Settings) -> None:
+    settings.ROOT_URLCONF = urlconf_of(CATCH_ALLS[name])
+
+    [message] = check_reachable()
+
+    assert ids([message]) == ["W013"]
+    assert "page" in message.msg
+
+
+@pytest.mark.parametrize("prefix", ["/", "/intranet/"])
+@pytest.mark.parametrize("name", REACHABLE)
+def test_addresses_that_can_be_reached_are_fine(name: str, prefix: str, settings: Settings) -> None:
+    settings.ROOT_URLCONF = urlconf_of(REACHABLE[name])
+
+    with override_script_prefix(prefix):
+        assert check_addresses() == check_reachable() == []
+
+
+def test_the_doctor_tells_of_them(settings: Settings) -> None:
+    settings.ROOT_URLCONF = urlconf_of([rest, *project_urls])
+
+    finding = look_at_checks(Patient(unwell={"database"}))
+
+    assert finding.state == "wrong"
+    assert "notifications.W013" in finding.facts["ids"]
+    assert "above that pattern" in finding.advice
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,13 @@ docs/checks.md lists them. An id is never given to another check.
 from .layer import check_channel_layer, check_core_layer, check_memory_layer
 from .origins import check_allowed_hosts, check_origins
 from .rows import check_kinds, check_sqlite_transactions
-from .site import check_addresses, check_connections, check_session_cache, check_templates
+from .site import (
+    check_addresses,
+    check_connections,
+    check_reachable,
+    check_session_cache,
+    check_templates,
+)
 from .values import check_names, check_settings
 
 __all__ = [
@@ -19,6 +25,7 @@ __all__ = [
     "check_memory_layer",
     "check_names",
     "check_origins",
+    "check_reachable",
     "check_session_cache",
     "check_settings",
     "check_sqlite_transactions",

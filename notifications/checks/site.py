@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import unquote
 
 from django.conf import settings
 from django.core import checks
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch, Resolver404, get_script_prefix, resolve, reverse
 
 from .layer import is_test_run
 
+NAMESPACE = "notifications"
 REQUEST = "django.template.context_processors.request"
 CACHED_SESSIONS = (
     "django.contrib.sessions.backends.cache",
@@ -63,17 +65,54 @@ def check_addresses(**kwargs: Any) -> list[checks.CheckMessage]:
     if not getattr(settings, "ROOT_URLCONF", None):
         return []
     try:
-        reverse("notifications:feed")
+        reverse(f"{NAMESPACE}:feed")
     except NoReverseMatch:
         return [
             checks.Warning(
                 "The app's addresses are not in ROOT_URLCONF: pages with "
                 "{% notifications_widget %} fail.",
-                hint='Add path("notifications/", include("notifications.urls")) to urlpatterns.',
+                hint='Add path("notifications/", include("notifications.urls")) to urlpatterns; no '
+                f"other app may have the namespace {NAMESPACE!r}.",
                 id="notifications.W011",
             )
         ]
     return []
+
+
+@checks.register(checks.Tags.urls)
+def check_reachable(**kwargs: Any) -> list[checks.CheckMessage]:
+    """notifications.W013: a pattern that stands before the app's takes its addresses."""
+    if not getattr(settings, "ROOT_URLCONF", None) or check_addresses():
+        return []
+    taken = {name: view for name in _address_names() if (view := _taken_by(name))}
+    if not taken:
+        return []
+    first = next(iter(taken))
+    return [
+        checks.Warning(
+            f"{len(taken)} of the app's addresses lead elsewhere, such as "
+            f"{reverse(f'{NAMESPACE}:{first}')} to {taken[first]}: a pattern that matches it, "
+            "perhaps one for all that is left, stands before them in the URLconf.",
+            hint='Move path("notifications/", include("notifications.urls")) above that pattern.',
+            id="notifications.W013",
+        )
+    ]
+
+
+def _address_names() -> list[str]:
+    from ..urls import urlpatterns
+
+    return [pattern.name for pattern in urlpatterns if pattern.name]
+
+
+def _taken_by(name: str) -> str:
+    path = unquote(reverse(f"{NAMESPACE}:{name}")).removeprefix(get_script_prefix())
+    try:
+        match = resolve(f"/{path}")
+    except Resolver404:
+        return "no view"
+    is_ours = NAMESPACE in match.app_names and match.url_name == name
+    return "" if is_ours else match.view_name
 
 
 @checks.register(checks.Tags.database, deploy=True)
