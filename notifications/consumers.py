@@ -13,8 +13,9 @@ from urllib.parse import parse_qsl
 from channels.consumer import AsyncConsumer
 from channels.exceptions import StopConsumer
 from django.db import Error as DatabaseError
+from django.http import HttpRequest
 
-from . import protocol
+from . import origins, protocol
 from .auth import Identity, identify
 from .conversation import INTERNAL_ERROR, Conversation
 from .frames import AsgiConnection, Frame
@@ -32,7 +33,8 @@ NOBODY = Identity(user_pk=None)
 class NotificationConsumer(AsyncConsumer):  # type: ignore[misc]  # untyped base
     """One WebSocket of a logged-in user; speaks docs/protocol.md.
 
-    Put it behind `AuthMiddlewareStack` of `notifications.auth` or `channels.auth`. Where the server
+    Put it behind `AuthMiddlewareStack` of `notifications.auth` or `channels.auth`. Whose pages may
+    open it, it decides by itself (see origins.py). Where the server
     can go on without it (see frames.py), it returns after the welcome: what a subclass or a
     middleware would do with later events is not called.
     """
@@ -70,6 +72,9 @@ class NotificationConsumer(AsyncConsumer):  # type: ignore[misc]  # untyped base
         await getattr(self, message["type"].replace(".", "_"))(message)
 
     async def websocket_connect(self, message: dict[str, Any]) -> None:
+        handshake = origins.handshake_of(self.scope)
+        if not origins.is_allowed(handshake):
+            await self._refuse_origin(handshake)
         # Accepted first and refused with a code after: a browser shows an earlier refusal as 1006.
         await self.send({"type": "websocket.accept"})
         query = dict(parse_qsl(self.scope["query_string"].decode("latin1")))
@@ -105,6 +110,16 @@ class NotificationConsumer(AsyncConsumer):  # type: ignore[misc]  # untyped base
             self._socket.connection = connection
             self._is_handed_over = True
             raise StopConsumer
+
+    async def _refuse_origin(self, handshake: HttpRequest) -> None:
+        count("consumer.refused_origin")
+        logger.warning(
+            "Refused a socket to a page of %.100r: this site is %.100r here.",
+            handshake.META["HTTP_ORIGIN"],
+            f"{handshake.scheme}://{handshake.META.get('HTTP_HOST')}",
+        )
+        await self.send({"type": "websocket.close"})  # before the accept it is an HTTP 403
+        raise StopConsumer
 
     def _refuse(self, exc: ProtocolError, code: CloseCode) -> None:
         self._socket.write(Frame(protocol.error(exc.code, str(exc))))

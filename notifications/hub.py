@@ -172,6 +172,7 @@ class Hub:
 
     async def end(self) -> None:
         """Leave all groups and end everything that runs beside; the sockets are gone by now."""
+        await self.wait_until_ready()  # redis-py can lose a cancellation while it connects
         await self._membership.leave_all()
         tasks = tuple(self._tasks)
         for task in tasks:

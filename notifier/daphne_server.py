@@ -77,6 +77,7 @@ class GoodbyeServer(Server):  # type: ignore[misc]  # untyped base
         """Start the application, which can write finished frames to a WebSocket."""
         if scope["type"] == "websocket":
             scope["extensions"] = {EXTENSION: {"write": protocol.write_prepared}}
+            scope["scheme"] = "ws"  # daphne leaves it out; `serve` has no TLS
         return super().create_application(protocol, scope)
 
     def timeout_checker(self) -> None:

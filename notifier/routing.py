@@ -10,7 +10,6 @@ pages = get_asgi_application()
 
 # Only now are the apps loaded that these import.
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
-from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
 
 from notifications.auth import AuthMiddlewareStack  # noqa: E402
 from notifications.routing import websocket_urlpatterns  # noqa: E402
@@ -18,5 +17,5 @@ from notifications.routing import websocket_urlpatterns  # noqa: E402
 # WhiteNoise's answers are synchronous iterators; each is one small file, read at once.
 warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous")
 
-sockets = AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)))
+sockets = AuthMiddlewareStack(URLRouter(websocket_urlpatterns))
 application = ProtocolTypeRouter({"http": pages, "websocket": sockets})

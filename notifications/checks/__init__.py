@@ -4,7 +4,6 @@ docs/checks.md lists them. An id is never given to another check.
 """
 
 from .layer import check_channel_layer, check_core_layer, check_memory_layer
-from .origins import check_allowed_hosts, check_origins
 from .rows import check_kinds, check_sqlite_transactions
 from .site import (
     check_addresses,
@@ -13,21 +12,21 @@ from .site import (
     check_session_cache,
     check_templates,
 )
+from .socket import check_socket
 from .values import check_names, check_settings
 
 __all__ = [
     "check_addresses",
-    "check_allowed_hosts",
     "check_channel_layer",
     "check_connections",
     "check_core_layer",
     "check_kinds",
     "check_memory_layer",
     "check_names",
-    "check_origins",
     "check_reachable",
     "check_session_cache",
     "check_settings",
+    "check_socket",
     "check_sqlite_transactions",
     "check_templates",
 ]

@@ -29,7 +29,9 @@ LIVE_SECONDS = 2.0
 
 NOT_OPENED = {
     0: "Check that a server listens at this address and that nothing in between blocks it.",
-    403: "Its origin, {origin}, may not be one of ALLOWED_HOSTS; --origin names another.",
+    403: "Its origin, {origin}, is neither that of the site, by scheme, host and port, nor one of "
+    "CSRF_TRUSTED_ORIGINS, or its host is none of ALLOWED_HOSTS. A proxy has to pass Host on, and "
+    "with TLS what SECURE_PROXY_SSL_HEADER names. --origin names another.",
     404: "Check the path, and that an ASGI server answers: under WSGI there are no sockets.",
 }
 LOG = "The server's log says more."

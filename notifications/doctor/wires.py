@@ -56,11 +56,13 @@ def origin_of(url: str) -> str:
 
 class _InProcess:
     def __init__(self, origin: str, cookie: str) -> None:
-        headers = [(b"origin", origin.encode()), (b"host", urlsplit(origin).netloc.encode())]
+        scheme, host, *_ = urlsplit(origin)
+        headers = [(b"origin", origin.encode()), (b"host", host.encode())]
         if cookie:
             headers.append((b"cookie", cookie.encode()))
         self._scope = {
             "type": "websocket",
+            "scheme": "wss" if scheme == "https" else "ws",
             "path": f"/{SOCKET_PATH}",
             "query_string": b"",
             "headers": headers,

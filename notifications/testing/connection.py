@@ -79,14 +79,14 @@ def scope_for(
     path: str, query: Mapping[str, Any], cookies: Mapping[str, str], origin: str
 ) -> dict[str, Any]:
     """Return the scope of a browser's WebSocket."""
-    host = urlsplit(origin).netloc
+    scheme, host, *_ = urlsplit(origin)
     cookie = "; ".join(f"{name}={value}" for name, value in cookies.items())
     headers = {"host": host, "origin": origin, "cookie": cookie}
     return {
         "type": "websocket",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
         "http_version": "1.1",
-        "scheme": "ws",
+        "scheme": "wss" if scheme == "https" else "ws",
         "path": path,
         "raw_path": path.encode(),
         "root_path": "",
