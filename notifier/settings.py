@@ -240,11 +240,19 @@ LOGGING = {
     },
     "filters": {
         "in_one_line": {"()": "django.utils.log.CallbackFilter", "callback": in_one_line},
+        "once_per_minute": {"()": "notifications.logs.OncePerMinute"},
     },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["once_per_minute"],
+        },
+    },
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
         "django": {"level": "WARNING"},
+        "uvicorn": {"propagate": True},  # and nothing of its own
         "django_redis.cache": {"filters": ["in_one_line"]},
         "notifications": {"level": env.log_level("LOG_LEVEL", default="INFO")},
         "notifier": {"level": env.log_level("LOG_LEVEL", default="INFO")},

@@ -1,0 +1,108 @@
+"""Keeps what strangers can cause out of the logs, but for a line a minute.
+
+LOGGING = {
+    "filters": {"once_per_minute": {"()": "notifications.logs.OncePerMinute"}},
+    "handlers": {"console": {…, "filters": ["once_per_minute"]}},
+    …
+}
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from threading import Lock, Timer
+from time import monotonic, time
+from types import TracebackType
+
+SECONDS = 60.0
+
+# What warns of a request, a handshake or a frame, whoever it comes from.
+LOGGERS = (
+    "asyncio",
+    "daphne",
+    "django.request",
+    "django.security",
+    "notifications.consumers",
+    "notifications.conversation",
+    "notifications.door",
+    "notifications.unknown_paths",
+    "twisted",
+    "uvicorn.error",
+    "websockets",
+)
+
+# Of a record that was judged: several handlers may ask, and a logger before them.
+_VERDICT = "is_first_in_a_minute"
+
+Kind = tuple[object, ...]
+
+
+class OncePerMinute(logging.Filter):
+    """Lets one warning of a kind through in a minute, and then says how many more there were.
+
+    Of one kind are warnings that one line of code has logged, for exceptions of one line of code.
+    Those of other loggers than the named ones, and what is no warning, are left alone.
+    """
+
+    def __init__(self, loggers: Iterable[str] = LOGGERS, seconds: float = SECONDS) -> None:
+        super().__init__()
+        self._loggers = tuple(f"{name}." for name in loggers)
+        self._seconds = seconds
+        self._lock = Lock()
+        self._ends: dict[Kind, float] = {}
+        self._left_out: dict[Kind, int] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether a record is the first of its kind in this minute."""
+        if record.levelno < logging.WARNING or not f"{record.name}.".startswith(self._loggers):
+            return True
+        if not hasattr(record, _VERDICT):
+            setattr(record, _VERDICT, self._is_first(record))
+        return bool(getattr(record, _VERDICT))
+
+    def _is_first(self, record: logging.LogRecord) -> bool:
+        kind = _kind(record)
+        now = monotonic()
+        with self._lock:
+            ends = self._ends.get(kind, now)
+            if ends <= now and kind not in self._left_out:
+                self._ends[kind] = now + self._seconds
+                return True
+            self._left_out[kind] = self._left_out.get(kind, 0) + 1
+            if self._left_out[kind] == 1:
+                # Only then: most warnings are alone.
+                timer = Timer(ends - now, self._tell, (kind, _summary(record)))
+                timer.daemon = True
+                timer.start()
+            return False
+
+    def _tell(self, kind: Kind, summary: logging.LogRecord) -> None:
+        with self._lock:
+            left_out = self._left_out.pop(kind)
+            self._ends[kind] = monotonic() + self._seconds
+        summary.msg += f" ({left_out} more of these within a minute)"
+        summary.created = time()
+        logging.getLogger(summary.name).handle(summary)
+
+
+def _summary(record: logging.LogRecord) -> logging.LogRecord:
+    # Without the exception, whose frames would be kept for a minute.
+    told = {"msg": record.getMessage().rstrip(), "args": (), "exc_info": None, "exc_text": None}
+    return logging.makeLogRecord({**vars(record), **told, _VERDICT: True})
+
+
+def _kind(record: logging.LogRecord) -> Kind:
+    kind: Kind = (record.name, record.levelno, record.pathname, record.lineno)
+    if not record.exc_info:
+        return kind
+    error, _, traceback = record.exc_info
+    return (*kind, error, *_place(traceback))
+
+
+def _place(traceback: TracebackType | None) -> Kind:
+    if traceback is None:
+        return ()
+    while traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    return traceback.tb_frame.f_code.co_filename, traceback.tb_lineno
