@@ -29,6 +29,7 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from .protocol import CloseCode
+from .unknown_paths import RefuseUnknownPaths
 
 Scope = MutableMapping[str, Any]
 Application = Callable[[Scope, Any, Any], Awaitable[None]]
@@ -110,8 +111,11 @@ def judge(identities: Collection[Identity]) -> Verdicts:
 
 
 def AuthMiddlewareStack(inner: Application) -> Application:  # noqa: N802  named as in channels.auth
-    """Give the consumer what it needs to ask who connects; goes where Channels' stack would."""
-    stack: Application = CookieMiddleware(inner)
+    """Give the consumer what it needs to ask who connects; goes where Channels' stack would.
+
+    A socket at a path that `inner` does not know is refused.
+    """
+    stack: Application = CookieMiddleware(RefuseUnknownPaths(inner))
     return stack
 
 
