@@ -76,6 +76,12 @@ def _whole(default: int, *, least: int = 1) -> Setting[int]:
     return Setting(default, _number(_exact_int, least), f"a whole number of at least {least}")
 
 
+def _whole_or_none() -> Setting[int | None]:
+    whole = _number(_exact_int, 1)
+    legal = "None or a whole number of at least 1"
+    return Setting(None, lambda raw: None if raw is None else whole(raw), legal, "1000")
+
+
 def _days(default: int) -> Setting[int]:
     legal = f"a whole number of days from 1 to {DAYS_MAX}"
     return Setting(default, _number(_exact_int, 1, DAYS_MAX + 1), legal)
@@ -143,6 +149,8 @@ class Conf:
     LOCK_TIMEOUT_SECONDS = _seconds(5.0)
     BATCH_SIZE = _whole(1000)
     DATABASE_THREADS = _whole(4)
+    REQUEST_SECONDS = _seconds(10.0)
+    MAX_CONNECTIONS = _whole_or_none()
     MAX_SOCKETS = _whole(10_000)
     MAX_SOCKETS_PER_USER = _whole(20)
     MAX_TOPICS_PER_SOCKET = _whole(32)

@@ -100,6 +100,9 @@ class NotificationConsumer(AsyncConsumer):  # type: ignore[misc]  # untyped base
         work = self._conversation.hear(message.get("text"))
         if work is not None:
             await work
+        if self._socket.closed_with is not None:  # whatever else came is nobody's to hear
+            await self._socket.last_words()
+            raise StopConsumer
 
     async def websocket_disconnect(self, message: dict[str, Any]) -> None:
         raise StopConsumer

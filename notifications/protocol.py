@@ -19,6 +19,9 @@ FRAME_MAX_BYTES = 4096
 FRAMES_AT_ONCE = 20
 FRAMES_PER_SECOND = 5
 BAD_FRAMES_MAX = 10
+# Pings, pongs and pieces of messages.
+UNHEARD_AT_ONCE = 500
+UNHEARD_PER_SECOND = 50
 ACK_WINDOW_FRAMES = 256
 # In characters of unacknowledged frames: what a server has to hold for a client that never reads.
 ACK_WINDOW_CHARS = 128 * 1024

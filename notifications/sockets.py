@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .lockstep import Lockstep
 
 HALF_WINDOW_CHARS = ACK_WINDOW_CHARS // 2
+OUTBOX_FRAMES_MAX = 2 * ACK_WINDOW_FRAMES
 # What a client that keeps up has unacknowledged at most, now and then.
 FEW_FRAMES, FEW_CHARS = ACK_WINDOW_FRAMES // 4, ACK_WINDOW_CHARS // 8
 
@@ -178,6 +179,11 @@ class Socket:
             self._writer = None
         self._wake()
 
+    async def last_words(self) -> None:
+        """Wait until everything is written, the goodbye included."""
+        if self._writer is not None:
+            await asyncio.wait([self._writer])
+
     def abandon(self) -> None:
         """Let go of everything; the connection is gone."""
         self.settle()
@@ -209,6 +215,9 @@ class Socket:
 
     def _queue(self, frame: Frame) -> None:
         self.settle()
+        if len(self._outbox) >= OUTBOX_FRAMES_MAX:  # answers, mostly: they need no acknowledgement
+            self._give_up()
+            return
         self._outbox.append(frame)
         self._wake()
 

@@ -1,4 +1,5 @@
-"""Daphne, made to say goodbye, and to write finished frames (see notifications/frames.py).
+"""Daphne, made to say goodbye, to write finished frames (see notifications/frames.py), and to keep
+one client from taking more than its share.
 
 Sockets close with 1012 when the server ends, not with a bare 1006. Two things keep daphne 4.2 from
 it: its WebSocket library refuses to send codes below 3000, and its shutdown fails on the first idle
@@ -11,14 +12,23 @@ from itertools import islice
 from typing import Any
 
 from autobahn.websocket.protocol import WebSocketProtocol as Frames
+from daphne.http_protocol import HTTPFactory
 from daphne.server import Server
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IPushProducer
 from twisted.internet.tcp import Connection
+from twisted.web.http import HTTPChannel
+from zope.interface import implementer
 
+from notifications.door import FULL, TOO_SLOW, Door, end_unread
+from notifications.frame_meter import FrameMeter
 from notifications.frames import EXTENSION, Frame
+from notifications.metrics import count
 from notifications.process import current_hub, drain
+from notifications.protocol import CloseCode
+from notifier.serving import ACCEPTED_AT_ONCE
 
 RESERVED_CODES = (1012, 1013)
 GOODBYE_SECONDS = 5.0
@@ -26,10 +36,144 @@ CHECK_SECONDS = 2
 CHECKED_AT_ONCE = 100
 
 
+# What one connection may have read of it in a turn of the loop: some hundred frames at most.
+READ_BYTES = 4 * 1024
+HEAD_END = b"\r\n\r\n"
+DECODED_AS_ASCII = b"sec-websocket-protocol", b"daphne-root-path"
+# How far a client may be ahead of its application: in bytes before that has accepted, in messages
+# after. uvicorn's `ws_max_queue` is the same.
+EARLY_BYTES_MAX = 64 * 1024
+AHEAD_MAX = 32
+LOOK_AGAIN_SECONDS = 0.05
+
+
+class PunctualChannel(HTTPChannel):  # type: ignore[misc]  # untyped base
+    """Twisted's HTTP connection, which neither waits for requests nor takes connections for ever.
+
+    Twisted's own time-out begins anew with each byte.
+    """
+
+    def connectionMade(self) -> None:  # noqa: N802  twisted's name
+        """Take a connection, or send it away."""
+        self.timeOut = None
+        super().connectionMade()
+        end_unread(self.transport.getHandle())
+        server = self.factory.server
+        server.transports.add(self.transport)
+        server.door.enter(self)
+
+    def headerReceived(self, line: bytes) -> bool:  # noqa: N802
+        """Take a header, unless daphne would fail to decode it."""
+        name, _, value = line.partition(b":")
+        if name.strip().lower() in DECODED_AS_ASCII and not value.isascii():
+            self._respondToBadRequestAndDisconnect()
+            return False
+        return bool(super().headerReceived(line))
+
+    def lineLengthExceeded(self, line: bytes) -> None:  # noqa: N802
+        """Refuse a line that is too long, where twisted only closes."""
+        self._respondToBadRequestAndDisconnect()
+
+    def rawDataReceived(self, data: bytes) -> None:  # noqa: N802
+        """Take a part of a body."""
+        if not self._handlingRequest:
+            self.factory.server.door.has_sent(self, len(data))
+        super().rawDataReceived(data)
+
+    def allContentReceived(self) -> None:  # noqa: N802
+        """Take a whole request."""
+        self.factory.server.door.leave(self)
+        super().allContentReceived()
+
+    def requestDone(self, request: Any) -> None:  # noqa: N802
+        """Wait for the next request."""
+        self.factory.server.door.wait_for(self)
+        super().requestDone(request)
+
+    def connectionLost(self, reason: Any) -> None:  # noqa: N802
+        """Wait no more."""
+        self.factory.server.door.leave(self)
+        self.factory.server.transports.discard(self.transport)
+        super().connectionLost(reason)
+
+    def give_up(self) -> None:
+        """Close a connection whose request does not come."""
+        if self.requests:
+            self.transport.write(TOO_SLOW)
+        self.loseConnection()
+
+    def turn_away(self) -> None:
+        """Close a connection that there is no place for."""
+        self.transport.write(FULL)
+        self.loseConnection()
+
+
+@implementer(IPushProducer)
 class ClosingProtocol(WebSocketProtocol):  # type: ignore[misc]  # untyped base
-    """Daphne's protocol, able to close with the codes that `sendClose()` raises for."""
+    """Daphne's protocol, able to close with the codes that `sendClose()` raises for.
+
+    It reads little at a time, limits what no application hears of, and does not go on reading for
+    somebody who does not read, or whose application is not that far.
+    """
 
     maxMessagePayloadSize: int  # noqa: N815  autobahn's name
+    message_data: list[bytes]
+
+    def connectionMade(self) -> None:  # noqa: N802  twisted's name
+        """Take over a connection that was HTTP's."""
+        self._meter = FrameMeter()
+        self._is_requested = self._is_ahead = False
+        self.transport.bufferSize = READ_BYTES
+        self.transport.unregisterProducer()
+        self.transport.registerProducer(self, True)
+        super().connectionMade()
+
+    def connectionLost(self, *reason: Any) -> None:  # noqa: N802
+        """Say that it is over."""
+        self.factory.server_class.transports.discard(self.transport)
+        super().connectionLost(*reason)
+
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802
+        """Take the request, and after that what the client says, unless that is too much."""
+        is_open = self.state == Frames.STATE_OPEN
+        if not self._is_requested:
+            self._is_requested = True
+            if data.find(HEAD_END) + len(HEAD_END) < len(data):  # it would be taken for frames
+                self.failHandshake("A request for a WebSocket has no body")
+            else:
+                super().dataReceived(data)
+            return
+        is_too_early = not is_open and len(self.data) > EARLY_BYTES_MAX
+        if is_too_early or not self._meter.admits(data, is_heard=is_open):
+            self._end_flood()
+        else:
+            super().dataReceived(data)
+
+    def onMessageFrameEnd(self) -> None:  # noqa: N802
+        """Put a message together as it comes."""
+        super().onMessageFrameEnd()
+        if self.message_data:
+            self.message_data = [b"".join(self.message_data)]
+
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:  # noqa: N802, N803
+        """Hand a message to the application, and read no more when it is far behind."""
+        super().onMessage(payload, isBinary)
+        if not self._is_ahead and self.application_queue.qsize() >= AHEAD_MAX:
+            self._is_ahead = True
+            self.transport.pauseProducing()
+            _later(LOOK_AGAIN_SECONDS, self._look_again)
+
+    def pauseProducing(self) -> None:  # noqa: N802
+        """Read nothing more until the client has read: each of its pings has an answer."""
+        self.transport.pauseProducing()
+
+    def resumeProducing(self) -> None:  # noqa: N802
+        """Read on, unless the application is not that far yet."""
+        if not self._is_ahead:
+            self.transport.resumeProducing()
+
+    def stopProducing(self) -> None:  # noqa: N802
+        """Do nothing: the connection is over."""
 
     def serverClose(self, code: int | None = None) -> None:  # noqa: N802  daphne's name
         """Close with a code of ours, or with one that RFC 6455 has for servers."""
@@ -62,16 +206,43 @@ class ClosingProtocol(WebSocketProtocol):  # type: ignore[misc]  # untyped base
             transport.write(wire)
         return True
 
+    def _look_again(self) -> None:
+        if self.application_queue.qsize() < AHEAD_MAX:
+            self._is_ahead = False
+            if not self.transport.producerPaused:
+                self.resumeProducing()
+        elif self.state == Frames.STATE_OPEN:
+            _later(LOOK_AGAIN_SECONDS, self._look_again)
+
+    def _end_flood(self) -> None:
+        count("daphne.too_many_frames")
+        if self.state == Frames.STATE_OPEN:
+            self.sendCloseFrame(code=int(CloseCode.TOO_MANY), isReply=False)
+        self.dropConnection()
+
 
 class GoodbyeServer(Server):  # type: ignore[misc]  # untyped base
     """Daphne's server, which lets every application end before it goes."""
 
     def run(self) -> None:
         """Serve until the reactor stops."""
-        WebSocketFactory.protocol = ClosingProtocol
+        self.transports: set[Any] = set()
+        self.door = Door(lambda: len(self.transports))
+        HTTPFactory.protocol, WebSocketFactory.protocol = PunctualChannel, ClosingProtocol
         # Broadcasts go out at their time even while nobody is connected.
         _later(0, current_hub)
         super().run()
+
+    def listen_success(self, port: Any) -> None:
+        """Accept few connections in one turn: only in the next are those closed that made room."""
+        super().listen_success(port)
+        accept = port.doRead
+
+        def accept_some() -> None:
+            port.numberAccepts = ACCEPTED_AT_ONCE
+            accept()
+
+        port.doRead = accept_some
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
         """Start the application, which can write finished frames to a WebSocket."""

@@ -1,12 +1,16 @@
 """Runs an ASGI server in this process, with limits that suit long-lived sockets."""
 
 import socket
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 # The five seconds of daphne's default drop sockets when thousands come back at once.
 HANDSHAKE_SECONDS = 60
 MESSAGE_MAX_BYTES = 64 * 1024
 BACKLOG = 2048
+# asyncio accepts as many in one turn as may wait, before it asks anybody whether there is a place.
+ACCEPTED_AT_ONCE = 16
 
 Serve = Callable[[str, int, Callable[[], None]], bool]
 """Serves host and port until SIGINT or SIGTERM; False where the address is taken.
@@ -60,11 +64,24 @@ def serve_with_uvicorn(host: str, port: int, when_ready: Callable[[], None]) -> 
         ws_max_size=MESSAGE_MAX_BYTES,
         # One finished frame for many sockets; compressed, each would need memory of its own.
         ws="notifications.uvicorn:PreparedFrameProtocol",
+        http="notifications.uvicorn:PunctualHTTPProtocol",
+        backlog=ACCEPTED_AT_ONCE,
+        log_config=None,  # to the project's own handlers, which know what strangers can cause
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=GOODBYE_SECONDS,
     )
-    DrainingServer(config, when_ready).run(sockets=[listening])
+    DrainingServer(config, when_ready, backlog=BACKLOG).run(sockets=[listening])
     return True
+
+
+def raise_file_limit() -> None:
+    """Allow this process as many open files as it may allow itself: each connection is one."""
+    if sys.platform != "win32":
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with suppress(ValueError):  # macOS says "unlimited" and means fewer
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def listen(host: str, port: int) -> socket.socket:

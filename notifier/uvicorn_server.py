@@ -11,16 +11,24 @@ GOODBYE_SECONDS = 10
 
 
 class DrainingServer(uvicorn.Server):
-    """Uvicorn's server; `when_ready` is called once connections are accepted."""
+    """Uvicorn's server; `when_ready` is called once connections are accepted.
 
-    def __init__(self, config: uvicorn.Config, when_ready: Callable[[], None]) -> None:
+    `backlog` of them may wait for that, while `config.backlog` are accepted at once.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, when_ready: Callable[[], None], *, backlog: int
+    ) -> None:
         """Prepare a server."""
         super().__init__(config)
         self._when_ready = when_ready
+        self._backlog = backlog
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to accept."""
         await super().startup(sockets)
+        for listening in sockets or ():
+            listening.listen(self._backlog)
         if self.started:
             # Broadcasts go out at their time even while nobody is connected.
             current_hub()

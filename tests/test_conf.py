@@ -22,6 +22,7 @@ SECONDS = [setting.name for setting in Conf.all() if isinstance(setting.default,
 WHOLE = [setting.name for setting in Conf.all() if type(setting.default) is int]
 SITE = "NOTIFICATIONS_SITE"
 USER_LANGUAGE = "NOTIFICATIONS_USER_LANGUAGE"
+MAX_CONNECTIONS = "NOTIFICATIONS_MAX_CONNECTIONS"
 FLAGS = [setting.name for setting in Conf.all() if isinstance(setting.default, bool)]
 NUMBERS = [*SECONDS, *WHOLE]
 
@@ -60,7 +61,7 @@ def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_setting_has_the_prefix_and_the_name_of_its_property() -> None:
     assert {f"NOTIFICATIONS_{name}" for name in vars(Conf) if name.isupper()} == set(EVERY)
-    assert {*NUMBERS, *FLAGS, USER_LANGUAGE, SITE} == set(EVERY)
+    assert {*NUMBERS, *FLAGS, USER_LANGUAGE, SITE, MAX_CONNECTIONS} == set(EVERY)
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -163,6 +164,23 @@ def test_the_environment_is_named_where_it_cannot_be_read(
     monkeypatch.setenv(name, value)
 
     assert_told(name, "the environment", value)
+
+
+@pytest.mark.parametrize("value", [7, "7"])
+def test_a_number_that_may_be_left_to_the_system_is_read(value: object, settings: Settings) -> None:
+    setattr(settings, MAX_CONNECTIONS, value)
+
+    assert value_of(MAX_CONNECTIONS) == 7
+
+
+@pytest.mark.parametrize("value", [each for each in NEITHER if each is not None], ids=repr)
+def test_what_is_neither_a_number_nor_left_to_the_system_is_told(
+    value: object, settings: Settings
+) -> None:
+    setattr(settings, MAX_CONNECTIONS, value)
+
+    with pytest.raises(ImproperlyConfigured, match=r"None or a whole number .*, such as 1000"):
+        value_of(MAX_CONNECTIONS)
 
 
 # System checks

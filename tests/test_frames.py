@@ -13,7 +13,7 @@ from websockets.streams import StreamReader
 from notifications import anotify
 from notifications.auth import Identity
 from notifications.frames import AsgiConnection, BroadcastFrames, Frame
-from notifications.protocol import Cursor, items_frame
+from notifications.protocol import CloseCode, Cursor, items_frame
 from notifications.sockets import Socket
 from tests.factories import make_user, session_cookie_for
 from tests.servers import KINDS, Kind, ServerProcess
@@ -100,6 +100,21 @@ async def test_what_waits_for_room_is_not_overtaken() -> None:
     socket.deliver(Frame("4"), (Cursor(4), 1))
 
     assert connection.wrote == ["1", "2", "3", "4"]
+
+
+async def test_answers_that_nobody_reads_are_not_kept_without_end() -> None:
+    connection = Connection()
+    connection.has_room = False
+    socket = Socket(connection, Identity(user_pk=1))
+
+    written = 0
+    while socket.closed_with is None and written < 10_000:
+        socket.write(Frame("ok"))
+        written += 1
+
+    assert socket.closed_with == CloseCode.TOO_SLOW
+    assert written < 1000
+    socket.abandon()
 
 
 @pytest.mark.parametrize(

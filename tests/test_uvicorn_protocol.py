@@ -8,6 +8,7 @@ import ssl
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -22,6 +23,7 @@ from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.server import ServerState
 from websockets.asyncio.client import connect
 
+from notifications import protocol
 from notifications.frames import EXTENSION, Frame
 from notifications.uvicorn.served import Served as ServedConnections
 from tests.by_hand import BINARY, PING, PONG, TEXT, Client, goodbye, wire
@@ -211,6 +213,107 @@ async def test_what_a_client_may_not_say_closes_its_connection_alone(name: str) 
         assert await heir.has_gone() == [code]
         assert heir.heard == ["x" * 1000]
         assert await works_both_ways(other, others)
+
+
+# More than its share
+
+TOO_MANY = 4429
+UNHEARD = {
+    "pings": wire("", PING),
+    "pongs": wire("", PONG),
+    "pieces": wire("", 0, is_last=False),
+    "pieces of a byte": wire("x", 0, is_last=False),
+}
+
+
+@either_way
+@pytest.mark.parametrize("name", UNHEARD)
+async def test_a_flood_that_no_application_hears_ends_its_connection_alone(
+    name: str, is_unusual: bool
+) -> None:
+    async with serving() as served:
+        client, heir = await served.client(is_unusual=is_unusual)
+        other, others = await served.client()
+        begin = wire("", is_last=False) if "pieces" in name else b""
+
+        with suppress(ConnectionError):  # it may be closed before the end
+            await client.send(begin, UNHEARD[name] * (3 * protocol.UNHEARD_AT_ONCE))
+
+        assert await heir.has_gone() == [TOO_MANY]
+        assert await works_both_ways(other, others)
+        await await_for(lambda: len(served.connections) == 1)
+
+
+@either_way
+async def test_a_flood_after_a_goodbye_is_not_read_to_its_end(is_unusual: bool) -> None:
+    async with serving() as served:
+        client, heir = await served.client(is_unusual=is_unusual)
+        await heir.close(4000)
+
+        sent = 0
+        with suppress(ConnectionError):
+            while sent < 1_000_000:
+                await client.send(wire("") * 1000)
+                sent += 1000
+
+        assert sent < 1_000_000
+        assert not heir.heard
+        await await_for(lambda: not served.connections)
+
+
+@either_way
+async def test_whoever_reads_no_pongs_is_not_read(
+    is_unusual: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "UNHEARD_AT_ONCE", 10**9)
+    async with serving() as served:
+        client, heir = await served.client(is_unusual=is_unusual, buffer_bytes=SMALL_BUFFER_BYTES)
+        pings = [f"{number}".ljust(125, "p") for number in range(400)]
+
+        sent = 0
+        with suppress(TimeoutError):
+            while sent < SPEECHES_MAX:
+                async with asyncio.timeout(0.2):
+                    await client.send(*(wire(ping, PING) for ping in pings))
+                sent += 1
+
+        assert sent < SPEECHES_MAX
+        [connection] = served.connections
+        assert connection.transport.get_write_buffer_size() < 200_000
+        client.drop()
+        await heir.has_gone()
+
+
+async def test_a_client_that_reads_its_pongs_late_is_heard_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(protocol, "UNHEARD_AT_ONCE", 10**9)
+    async with serving() as served:
+        client, heir = await served.client(is_unusual=True, buffer_bytes=SMALL_BUFFER_BYTES)
+        [connection] = served.connections
+        sending = asyncio.create_task(client.send(wire("p" * 125, PING) * 50_000, wire("Hello")))
+        await await_for(lambda: not connection.writable.is_set())
+        assert not heir.heard
+
+        for _ in range(50):
+            assert await client.read(127_000) == (bytes([0x80 | PONG, 125]) + b"p" * 125) * 1000
+        await sending
+
+        assert await heir.has_heard("Hello")
+        assert await works_both_ways(client, heir)
+
+
+async def test_a_message_in_pieces_takes_no_more_than_the_message() -> None:
+    async with serving() as served:
+        client, heir = await served.client()
+        await client.send(wire("", is_last=False), wire("x", 0, is_last=False) * 300)
+        await client.send(wire("", PING))
+        assert await client.frame() == (PONG, b"")
+
+        [connection] = served.connections
+        assert [bytes(frame) for frame in connection.frames] == [b"x" * 300]
+        await client.send(wire("", 0))
+        assert await heir.has_heard("x" * 300)
 
 
 # What it is told

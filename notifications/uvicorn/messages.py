@@ -13,16 +13,17 @@ from ..frames import Event
 FINAL_TEXT, MASKED, SHORT_BYTES = 0x81, 0x80, 126
 
 
-def read_messages(data: bytes, max_bytes: int) -> tuple[list[Event], bytes]:
+def read_messages(data: bytes, max_bytes: int) -> tuple[list[Event], int, bytes]:
     """Return the whole messages at the start of what came, as events, and what is after them.
 
-    Pongs are messages to nobody. What is left begins with a frame that is not whole, is not a
-    message by itself, or is wrong.
+    Between them is how many pongs there were, which are messages to nobody. What is left begins
+    with a frame that is not whole, is not a message by itself, or is wrong.
     """
     if _is_short_text(data):
         text = _text(apply_mask(data[6:], data[2:6]))
-        return ([text], b"") if text is not None else ([], data)
+        return ([text], 0, b"") if text is not None else ([], 0, data)
     events: list[Event] = []
+    pongs = 0
     reader = StreamReader()
     reader.feed_data(data)
     left = len(data)
@@ -35,13 +36,15 @@ def read_messages(data: bytes, max_bytes: int) -> tuple[list[Event], bytes]:
             break
         else:
             break
-        if frame.opcode is not Opcode.PONG:
+        if frame.opcode is Opcode.PONG:
+            pongs += 1
+        else:
             event = _event(frame)
             if event is None:
                 break
             events.append(event)
         left = len(reader.buffer)
-    return events, data[len(data) - left :]
+    return events, pongs, data[len(data) - left :]
 
 
 def _event(frame: ParsedFrame) -> Event | None:

@@ -12,13 +12,21 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
+from ..door import BAD_REQUEST, end_unread
+from ..frame_meter import FrameMeter
 from ..frames import EXTENSION, Frame
+from ..metrics import count
+from ..protocol import CloseCode
 from .quiet import QuietConnection, Take
-from .served import Served
+from .served import Served, door_of
 
 
-class PreparedFrameProtocol(WebSocketsSansIOProtocol):
-    """Uvicorn's own protocol, which also takes finished frames, and hands its connection over."""
+class PreparedFrameProtocol(WebSocketsSansIOProtocol, asyncio.BufferedProtocol):
+    """Uvicorn's own protocol, which also takes finished frames, and hands its connection over.
+
+    It reads little at a time, limits what no application hears of, and does not go on reading for
+    somebody who does not read.
+    """
 
     def __init__(
         self,
@@ -31,12 +39,14 @@ class PreparedFrameProtocol(WebSocketsSansIOProtocol):
         self._served = Served.by(
             server_state, config, partial(type(self), config, server_state, app_state)
         )
-        self._has_heard = False
+        self._door = door_of(server_state)
+        self._meter = FrameMeter()
+        self._has_heard = self._is_taken_back = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take a connection, on which no frame waits until the one before is acknowledged."""
         super().connection_made(transport)
-        _send_at_once(transport)
+        _prepare(transport)
 
     def handle_connect(self, event: Any) -> None:
         """Offer the extension to the application."""
@@ -45,10 +55,57 @@ class PreparedFrameProtocol(WebSocketsSansIOProtocol):
             extensions: Any = self.scope["extensions"]
             extensions[EXTENSION] = {"write": self.write_prepared, "hand_over": self.hand_over}
 
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Return where to put what comes: one place for all, for nothing stays there."""
+        return self._served.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take what has come."""
+        self.data_received(bytes(self._served.buffer[:nbytes]))
+
     def data_received(self, data: bytes) -> None:
-        """Take note of whether the client has said anything since the handshake."""
+        """Take the request, and after that what the client says, unless that is too much."""
         self._has_heard = self.handshake_initiated
+        if self._has_heard and not self._meter.admits(data, is_heard=not self.close_sent):
+            self._end_flood()
+            return
         super().data_received(data)
+        if not self.handshake_initiated:
+            self._refuse_request()
+
+    def handle_cont(self, event: Any) -> None:
+        """Put a message together as it comes: a piece of one byte would take sixty until then."""
+        super().handle_cont(event)
+        if len(self.frames) > 1:
+            self.frames = [b"".join(self.frames)]
+
+    def pause_writing(self) -> None:
+        """Read nothing more until the client has read: each of its pings has an answer."""
+        super().pause_writing()
+        self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """Read on, unless the application is not that far yet."""
+        super().resume_writing()
+        if self._is_taken_back or not self.read_paused:
+            self.transport.resume_reading()
+
+    async def send(self, message: Any) -> None:
+        """Send an event of ASGI; a client that does not say goodbye as well may have to go."""
+        await super().send(message)
+        if self.close_sent and not self.transport.is_closing():
+            self._door.wait_for(self)
+
+    def give_up(self) -> None:
+        """Close: the client had the time to say goodbye."""
+        self.transport.abort()
+
+    async def receive(self) -> Any:
+        """Return the next event of ASGI."""
+        event = await super().receive()
+        if not self.writable.is_set():
+            self.transport.pause_reading()
+        return event
 
     def write_prepared(self, frame: Frame) -> bool:
         """Write a frame if the connection is open and its buffer has room."""
@@ -76,12 +133,12 @@ class PreparedFrameProtocol(WebSocketsSansIOProtocol):
     def keepalive_timeout(self) -> None:
         """Close, without a goodbye where that would wait behind what the client does not read."""
         super().keepalive_timeout()
-        if not self.writable.is_set():
-            self.transport.abort()
+        self._wait_for_nobody()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Say that it is over."""
         super().connection_lost(exc)
+        self._door.leave(self)
         self.conn.parser.close()
 
     def take_back(self, connection: QuietConnection, transport: asyncio.Transport) -> None:
@@ -94,11 +151,30 @@ class PreparedFrameProtocol(WebSocketsSansIOProtocol):
             logger=logging.getLogger("uvicorn.error"),
         )
         self.queue: Any = _PassedOn(connection)
-        self.read_paused = True  # the connection pauses its reading itself
+        self.read_paused = self._is_taken_back = True  # the connection pauses its reading itself
         if not connection.has_room:
             self.writable.clear()
         transport.set_protocol(self)
         self.start_keepalive()
+
+    # uvicorn hands over a whole request, and waits for ever where websockets does not read it.
+    def _refuse_request(self) -> None:
+        self.transport.write(b"".join(self.conn.data_to_send()) or BAD_REQUEST)
+        self.transport.close()
+
+    def _end_flood(self) -> None:
+        count("uvicorn.too_many_frames")
+        if self._is_open():
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": CloseCode.TOO_MANY})
+            self.conn.send_close(CloseCode.TOO_MANY)
+            self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        self.transport.close()
+        self._wait_for_nobody()
+
+    def _wait_for_nobody(self) -> None:
+        if not self.writable.is_set():
+            self.transport.abort()
 
     # What the handshake needed is in circles, and there would be much of it before the garbage
     # collector comes.
@@ -132,9 +208,10 @@ class _PassedOn:
             connection.pass_on(event)
 
 
-def _send_at_once(transport: asyncio.BaseTransport) -> None:
+def _prepare(transport: asyncio.BaseTransport) -> None:
     # asyncio asks for it where a socket says that it is TCP. Those that socket.create_server(),
     # gunicorn or systemd accept from do not: a second frame would take 40 ms.
     sock = transport.get_extra_info("socket")
     if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        end_unread(sock)

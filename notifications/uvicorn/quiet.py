@@ -39,6 +39,7 @@ class QuietConnection(asyncio.BufferedProtocol):
     __slots__ = (
         "_fd",
         "_full",
+        "_pongs_due",
         "_room",
         "_served",
         "_take",
@@ -56,7 +57,7 @@ class QuietConnection(asyncio.BufferedProtocol):
         self._full: PreparedFrameProtocol | None = None
         self._room: asyncio.Event | None = None
         self._waiting: deque[Event] | None = None
-        self._unanswered = 0
+        self._unanswered = self._pongs_due = 0
         self._fd = _plain_descriptor(transport)
         transport.set_protocol(self)
         if self._fd >= 0:
@@ -103,6 +104,7 @@ class QuietConnection(asyncio.BufferedProtocol):
             return
         self._unanswered += 1
         if self._room is None:
+            self._pongs_due += 1
             self._transport.write(PING)
 
     def pass_on(self, event: Event) -> None:
@@ -128,10 +130,11 @@ class QuietConnection(asyncio.BufferedProtocol):
         """Take whole messages; anything else needs more than this."""
         self._unanswered = 0
         data = bytes(self._served.buffer[:nbytes])
-        events, rest = read_messages(data, self._served.message_max_bytes)
+        events, pongs, rest = read_messages(data, self._served.message_max_bytes)
         for event in events:
             self.pass_on(event)
-        if rest:
+        self._pongs_due -= pongs
+        if rest or self._pongs_due < 0:
             self._come_back().data_received(rest)
 
     def pause_writing(self) -> None:
@@ -197,7 +200,8 @@ class QuietConnection(asyncio.BufferedProtocol):
                 self._fail(exc)
             pending = self._next()
         self._waiting = None
-        self._transport.resume_reading()
+        if self._full is None or self._full.writable.is_set():
+            self._transport.resume_reading()
 
     def _next(self) -> Coroutine[Any, Any, None] | None:
         while self._waiting:

@@ -7,14 +7,17 @@ from collections.abc import Callable, Coroutine
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from ..door import Door
+
 if TYPE_CHECKING:
     from .protocol import PreparedFrameProtocol
     from .quiet import QuietConnection
 
 # In how many parts the connections are pinged, so that no turn of the loop is a long one.
 PARTS = 40
-READ_BYTES = 64 * 1024
-ATTRIBUTE = "notifications_served"
+# What one connection may have read of it in a turn of the loop: some hundred frames at most.
+READ_BYTES = 4 * 1024
+ATTRIBUTE, DOOR = "notifications_served", "notifications_door"
 
 
 class Served:
@@ -89,3 +92,12 @@ class Served:
     def _put_last(self, connection: QuietConnection) -> None:
         self._quiet.pop(connection, None)
         self._quiet[connection] = asyncio.get_running_loop().time() + (self._interval or 0)
+
+
+def door_of(state: Any) -> Door:
+    """Return the door of a server, by its state, which keeps it."""
+    door: Door | None = vars(state).get(DOOR)
+    if door is None:
+        door = Door(lambda: len(state.connections))
+        setattr(state, DOOR, door)
+    return door

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from notifier import broker
-from notifier.serving import SERVERS
+from notifier.serving import SERVERS, raise_file_limit
 
 
 class Command(BaseCommand):
@@ -27,6 +27,7 @@ class Command(BaseCommand):
             raise CommandError(f"SERVER is {server!r}; it must be one of {', '.join(SERVERS)}.")
         # A shell has a script's background processes ignore SIGINT; this one must end by it too.
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        raise_file_limit()
         try:
             if not SERVERS[server](host, port, lambda: self.announce(host, port)):
                 raise CommandError(f"{host}:{port} is taken. Name another port: PORT=8001")

@@ -1,0 +1,69 @@
+"""Uvicorn's protocol for HTTP, which every connection starts with, and an end to its patience."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+from ..door import FULL, TOO_SLOW, end_unread
+from .served import door_of
+
+
+class PunctualHTTPProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # h11 or httptools
+    """Uvicorn's own protocol, which neither waits for requests nor takes connections for ever."""
+
+    def __init__(self, config: Any, server_state: Any, app_state: Any, _loop: Any = None) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._door = door_of(server_state)
+        self._has_begun = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        """Take a connection, or send it away."""
+        super().connection_made(transport)
+        sock = transport.get_extra_info("socket")
+        if sock is not None:
+            end_unread(sock)
+        self._door.enter(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Take a part of a request."""
+        self._has_begun = True
+        super().data_received(data)
+        self._wait(len(data))
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request."""
+        self._has_begun = False
+        super().on_response_complete()
+        self._wait(0)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no more."""
+        super().connection_lost(exc)
+        self._door.leave(self)
+
+    def give_up(self) -> None:
+        """Close a connection whose request does not come."""
+        if self.flow.read_paused:  # the application is the slow one
+            self._door.wait_for(self)
+            return
+        if self._has_begun:
+            self.transport.write(TOO_SLOW)
+        self.transport.close()
+
+    def turn_away(self) -> None:
+        """Close a connection that there is no place for."""
+        self.transport.write(FULL)
+        self.transport.close()
+
+    def _wait(self, size: int) -> None:
+        is_upgraded = self not in self.connections
+        is_answered = self.cycle is None or self.cycle.response_complete
+        if is_upgraded or not (is_answered or self.cycle.more_body):
+            self._door.leave(self)
+            return
+        self._door.wait_for(self)
+        if not is_answered:
+            self._door.has_sent(self, size)
