@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         send_broadcast,
     )
     from .kinds import kind
+    from .merging import amerge_users, merge_users
     from .message import Muted
     from .payload import Payload
     from .preferences import (
@@ -70,6 +71,7 @@ __all__ = [
     "amark_read",
     "amark_seen",
     "amark_unread",
+    "amerge_users",
     "amute",
     "anotify",
     "anotify_many",
@@ -90,6 +92,7 @@ __all__ = [
     "mark_read",
     "mark_seen",
     "mark_unread",
+    "merge_users",
     "mute",
     "notify",
     "notify_many",
@@ -120,6 +123,7 @@ def _home_of(name: str) -> str:
         "publish_due": "broadcasts",
         "kind": "kinds",
         "Muted": "message",
+        "merge_users": "merging",
         "mute": "preferences",
         "quiet_hours": "preferences",
         "preferences": "preferences",

@@ -53,6 +53,11 @@ def changed(
     }
 
 
+def restarted(user_pk: Any, epoch: str) -> Hint:
+    """Say that the user's log is another one: who stands in an earlier epoch starts anew."""
+    return changed(user_pk, epoch=epoch, after=0, seq=0, unread=0, items=[])
+
+
 def with_broadcasts(hint: Hint, unread: int, head: int) -> Hint:
     """Say along how many broadcasts are unread where that log is at `head`."""
     group, message = hint

@@ -7,7 +7,7 @@ import time
 # Where programs are, what the tests themselves are asked to do, and pytest's own.
 KEPT = {
     *("PATH", "HOME", "USER", "LOGNAME", "CI", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "PYTHONPATH"),
-    *("CHROMIUM", "SLOW_MO_MS"),
+    *("CHROMIUM", "SLOW_MO_MS", "EXAMPLES_OF_QUERIES"),
 }
 KEPT_PREFIXES = ("PYTEST", "COV", "HYPOTHESIS")
 FIXED = {"DEBUG": "1", "LANG": "C.UTF-8", "TZ": "UTC"}
