@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test lint unit postgresql browser chaos bench bench-quick bench-broadcasts bench-scaling screenshots messages lock clean
+.PHONY: help run test lint unit postgresql browser chaos bench bench-quick bench-broadcasts bench-scaling screenshots messages matrix lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -113,6 +113,10 @@ $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
 
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
 	--generate-hashes --no-annotate --custom-compile-command "make lock" $(UPGRADE)
+
+# Each with the newest of its Django; MATRIX="3.13-6.1 3.14-6.1" names some, TESTS some of the tests.
+matrix: ## run the tests without a browser on every Python and Django (hours; MATRIX="3.13-6.1")
+	@bin/matrix $(MATRIX)
 
 lock: | $(BIN)/python ## write the lock files from requirements*.txt (UPGRADE=--upgrade for newer)
 	@$(INSTALL) 'uv>=0.8,<1'
