@@ -9,6 +9,7 @@ from django.conf import settings
 from django.contrib.auth import login, views
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
+from django.middleware.csrf import rotate_token
 from django.shortcuts import resolve_url
 from django.urls import reverse
 from django.utils.decorators import method_decorator
@@ -17,7 +18,9 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView
 
 from .forms import SignUpForm
+from .throttling import SIGN_UP, locked_out, may_try
 
+HAS_SIGNED_UP = "has_signed_up"
 SESSION_PAGES = ("accounts:login", "accounts:logout", "accounts:signup")
 
 
@@ -42,7 +45,10 @@ class LoginView(OnwardMixin, views.LoginView):
     redirect_authenticated_user = True
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(has_demo_users=settings.DEBUG, **kwargs)
+        has_signed_up = self.request.session.pop(HAS_SIGNED_UP, False)
+        return super().get_context_data(
+            has_demo_users=settings.DEBUG, has_signed_up=has_signed_up, **kwargs
+        )
 
 
 @method_decorator([sensitive_post_parameters(), never_cache], name="dispatch")
@@ -58,7 +64,16 @@ class SignUpView(OnwardMixin, FormView):  # type: ignore[type-arg]  # not generi
         return super().dispatch(request, *args, **kwargs)
 
     def form_valid(self, form: SignUpForm) -> HttpResponse:
-        login(self.request, form.save())
+        if not may_try(self.request, SIGN_UP):
+            return locked_out(self.request)
+        if user := form.register():
+            login(self.request, user, backend=settings.AUTHENTICATION_BACKENDS[-1])
+        else:
+            # The answer is the same, cookies included. Who guesses names has to look further, and
+            # gets no further than SIGN_UPS_PER_ADDRESS; who meant it comes to the log-in page.
+            self.request.session.cycle_key()
+            self.request.session[HAS_SIGNED_UP] = True
+            rotate_token(self.request)
         return HttpResponseRedirect(self.get_success_url())
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:

@@ -60,6 +60,8 @@ def serve_with_uvicorn(host: str, port: int, when_ready: Callable[[], None]) -> 
         log_level="warning",
         access_log=False,
         server_header=False,
+        # Or every program of this machine could say who it is. TRUSTED_PROXIES is for proxies.
+        proxy_headers=False,
         lifespan="off",
         ws_max_size=MESSAGE_MAX_BYTES,
         # One finished frame for many sockets; compressed, each would need memory of its own.

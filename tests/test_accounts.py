@@ -177,8 +177,6 @@ def test_signing_up_makes_an_ordinary_account_and_logs_in(client: Client) -> Non
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"username": "alice"}, "already exists"),
-        ({"username": "ALICE"}, "already exists"),
         ({"username": "two words"}, "Enter a valid username"),
         ({"username": ""}, "This field is required"),
         ({"password2": "something else"}, "didn’t match"),
@@ -196,6 +194,52 @@ def test_a_sign_up_with_a_mistake_says_which(
     assert reason in response.content.decode()
     assert User.objects.count() == 1
     assert user_of(client) is None
+
+
+TAKEN = ["alice", "ALICE", "\N{FULLWIDTH LATIN SMALL LETTER A}lice"]
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_a_sign_up_answers_the_same_whether_or_not_the_name_is_taken(name: str) -> None:
+    alice = make_user("alice", GOOD_PASSWORD)
+
+    free, taken = Client(), Client()
+    answers = [
+        free.post(SIGNUP, sign_up_form(next="/notifications/")),
+        taken.post(SIGNUP, sign_up_form(username=name, next="/notifications/")),
+    ]
+
+    assert answers[0].status_code == answers[1].status_code == 302
+    assert answers[0]["Location"] == answers[1]["Location"] == "/notifications/"
+    assert {*answers[0].cookies} == {*answers[1].cookies} == {"sessionid", "csrftoken"}
+    assert answers[0].content == answers[1].content
+    assert user_of(free)
+    assert user_of(taken) is None
+    assert set(User.objects.values_list("username", flat=True)) == {"alice", "carol"}
+    alice.refresh_from_db()
+    assert alice.check_password(GOOD_PASSWORD)
+
+
+@pytest.mark.parametrize("mistake", [{"password2": "something else"}, {"password1": "12345"}])
+def test_nor_do_other_mistakes_in_the_form_tell(client: Client, mistake: dict[str, str]) -> None:
+    make_user("alice")
+
+    pages = [
+        client.post(SIGNUP, sign_up_form(username=name, **mistake)).context["form"].errors
+        for name in ("alice", "nobody")
+    ]
+
+    assert pages[0] == pages[1]
+
+
+def test_who_meant_a_name_that_is_taken_is_asked_to_log_in(client: Client) -> None:
+    make_user("alice")
+
+    page = client.post(SIGNUP, sign_up_form(username="alice"), follow=True)
+
+    assert page.request["PATH_INFO"] == LOGIN
+    assert "create an account with another name" in page.content.decode()
+    assert "another name" not in client.get(LOGIN).content.decode()
 
 
 def test_a_sign_up_cannot_make_an_administrator(client: Client) -> None:

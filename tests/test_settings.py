@@ -57,6 +57,21 @@ def test_production_settings_pass_djangos_deployment_check() -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.one_database
+@pytest.mark.parametrize(
+    ("debug", "backend"), [("1", "DemoPasswordBackend"), ("0", "NoDemoPasswordBackend")]
+)
+def test_the_demo_password_is_for_development(debug: str, backend: str) -> None:
+    code = "from notifier.settings import AUTHENTICATION_BACKENDS as b; print(b[1])"
+    env = {**os.environ, "DEBUG": debug}
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.strip() == f"notifier.backends.{backend}"
+
+
 @pytest.mark.django_db
 def test_demo_users_are_refused_without_debug(settings: Settings) -> None:
     settings.DEBUG = False

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from django.conf import settings
 from playwright.sync_api import expect
+from pytest_django import Settings
 
 from accounts.models import User
 from notifications import notify
@@ -23,12 +23,12 @@ BUDGET_BYTES = 12 * 1024
 
 
 @pytest.fixture
-def server(start_server: StartServer, tmp_path: Path) -> ServerProcess:
+def server(start_server: StartServer, tmp_path: Path, settings: Settings) -> ServerProcess:
+    settings.SECRET_KEY = "only-for-this-test-" * 4  # with which visitors are logged in
     env = {
         "DEBUG": "0",
         "HTTPS": "0",
-        "SECRET_KEY": "only-for-this-test-" * 4,
-        "SECRET_KEY_FALLBACKS": settings.SECRET_KEY,  # with which visitors are logged in
+        "SECRET_KEY": settings.SECRET_KEY,
         "STATIC_ROOT": str(tmp_path / "static"),
     }
     command = [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity", "0"]
