@@ -16,9 +16,10 @@ class NotificationsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import checks, receivers, triggers  # noqa: F401  the checks register themselves
+        from . import checks, fixtures, receivers, triggers  # noqa: F401  the checks register themselves
 
         receivers.connect()
+        fixtures.connect()
         autodiscover_modules("notification_kinds", "triggers")
         triggers.connect_waiting()
         if isinstance(apps.app_configs.get("admin"), admin_apps.AdminConfig):

@@ -14,6 +14,7 @@ from itertools import accumulate
 from typing import Any
 
 from .audience import Audience
+from .epochs import Anchor
 from .models import Broadcast, BroadcastLog
 
 
@@ -33,6 +34,7 @@ class Entry:
     seq: int
     pk: int
     broadcast: Broadcast | None
+    clock: int = 0
 
 
 class Board:
@@ -43,9 +45,10 @@ class Board:
         log: BroadcastLog,
         live: Sequence[Broadcast] = (),
         groups: dict[int, frozenset[Any]] | None = None,
-        ended: Sequence[tuple[int, int]] = (),
+        ended: Sequence[tuple[int, int, int]] = (),
     ) -> None:
         self.stamp, self.head, self.pruned_seq = log.stamp, log.last_seq, log.pruned_seq
+        self.epoch, self.newest = log.epoch, Anchor(log.last_seq, log.clock)
         self.groups = frozenset(pk for pks in (groups or {}).values() for pk in pks)
         self._live = live
         self._groups = groups or {}
@@ -58,8 +61,8 @@ class Board:
         self._to_groups = [
             (place, each) for place, each in enumerate(live) if each.audience == Audience.GROUPS
         ]
-        entries = [Entry(each.seq, each.pk, each) for each in live]
-        entries += [Entry(seq, pk, None) for pk, seq in ended]
+        entries = [Entry(each.seq, each.pk, each, each.clock) for each in live]
+        entries += [Entry(seq, pk, None, clock) for pk, seq, clock in ended]
         self._log = sorted(entries, key=lambda entry: entry.seq)
         self._seqs = [entry.seq for entry in self._log]
 
@@ -97,6 +100,14 @@ class Board:
         """Iterate over the log after a number, in its order."""
         return iter(self._log[bisect_right(self._seqs, after) :])
 
+    def knows(self, anchor: Anchor) -> bool:
+        """Tell whether a change that somebody has seen is of this log's history."""
+        if anchor.seq >= self.head:
+            return anchor.seq == self.head and anchor.agrees_with(self.newest)
+        place = bisect_right(self._seqs, anchor.seq)
+        newest = self._log[place - 1] if place else Entry(0, 0, None)
+        return anchor.agrees_with(Anchor(newest.seq, newest.clock))
+
     def _start(self, viewer: Viewer, after: int = 0) -> int:
         joined = bisect_left(self._dates, viewer.joined) if viewer.joined else 0
         return max(joined, bisect_right(self._published_seqs, after))
@@ -118,12 +129,19 @@ def board_at(log: BroadcastLog) -> Board:
     return board
 
 
+def last_board() -> Board:
+    """Return the board that this process has read last."""
+    return _newest or Board(BroadcastLog())
+
+
 def _read(log: BroadcastLog) -> Board:
     live = list(Broadcast.objects.live().order_by("published_seq").with_log())
     if live:
         # It may have gone on since, and what is live belongs to this state of it.
         log = BroadcastLog.beside(live[0])
-    ended = Broadcast.objects.ended().filter(seq__lte=log.last_seq).values_list("pk", "seq")
+    ended = (
+        Broadcast.objects.ended().filter(seq__lte=log.last_seq).values_list("pk", "seq", "clock")
+    )
     return Board(log, live, _groups_of(live), list(ended))
 
 

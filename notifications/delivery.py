@@ -97,7 +97,9 @@ def _broadcast_hint(row: Broadcast) -> Hint:
         unread = Notification(broadcast=row, created=row.dated)
         item = protocol.encode(broadcast_item(row.seq, unread))
     groups = row.groups.values_list("pk", flat=True) if row.audience == Audience.GROUPS else ()
-    return hints.broadcast(seq=row.seq, item=item, audience=row.audience, groups=list(groups))
+    return hints.broadcast(
+        seq=row.seq, item=item, audience=row.audience, groups=list(groups), clock=row.clock
+    )
 
 
 def _hint(change: Change) -> Hint:
@@ -109,6 +111,8 @@ def _hint(change: Change) -> Hint:
         epoch=inbox.epoch,
         after=change.after,
         seq=inbox.last_seq,
+        clock=inbox.clock,
+        clock_before=inbox.clock_before,
         unread=inbox.unread,
         items=[item(row) for row in change.rows],
     )

@@ -16,6 +16,7 @@ from django.db.models import Q
 
 from . import standing
 from .board import Entry
+from .epochs import Anchor, Epoch
 from .items import broadcast_item, personal_item, tombstone
 from .models import BroadcastLog, Inbox, Notification
 from .protocol import FEED_PAGE_ITEMS, Cursor, Resume
@@ -35,7 +36,7 @@ class Page:
     `cursor` with an empty store.
     """
 
-    epoch: str
+    epoch: Epoch
     start: Cursor
     cursor: Cursor
     head: Cursor
@@ -50,7 +51,7 @@ class Page:
 class StartingPoint:
     """Where a page's widget starts: after what its user has already seen."""
 
-    epoch: str
+    epoch: Epoch
     u: int
     b: int
     unread: int
@@ -62,6 +63,13 @@ class Head:
 
     epoch: str
     cursor: Cursor
+    clock: int = 0
+    site: str = ""
+
+    @property
+    def u(self) -> Anchor:
+        """The last change of the user's log."""
+        return Anchor(self.cursor.u, self.clock)
 
 
 Reader = tuple[Any, Resume]
@@ -72,7 +80,7 @@ def starting_point(stood: Standing) -> StartingPoint:
     """Return the cursor that a freshly rendered page goes on from."""
     inbox, board = stood.inbox, stood.board
     return StartingPoint(
-        inbox.epoch,
+        stood.epoch,
         max(inbox.seen_seq, inbox.pruned_seq),
         max(inbox.broadcast_seen_seq, board.pruned_seq),
         stood.unread,
@@ -88,32 +96,43 @@ def read_many(readers: Sequence[Reader]) -> list[Page]:
     """Return a page for each reader, in their order, in a few queries for all of them."""
     standings = standing.of_many({user_pk for user_pk, _ in readers})
     stood = [standings[user_pk] for user_pk, _ in readers]
-    pages = [_empty_page(each, resume) for each, (_, resume) in zip(stood, readers, strict=True)]
-    rows = _rows_after(pages, stood)
+    epochs = [Epoch.parse(resume.epoch) if resume.epoch else None for _, resume in readers]
+    pages = [
+        _empty_page(each, resume, epoch)
+        for each, (_, resume), epoch in zip(stood, readers, epochs, strict=True)
+    ]
+    rows = _rows_from(pages, stood)
+    pages = [_reset_if_set_back(*each) for each in zip(pages, stood, epochs, rows, strict=True)]
     pages = [_filled(*each) for each in zip(pages, stood, rows, strict=True)]
     return _reset_where_pruned(pages, readers)
 
 
 def heads(user_pks: Sequence[Any]) -> dict[Any, Head]:
     """Return how far the logs of these users have come."""
-    rows = Inbox.objects.filter(pk__in=user_pks).annotate(b=BroadcastLog.columns()["log_last_seq"])
-    known = rows.values_list("pk", "epoch", "last_seq", "b")
-    return {pk: Head(epoch, Cursor(last_seq, b or 0)) for pk, epoch, last_seq, b in known}
+    log = BroadcastLog.columns()
+    rows = Inbox.objects.filter(pk__in=user_pks).annotate(
+        b=log["log_last_seq"], site=log["log_epoch"]
+    )
+    known = rows.values_list("pk", "epoch", "last_seq", "b", "clock", "site")
+    return {
+        pk: Head(epoch, Cursor(last_seq, b or 0), clock, site or "")
+        for pk, epoch, last_seq, b, clock, site in known
+    }
 
 
-def _empty_page(stood: Standing, resume: Resume) -> Page:
+def _empty_page(stood: Standing, resume: Resume, epoch: Epoch | None) -> Page:
     inbox, head = stood.inbox, stood.head
     start = Cursor(
         head.u if resume.u is None else resume.u, head.b if resume.b is None else resume.b
     )
     useless = (
-        resume.epoch not in (None, inbox.epoch)
+        not (epoch is None or stood.is_of(epoch))
         or head.is_behind(start)
         or start.u < inbox.pruned_seq
         or start.b < stood.board.pruned_seq
     )
     return Page(
-        epoch=inbox.epoch,
+        epoch=stood.epoch,
         start=head if useless else start,
         cursor=head,
         head=head,
@@ -123,14 +142,15 @@ def _empty_page(stood: Standing, resume: Resume) -> Page:
     )
 
 
-def _rows_after(pages: Sequence[Page], stood: Sequence[Standing]) -> list[list[Notification]]:
+def _rows_from(pages: Sequence[Page], stood: Sequence[Standing]) -> list[list[Notification]]:
+    """Return what changed from the start of each page on: its own number as well."""
     rows: list[list[Notification]] = [[] for _ in pages]
     short: list[tuple[int, Any]] = []
     for index, page in enumerate(pages):
         user_pk, behind = stood[index].inbox.pk, page.head.u - page.start.u
         if behind > FEED_PAGE_ITEMS:
-            span = Notification.objects.of(user_pk).after(page.start.u).filter(seq__lte=page.head.u)
-            rows[index] = list(span[: FEED_PAGE_ITEMS + 1])
+            later = Notification.objects.of(user_pk).after(page.start.u - 1)
+            rows[index] = list(later.filter(seq__lte=page.head.u)[: FEED_PAGE_ITEMS + 2])
         elif behind:
             short.append((index, user_pk))
     for chunk in _chunks(short, READERS_PER_QUERY):
@@ -142,7 +162,7 @@ def _share(
     rows: list[list[Notification]], pages: Sequence[Page], chunk: Sequence[tuple[int, Any]]
 ) -> None:
     spans = [
-        Q(recipient=pk, seq__gt=pages[index].start.u, seq__lte=pages[index].head.u)
+        Q(recipient=pk, seq__gte=pages[index].start.u, seq__lte=pages[index].head.u)
         for index, pk in chunk
     ]
     by_user: dict[Any, list[Notification]] = {}
@@ -150,12 +170,33 @@ def _share(
         by_user.setdefault(row.recipient_id, []).append(row)
     for index, pk in chunk:
         start, head = pages[index].start.u, pages[index].head.u
-        rows[index] = [row for row in by_user.get(pk, ()) if start < row.seq <= head]
+        rows[index] = [row for row in by_user.get(pk, ()) if start <= row.seq <= head]
+
+
+def _reset_if_set_back(
+    page: Page, stood: Standing, epoch: Epoch | None, rows: Sequence[Notification]
+) -> Page:
+    """Reset a page if its reader has seen a change that is not of this log's history."""
+    if page.reset or epoch is None or not epoch.u.clock:
+        return page
+    seen, newest = epoch.u, stood.epoch.u
+    if seen.seq < newest.seq:
+        before = [row for row in rows[: FEED_PAGE_ITEMS + 1] if row.seq <= seen.seq]
+        # The row at that number is nearly always there, at the start of the page.
+        if before and (before[-1].seq == seen.seq or len(before) <= FEED_PAGE_ITEMS):
+            newest = Anchor(before[-1].seq, before[-1].clock)
+        else:
+            newest = Anchor(*Notification.objects.newest_up_to(stood.inbox.pk, seen.seq))
+    return page if seen.agrees_with(newest) else _reset(page)
+
+
+def _reset(page: Page) -> Page:
+    return replace(page, start=page.head, cursor=page.head, items=(), more=False, reset=True)
 
 
 def _filled(page: Page, stood: Standing, rows: Sequence[Notification]) -> Page:
     """Fill a page with what changed for its user, and then with what changed for all."""
-    items = _personal_items(page, stood, rows)
+    items = _personal_items(page, stood, [row for row in rows if row.seq > page.start.u])
     if len(items) > FEED_PAGE_ITEMS:
         items = items[:FEED_PAGE_ITEMS]
         return replace(page, items=items, more=True, cursor=page.start.at(u=items[-1]["seq"]))
@@ -196,9 +237,7 @@ def _reset_where_pruned(pages: list[Page], readers: Sequence[Reader]) -> list[Pa
     for index, user_pk in lacking.items():
         page = pages[index]
         if page.start.u < pruned_seqs.get(user_pk, 0):
-            pages[index] = replace(
-                page, start=page.head, cursor=page.head, items=(), more=False, reset=True
-            )
+            pages[index] = _reset(page)
     return pages
 
 

@@ -36,10 +36,13 @@ def changed(
     seq: int,
     unread: int,
     items: Sequence[dict[str, Any]],
+    clock: int = 0,
+    clock_before: int = 0,
 ) -> Hint:
     """Say that the user's log has come from `after` to `seq` by these items.
 
-    `unread` counts personal notifications; a hub adds the broadcasts.
+    `clock` is its time now and `clock_before` at `after`. `unread` counts personal notifications; a
+    hub adds the broadcasts.
     """
     encoded = encode(items) if len(items) <= ITEMS_IN_HINT_MAX else ""
     return user_group(user_pk), {
@@ -48,6 +51,8 @@ def changed(
         "epoch": epoch,
         "after": after,
         "seq": seq,
+        "clock": clock,
+        "clock_before": clock_before,
         "unread": unread,
         "items": encoded if len(encoded) <= ITEMS_IN_HINT_MAX_CHARS else "",
     }
@@ -64,11 +69,12 @@ def with_broadcasts(hint: Hint, unread: int, head: int) -> Hint:
     return group, {**message, "unread_broadcasts": unread, "head": head}
 
 
-def broadcast(*, seq: int, item: str, audience: str, groups: Sequence[Any]) -> Hint:
+def broadcast(*, seq: int, item: str, audience: str, groups: Sequence[Any], clock: int = 0) -> Hint:
     """Say that the broadcast log has come to `seq`, by an encoded item if that is a new one."""
     return hubs_group(), {
         "type": BROADCAST,
         "seq": seq,
+        "clock": clock,
         "item": item if len(item) <= ITEMS_IN_HINT_MAX_CHARS else "",
         "audience": audience,
         "groups": [str(pk) for pk in groups],

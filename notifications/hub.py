@@ -13,12 +13,16 @@ from typing import Any
 
 from channels.layers import get_channel_layer
 
-from . import census, feed, hints
+from . import census, feed, hints, history
 from .arrivals import first_pages
 from .audience import topic_group, user_group
 from .auth import session_identities
 from .conf import conf
+from .database import in_database_thread
+from .epochs import Anchor
+from .feed import Page
 from .frames import Frame
+from .history import Claim
 from .judge import Judge
 from .membership import Membership
 from .metrics import count
@@ -33,6 +37,7 @@ logger = logging.getLogger(__name__)
 
 DRAINED_AT_ONCE = 200
 DRAIN_PAUSE_SECONDS = 0.05
+LEFT_MAX = 1000
 
 
 class NotAdmitted(Exception):  # noqa: N818  says what is the case
@@ -52,10 +57,14 @@ class Hub:
         self._subscribers: dict[str, Subscriber] = {}
         self._everybody: tuple[Subscriber, ...] | None = None
         self._topics: dict[str, set[Socket]] = {}
+        # What those had seen who left last: they come back for what they missed.
+        self._left: dict[str, Claim] = {}
+        self._epoch: str | None = None
         self._sockets = 0
         self._is_draining = False
         self._feed = Shared(feed.read_many)
         self._arrivals = Shared(first_pages)
+        self._claims = Shared(history.are_known)
         self.identities = Shared(session_identities)
         """Whom a session key names, for sockets that connect."""
         self.relay = Relay(self.subscribers, self.catch_up)
@@ -87,6 +96,11 @@ class Hub:
         await self.wait_until_ready()
         await self._membership.join(user_group(socket.identity.user_pk))
         page = await self._arrivals.read((socket.identity, resume))
+        seen = subscriber.claim or self._left.pop(socket.key, None)
+        if isinstance(page, Page) and not await self._is_sound(page, seen):
+            page = await self._arrivals.read((socket.identity, resume))
+            if isinstance(page, Page):
+                self._go_on_in(page.epoch.site)
         if isinstance(page, CloseCode):
             raise NotAdmitted(page)
         if socket.closed_with is None:
@@ -105,6 +119,7 @@ class Hub:
         subscriber.sockets.remove(socket)
         self._sockets -= 1
         if not subscriber.sockets:
+            self._remember(subscriber)
             del self._subscribers[socket.key]
             self._everybody = None
             await self._membership.leave(user_group(subscriber.user_pk))
@@ -153,14 +168,67 @@ class Hub:
             subscriber.is_catching_up = True
             self.start(self._catch_up(subscriber))
 
-    async def drain(self) -> None:
-        """Close every socket with 1012, in batches, and admit no other.
+    async def verify(self, claims: Sequence[Claim]) -> bool:
+        """Return whether the database has what was seen here; if not, have all clients start anew.
 
-        Clients come back after a random time of their own; the pauses keep the closing itself from
-        being one long turn of the loop.
+        It lacks that after it was set back, by a restored backup for instance.
         """
+        are_known = await asyncio.gather(*map(self._claims.read, claims))
+        lost = [claim for claim, is_known in zip(claims, are_known, strict=True) if not is_known]
+        if lost:
+            await self._renew(lost[0].epoch.site)
+        return not lost
+
+    async def compare(self, newest: Anchor, epoch: str, *, is_set_back: bool) -> None:
+        """Compare with the log of broadcasts, as the database has it now."""
+        is_same = self._go_on_in(epoch)
+        if is_same and (is_set_back or self.relay.is_set_back):
+            await self._renew(epoch)
+        self.relay.note(newest)
+        await self.relay.compare(newest.seq)
+
+    async def drain(self) -> None:
+        """Close every socket with 1012, in batches, and admit no other."""
         self._is_draining = True
-        sockets = [socket for each in self.subscribers() for socket in each.sockets]
+        await self._close(self._all_sockets())
+
+    async def _renew(self, epoch: str) -> None:
+        count("hub.set_back")
+        logger.error(
+            "The database was set back: it lacks what was delivered from it. All clients are told "
+            "to load their lists anew."
+        )
+        self._go_on_in(epoch)
+        self._go_on_in(await in_database_thread(history.renew, epoch))
+
+    def _go_on_in(self, epoch: str) -> bool:
+        """Take note of the site's epoch, and close what belongs to another; tell if none did."""
+        before, self._epoch = self._epoch, epoch
+        if before in (None, epoch):
+            return True
+        self._left.clear()
+        self.relay.forget()
+        self.start(self._close([each for each in self._all_sockets() if each.is_live]))
+        return False
+
+    async def _is_sound(self, page: Page, seen: Claim | None) -> bool:
+        if self._epoch not in (None, page.epoch.site):
+            return False
+        return seen is None or seen.epoch.u == page.epoch.u or await self.verify([seen])
+
+    async def _look_into(self, seen: Claim) -> None:
+        try:
+            await self.verify([seen])
+        except Exception:  # the database is away: the sweep looks again
+            count("hub.verify_failed")
+            logger.exception("What was seen of the log of user %s was not found", seen.user_pk)
+
+    def _all_sockets(self) -> list[Socket]:
+        return [socket for each in self.subscribers() for socket in each.sockets]
+
+    async def _close(self, sockets: Sequence[Socket]) -> None:
+        # Clients come back after a random time of their own; the pauses keep the closing itself
+        # from being one long turn of the loop.
         for at in range(0, len(sockets), DRAINED_AT_ONCE):
             for socket in sockets[at : at + DRAINED_AT_ONCE]:
                 socket.close(CloseCode.RESTART)
@@ -200,12 +268,21 @@ class Hub:
         self._sockets += 1
         return subscriber
 
+    def _remember(self, subscriber: Subscriber) -> None:
+        if subscriber.claim is not None:
+            self._left[str(subscriber.user_pk)] = subscriber.claim
+            if len(self._left) > LEFT_MAX:
+                del self._left[next(iter(self._left))]
+
     async def _catch_up(self, subscriber: Subscriber) -> None:
         try:
             while (behind := subscriber.furthest_behind()) is not None:
-                resume = Resume(subscriber.epoch, behind.u, behind.b)
+                resume = Resume(str(subscriber.log), behind.u, behind.b)
                 expected = subscriber.newest
                 page = await self._feed.read((subscriber.user_pk, resume))
+                seen = subscriber.doubt(page.epoch.u)
+                if seen and not await self.verify([seen]):
+                    return
                 subscriber.take_page(page)
                 if page.head.is_behind(expected) and subscriber.newest == expected:
                     # A replica that lags, or a hint from a restored log: the sweep looks again.
@@ -219,6 +296,8 @@ class Hub:
     def _changed(self, message: dict[str, Any]) -> None:
         subscriber = self._subscribers.get(message["user"])
         if subscriber is not None:
+            if seen := subscriber.doubt_hint(message):
+                self.start(self._look_into(seen))
             subscriber.take_items(message)
             self.catch_up(subscriber)
 

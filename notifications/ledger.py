@@ -118,7 +118,7 @@ def _rewrite(
     Inbox.objects.advance(uncounted, unread=1)
     parts: dict[tuple[Any, ...], list[Notification]] = {}
     for row in rows:
-        row.seq = inboxes[row.recipient_id].last_seq
+        row.seq, row.clock = inboxes[row.recipient_id].last_seq, inboxes[row.recipient_id].clock
         count = row.count + 1 if terms.dedupe_key is None else 1
         is_quiet = terms.is_quiet(inboxes[row.recipient_id], now)
         text = texts[row.recipient_id]
@@ -139,10 +139,9 @@ def _rewrite(
 
 
 def _overwrite(rows: list[Notification], **fields: Any) -> None:
-    head = Inbox.objects.filter(pk=OuterRef("recipient")).values("last_seq")
-    Notification.objects.filter(pk__in=[row.pk for row in rows]).update(
-        seq=Subquery(head), **fields
-    )
+    inbox = Inbox.objects.filter(pk=OuterRef("recipient"))
+    place = {"seq": Subquery(inbox.values("last_seq")), "clock": Subquery(inbox.values("clock"))}
+    Notification.objects.filter(pk__in=[row.pk for row in rows]).update(**place, **fields)
     for row in rows:
         for name, value in fields.items():
             setattr(row, name, value)

@@ -79,12 +79,13 @@ def _join_logs(old: Inbox, new: Inbox) -> int:
     _free_keys(old, new)
     rows, mine = Notification.objects.of(old.pk), Notification.objects.of(new.pk)
     place = new.seen_seq if old.seen_seq else new.last_seq
-    # By way of numbers that nobody has: each is unique at every moment of an update.
+    # By way of numbers that nobody has: each is unique at every moment of an update. The two logs
+    # had a clock each, so their times say nothing in the joined one.
     free = old.last_seq + new.last_seq
     mine.filter(seq__gt=place).update(seq=F("seq") + free)
-    mine.filter(seq__gt=free).update(seq=F("seq") - free + old.last_seq)
+    mine.filter(seq__gt=free).update(seq=F("seq") - free + old.last_seq, clock=0)
     moved = rows.personal().count()
-    rows.update(recipient=new.pk, seq=F("seq") + place)
+    rows.update(recipient=new.pk, seq=F("seq") + place, clock=0)
     new.epoch = new_epoch()
     new.last_seq += old.last_seq
     new.seen_seq = place + old.seen_seq if old.seen_seq else new.seen_seq

@@ -18,7 +18,7 @@ def portion(page: Page, position: Cursor, room_chars: int) -> tuple[Frame, Mark]
     is_whole = len(fitting) == len(items)
     cursor = page.cursor if is_whole else _after(position, items[: len(fitting)])
     unread = page.unread if is_whole and not page.more else None
-    frame = Frame(protocol.items_frame(f"[{','.join(fitting)}]", cursor, unread))
+    frame = Frame(protocol.items_frame(f"[{','.join(fitting)}]", cursor, unread, page.epoch))
     return frame, frame.mark(cursor)
 
 

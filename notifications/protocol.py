@@ -140,7 +140,7 @@ def _answer(value: Any) -> str:
 
 
 def welcome(
-    *, heartbeat_seconds: float, epoch: str, cursor: Cursor, unread: int, reset: bool
+    *, heartbeat_seconds: float, epoch: object, cursor: Cursor, unread: int, reset: bool
 ) -> str:
     """Return the first frame; `cursor` is the position that the following frames go on from."""
     return encode(
@@ -148,7 +148,7 @@ def welcome(
             "type": "welcome",
             "v": VERSION,
             "heartbeat": heartbeat_seconds,
-            "epoch": epoch,
+            "epoch": str(epoch),
             "cursor": cursor.as_json(),
             "unread": unread,
             "reset": reset,
@@ -156,16 +156,20 @@ def welcome(
     )
 
 
-def items_frame(items: str, cursor: Cursor, unread: int | None) -> str:
+def items_frame(items: str, cursor: Cursor, unread: int | None, epoch: object = "") -> str:
     """Return a frame of changes around `items`, a list that is encoded already."""
-    start, end = items_frame_around_u(items, cursor.b, unread)
+    start, end = items_frame_around_u(items, cursor.b, unread, epoch)
     return f"{start}{cursor.u}{end}"
 
 
-def items_frame_around_u(items: str, b: int, unread: int | None) -> tuple[str, str]:
+def items_frame_around_u(
+    items: str, b: int, unread: int | None, epoch: object = ""
+) -> tuple[str, str]:
     """Return what is before and after the one number in which readers of a frame differ."""
     count = "" if unread is None else f',"unread":{unread}'
-    return f'{{"type":"items","items":{items},"cursor":{{"u":', f',"b":{b}}}{count}}}'
+    told = f'"epoch":"{epoch}",' if epoch else ""
+    start = f'{{"type":"items",{told}"items":{items},"cursor":{{"u":'
+    return start, f',"b":{b}}}{count}}}'
 
 
 def toast(item: Mapping[str, Any]) -> str:
@@ -178,9 +182,10 @@ def message(topic: str, data: Any) -> str:
     return encode({"type": "message", "topic": topic, "data": data})
 
 
-def heartbeat(cursor: Cursor) -> str:
-    """Return a frame that tells the heads of both logs."""
-    return encode({"type": "heartbeat", "cursor": cursor.as_json()})
+def heartbeat(cursor: Cursor, epoch: object = "") -> str:
+    """Return a frame that tells the heads of both logs, and the epoch if that has gone on."""
+    told = {"epoch": str(epoch)} if epoch else {}
+    return encode({"type": "heartbeat", "cursor": cursor.as_json(), **told})
 
 
 def ok(ref: str | int | None) -> str:

@@ -9,17 +9,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db.models import Subquery
 from django.utils import timezone
 
-from . import broadcasts
+from . import broadcasts, history
 from .board import board_at
 from .collector import Collector
 from .conf import conf
 from .database import in_database_thread
+from .epochs import NOTHING, Anchor
 from .hub import Hub
 from .metrics import count
 from .models import Broadcast, BroadcastLog, BroadcastQuerySet
@@ -27,6 +29,19 @@ from .models import Broadcast, BroadcastLog, BroadcastQuerySet
 logger = logging.getLogger(__name__)
 
 LEAST_SECONDS = 0.02
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """The log of broadcasts at one moment, and the next one at which it changes by itself.
+
+    `is_set_back` says that it lacks what was seen of it before.
+    """
+
+    newest: Anchor = NOTHING
+    epoch: str = ""
+    moment: datetime | None = None
+    is_set_back: bool = False
 
 
 class Publisher:
@@ -47,16 +62,16 @@ class Publisher:
     async def _round(self) -> float:
         pause = conf.PUBLISH_SECONDS * random.uniform(0.9, 1.1)  # noqa: S311
         try:
-            head, moment = await in_database_thread(look)
-            if moment is not None and moment <= timezone.now():
+            found = await in_database_thread(look, self._hub.relay.newest)
+            if found.moment is not None and found.moment <= timezone.now():
                 await in_database_thread(broadcasts.publish_due)
-                head, moment = await in_database_thread(look)
-            await self._hub.relay.compare(head)
+                found = await in_database_thread(look, self._hub.relay.newest)
+            await self._hub.compare(found.newest, found.epoch, is_set_back=found.is_set_back)
         except Exception as exc:  # the database is away: the next round tries again
             self._note_failure(exc)
             return pause
         self._is_failing = False
-        return min(pause, _seconds_until(moment))
+        return min(pause, _seconds_until(found.moment))
 
     def _note_failure(self, exc: Exception) -> None:
         count("publisher.failed")
@@ -65,8 +80,8 @@ class Publisher:
             logger.error("Due broadcasts could not be looked up (%r); it is tried again.", exc)
 
 
-def look() -> tuple[int, datetime | None]:
-    """Return the head of the log, and the next moment at which a broadcast starts or expires.
+def look(seen: Anchor = NOTHING) -> Look:
+    """Look at the log of broadcasts, of which `seen` is the last change that is known.
 
     The board is read along if it is another, so that those who connect find it.
     """
@@ -74,10 +89,16 @@ def look() -> tuple[int, datetime | None]:
         start=_first(Broadcast.objects.scheduled(), "starts"),
         expiry=_first(Broadcast.objects.live().filter(expires__isnull=False), "expires"),
     ).first()
+    board = board_at(row or BroadcastLog())
+    is_set_back = not board.knows(seen) and not history.knows_broadcasts_up_to(seen)
     if row is None:
-        return 0, None
-    board_at(row)
-    return row.last_seq, min((each for each in (row.start, row.expiry) if each), default=None)
+        return Look(is_set_back=is_set_back)
+    return Look(
+        newest=Anchor(row.last_seq, row.clock),
+        epoch=row.epoch,
+        moment=min((each for each in (row.start, row.expiry) if each), default=None),
+        is_set_back=is_set_back,
+    )
 
 
 def _first(rows: BroadcastQuerySet, name: str) -> Subquery:

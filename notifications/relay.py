@@ -14,6 +14,7 @@ from django.db import Error as DatabaseError
 
 from .audience import Audience
 from .database import in_database_thread
+from .epochs import Anchor
 from .frames import BroadcastFrames
 from .lockstep import Lockstep
 from .metrics import count
@@ -41,6 +42,12 @@ class Relay:
         self._turn = asyncio.Lock()
         self._lockstep = Lockstep()
         self._head = self._missed = 0
+        self.newest = Anchor()
+        """The last change of the log that was heard of here."""
+        self.has_news = False
+        """Whether a broadcast was written since the last heartbeats."""
+        self.is_set_back = False
+        """Whether a change was heard of whose number another one had."""
 
     async def spread(self, message: dict[str, Any]) -> None:
         """Write a hint's broadcast to whom it is for; all others learn that the log went on.
@@ -48,10 +55,13 @@ class Relay:
         A hint without an item, for a change that each user sees differently, sends everybody here
         to the feed.
         """
+        if "clock" in message:
+            self.note(Anchor(message["seq"], message["clock"]))
         async with self._turn:
             self._head = max(self._head, message["seq"])
             members = await self._members(message)
             seq, item = message["seq"], message["item"]
+            self.has_news = self.has_news or bool(item and self._subscribers())
             frames = BroadcastFrames(seq, item)
             if item and members is None and self._lockstep.is_next(frames):
                 await self._go_on_together(frames)
@@ -82,6 +92,18 @@ class Relay:
                     self._catch_up(subscriber)
             lockstep.admit(part)
             await asyncio.sleep(0)
+
+    def note(self, change: Anchor) -> None:
+        """Take note of a change of the log that was heard of or read."""
+        if change.seq > self.newest.seq:
+            self.newest = change
+        elif change.clock > self.newest.clock > 0:
+            self.is_set_back = True
+
+    def forget(self) -> None:
+        """Know nothing of the log."""
+        self._head = self._missed = 0
+        self.newest, self.is_set_back = Anchor(), False
 
     async def compare(self, head: int) -> None:
         """Compare with the head of the log, as the database has it; mend when hints were lost.

@@ -17,6 +17,7 @@ from django.db.models import F, QuerySet
 from django.http import HttpRequest
 
 from .board import Board, Viewer, board_at
+from .epochs import Anchor, Epoch
 from .items import broadcast_item, personal_item, tombstone
 from .models import Broadcast, BroadcastLog, Inbox, Notification
 from .protocol import Cursor
@@ -41,6 +42,17 @@ class Standing:
     def head(self) -> Cursor:
         """The end of both logs."""
         return Cursor(self.inbox.last_seq, self.board.head)
+
+    @property
+    def epoch(self) -> Epoch:
+        """What a client holds of both logs who has all of this."""
+        newest = Anchor(self.inbox.last_seq, self.inbox.clock)
+        return Epoch(self.inbox.epoch, self.board.epoch, newest, self.board.newest)
+
+    def is_of(self, epoch: Epoch) -> bool:
+        """Tell whether these are the logs of an epoch, and have come to what it says was seen."""
+        is_same = (epoch.inbox, epoch.site) == (self.inbox.epoch, self.board.epoch)
+        return is_same and epoch.u.seq <= self.inbox.last_seq and self.board.knows(epoch.b)
 
     @cached_property
     def unread_broadcasts(self) -> int:

@@ -8,8 +8,11 @@ from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from . import protocol
+from .board import last_board
+from .epochs import Anchor, Epoch
 from .feed import Head, Page
 from .frames import BroadcastFrames, Frame
+from .history import Claim
 from .portions import portion
 from .protocol import CloseCode, Cursor
 from .sockets import Socket
@@ -28,10 +31,12 @@ class Subscriber:
     __slots__ = (
         "_newest",
         "_unread_broadcasts",
+        "clock",
         "epoch",
         "is_catching_up",
         "lockstep",
         "recheck",
+        "site",
         "sockets",
         "user_pk",
     )
@@ -39,6 +44,9 @@ class Subscriber:
     def __init__(self, user_pk: Any) -> None:
         self.user_pk = user_pk
         self.epoch: str | None = None
+        self.site = ""
+        self.clock = 0
+        """The time of the change at `newest.u`; 0 where nobody said."""
         self._newest = Cursor()
         self._unread_broadcasts = 0
         self.lockstep: Lockstep | None = None
@@ -68,6 +76,36 @@ class Subscriber:
         self.settle()
         self._unread_broadcasts = number
 
+    @property
+    def log(self) -> Epoch:
+        """The log that the sockets here follow, by its name alone."""
+        return Epoch(self.epoch or "", self.site)
+
+    @property
+    def claim(self) -> Claim | None:
+        """What was seen here of the user's log, if anything."""
+        if self.epoch is None or not self.clock:
+            return None
+        seen = Anchor(self.newest.u, self.clock)
+        return Claim(self.user_pk, Epoch(self.epoch, self.site, seen))
+
+    def doubt(self, head: Anchor) -> Claim | None:
+        """Return what was seen here, unless the log that is read now ends with the same."""
+        claim = self.claim
+        return claim if claim and claim.epoch.u != head else None
+
+    def doubt_hint(self, message: dict[str, Any]) -> Claim | None:
+        """Return what was seen here, unless a hint goes on from there or is an older one."""
+        claim, clock = self.claim, message.get("clock")
+        if claim is None or not clock:
+            return None
+        seen, hint = claim.epoch.u, Anchor(message["seq"], clock)
+        if message["after"] == seen.seq:
+            is_next = message["clock_before"] in (0, seen.clock)
+        else:
+            is_next = hint == seen or (hint.seq < seen.seq and hint.clock < seen.clock)
+        return None if is_next else claim
+
     def settle(self) -> None:
         """Go on alone, as far as this user has come in lockstep with others."""
         if self.lockstep is not None:
@@ -90,6 +128,8 @@ class Subscriber:
     def welcome(self, socket: Socket, page: Page, heartbeat_seconds: float) -> None:
         """Start a socket with its welcome and the first page of what it missed."""
         self.settle()
+        if not self._is_of(page.epoch.inbox, page.epoch.site):
+            self.newest, self.unread_broadcasts = Cursor(), 0
         socket.position, socket.is_live = page.start, True
         welcome = protocol.welcome(
             heartbeat_seconds=heartbeat_seconds,
@@ -99,7 +139,7 @@ class Subscriber:
             reset=page.reset,
         )
         socket.write(Frame(welcome))
-        self.epoch = page.epoch
+        self.epoch, self.site = page.epoch.inbox, page.epoch.site
         self._learn(page)
         if page.start.is_behind(page.cursor):
             self._deliver_page(socket, page)
@@ -110,11 +150,11 @@ class Subscriber:
             return
         before, head = self.newest.at(u=message["after"]), self.newest.at(u=message["seq"])
         is_known = self._count_broadcasts(message)
-        self.newest = self.newest.latest(head)
+        self._advance(head, message.get("clock", 0))
         if not message["items"] or not is_known:
             return
         unread = message["unread"] + self.unread_broadcasts
-        frame = Frame(protocol.items_frame(message["items"], head, unread))
+        frame = Frame(protocol.items_frame(message["items"], head, unread, self._seen()))
         mark = frame.mark(head)
         for socket in self._welcomed():
             if socket.position == before:
@@ -143,7 +183,7 @@ class Subscriber:
 
     def take_page(self, page: Page) -> None:
         """Write a page of the feed to the sockets that stand within it."""
-        if not self._is_of(page.epoch):
+        if not self._is_of(page.epoch.inbox, page.epoch.site):
             return
         self._learn(page)
         for socket in self._welcomed():
@@ -154,8 +194,8 @@ class Subscriber:
 
     def take_head(self, head: Head) -> bool:
         """Compare with the heads of the logs; return whether a socket here lacks something."""
-        if self._is_of(head.epoch) and self.newest.is_behind(head.cursor):
-            self.newest = self.newest.latest(head.cursor)
+        if self._is_of(head.epoch, head.site) and self.newest.is_behind(head.cursor):
+            self._advance(head.cursor, head.clock)
         return self.furthest_behind() is not None
 
     def take_broadcast_head(self, seq: int) -> bool:
@@ -169,9 +209,10 @@ class Subscriber:
         for socket in self._welcomed():
             socket.deliver(frame, frame.mark(socket.position))
 
-    def beat(self) -> None:
+    def beat(self, *, with_epoch: bool = False) -> None:
         """Tell every socket how far the logs have come."""
-        heartbeat = Frame(protocol.heartbeat(self.newest))
+        epoch = self._seen() if with_epoch else ""
+        heartbeat = Frame(protocol.heartbeat(self.newest, epoch))
         for socket in self._welcomed():
             socket.beat(heartbeat)
 
@@ -181,9 +222,19 @@ class Subscriber:
         positions = [each.position for each in behind if each.room_chars]
         return reduce(Cursor.earliest, positions) if positions else None
 
+    def _seen(self) -> Epoch:
+        anchor = Anchor(self.newest.u, self.clock)
+        return Epoch(self.epoch or "", self.site, anchor, last_board().newest)
+
+    def _advance(self, cursor: Cursor, clock: int) -> None:
+        if cursor.u > self.newest.u:
+            self.clock = clock
+        self.newest = self.newest.latest(cursor)
+
     def _learn(self, page: Page) -> None:
         if not page.head.is_behind(self.newest):
             self.newest, self.unread_broadcasts = page.head, page.unread_broadcasts
+            self.clock = page.epoch.u.clock
 
     def _count_broadcasts(self, message: dict[str, Any]) -> bool:
         if "unread_broadcasts" not in message:
@@ -194,10 +245,10 @@ class Subscriber:
             self.unread_broadcasts = message["unread_broadcasts"]
         return True
 
-    def _is_of(self, epoch: str) -> bool:
+    def _is_of(self, epoch: str, site: str | None = None) -> bool:
         # The sockets of another epoch come back and are told to reset. Before the first welcome
         # there is nothing to compare with.
-        if self.epoch in (None, epoch):
+        if self.epoch is None or (epoch == self.epoch and site in (None, self.site)):
             return True
         for socket in self._welcomed():
             socket.close(CloseCode.RESTART)

@@ -48,17 +48,23 @@ class Sweeper:
     async def sweep(self) -> None:
         """Go once through all users who are connected here, in batches."""
         await self._hub.repair_groups()
+        # What the frames of broadcasts, made once for all readers, could not say.
+        has_news, self._hub.relay.has_news = self._hub.relay.has_news, False
         subscribers = self._hub.subscribers()
         for batch in _slices(subscribers, USERS_PER_BATCH):
             heads = await in_database_thread(feed.heads, [each.user_pk for each in batch])
-            await self._compare(batch, heads)
+            doubts = [each.doubt(heads[each.user_pk].u) for each in batch if each.user_pk in heads]
+            await self._hub.verify([claim for claim in doubts if claim])
+            await self._compare(batch, heads, has_news)
             identities = {socket.identity for each in batch for socket in each.sockets}
             verdicts = await in_database_thread(auth.judge, identities)
             for subscriber in batch:
                 self._hub.judge.apply(subscriber, verdicts)
         await in_database_thread(retention.remove_expired)
 
-    async def _compare(self, batch: Sequence[Subscriber], heads: dict[Any, feed.Head]) -> None:
+    async def _compare(
+        self, batch: Sequence[Subscriber], heads: dict[Any, feed.Head], has_news: bool
+    ) -> None:
         for part in slices(batch, SOCKETS_PER_SLICE):
             for subscriber in part:
                 head = heads.get(subscriber.user_pk)
@@ -66,7 +72,7 @@ class Sweeper:
                     count("sweep.repaired")
                     logger.info("User %s was behind; the feed is read.", subscriber.user_pk)
                     self._hub.catch_up(subscriber)
-                subscriber.beat()
+                subscriber.beat(with_epoch=has_news)
             await asyncio.sleep(0)
 
     async def _wait(self) -> None:

@@ -74,7 +74,7 @@ def feed_page(request: HttpRequest) -> HttpResponse:
     return answer(
         request,
         {
-            "epoch": page.epoch,
+            "epoch": str(page.epoch),
             "cursor": page.cursor.as_json(),
             "unread": page.unread,
             "reset": page.reset,

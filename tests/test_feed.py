@@ -102,7 +102,7 @@ def test_a_reader_without_an_inbox_gets_one(alice: User) -> None:
     page = feed.read(alice.pk, Resume(u=0))
 
     assert (page.cursor, page.unread, page.reset) == (Cursor(0, 0), 0, False)
-    assert page.epoch == Inbox.objects.get().epoch
+    assert page.epoch.inbox == Inbox.objects.get().epoch
 
 
 def test_nobody_reads_nothing() -> None:
@@ -142,9 +142,8 @@ def test_a_page_starts_after_what_was_seen(alice: User) -> None:
     tell(alice, 3)
     mark_seen(alice, 2)
 
-    assert feed.starting_point(standing.of(alice.pk)) == StartingPoint(
-        Inbox.objects.get().epoch, 2, 0, 3
-    )
+    stood = standing.of(alice.pk)
+    assert feed.starting_point(stood) == StartingPoint(stood.epoch, 2, 0, 3)
 
 
 def test_a_page_never_starts_before_what_is_kept(alice: User) -> None:
@@ -155,9 +154,8 @@ def test_a_page_never_starts_before_what_is_kept(alice: User) -> None:
 
 
 def test_a_page_of_a_new_user_starts_at_nothing(alice: User) -> None:
-    assert feed.starting_point(standing.of(alice.pk)) == StartingPoint(
-        Inbox.objects.get().epoch, 0, 0, 0
-    )
+    stood = standing.of(alice.pk)
+    assert feed.starting_point(stood) == StartingPoint(stood.epoch, 0, 0, 0)
 
 
 def test_the_heads_of_many_logs_cost_one_query(
@@ -166,14 +164,14 @@ def test_the_heads_of_many_logs_cost_one_query(
     users = make_users(3)
     notify_many(users[:2], "Hello")
     notify(users[0], "Again")
-    epochs = dict(Inbox.objects.values_list("pk", "epoch"))
+    inboxes = Inbox.objects.in_bulk()
 
     with django_assert_num_queries(1):
         heads = feed.heads([user.pk for user in users])
 
     assert heads == {
-        users[0].pk: Head(epochs[users[0].pk], Cursor(2)),
-        users[1].pk: Head(epochs[users[1].pk], Cursor(1)),
+        user.pk: Head(inboxes[user.pk].epoch, Cursor(seq), inboxes[user.pk].clock)
+        for user, seq in zip(users[:2], (2, 1), strict=True)
     }
 
 

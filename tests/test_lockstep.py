@@ -14,6 +14,7 @@ from asgiref.sync import sync_to_async
 
 from notifications import hints, relay
 from notifications.auth import Identity
+from notifications.epochs import Epoch
 from notifications.feed import Head, Page
 from notifications.frames import Connection, Frame
 from notifications.protocol import Cursor
@@ -66,7 +67,7 @@ class Room:
         here = Cursor(u, self.seq)
         one = Socket(connection, Identity(user_pk=pk))
         self.subscribers[pk].sockets.append(one)
-        page = Page(epoch="e", start=here, cursor=here, head=here, unread=0)
+        page = Page(epoch=Epoch("e"), start=here, cursor=here, head=here, unread=0)
         self.subscribers[pk].welcome(one, page, 25)
 
     def socket(self, pk: int) -> Socket:
@@ -180,7 +181,7 @@ def happen(kind: str, room: Room, pk: int, number: int) -> bool | None:
 
 
 def page_at(here: Cursor) -> Page:
-    return Page(epoch="e", start=Cursor(), cursor=here, head=here, unread=0)
+    return Page(epoch=Epoch("e"), start=Cursor(), cursor=here, head=here, unread=0)
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -72,7 +72,7 @@ def list_of(user: User) -> list[tuple[str, bool]]:
 def unseen_of(user: User) -> set[str]:
     """Return what the user's next page would show as toasts."""
     start = feed.starting_point(standing.of(user.pk))
-    page = feed.read(user.pk, Resume(start.epoch, start.u, start.b))
+    page = feed.read(user.pk, Resume(str(start.epoch), start.u, start.b))
     assert not page.reset
     return {item["title"] for item in page.items if not item["removed"]}
 
@@ -433,3 +433,17 @@ async def test_open_tabs_of_both_load_their_lists_anew(
         await sync_to_async(told)(new, "next")
         assert (await other.receive()).title == "next"
         assert other.unread == 2
+
+
+def test_a_position_in_the_joined_log_stays_good(old: User, new: User) -> None:
+    for user in (old, new, old, new):
+        told(user, "before")
+    merge_users(old, new)
+    page = feed.read(new.pk, Resume())
+    told(new, "after")
+    mark_read(new, [Notification.objects.get(seq=page.head.u)])
+
+    again = feed.read(new.pk, Resume(str(page.epoch), page.head.u, page.head.b))
+
+    assert not again.reset
+    assert len(again.items) == 2

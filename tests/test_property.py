@@ -37,6 +37,7 @@ from notifications import (
     standing,
 )
 from notifications.audience import hubs_group, user_group
+from notifications.epochs import Epoch
 from notifications.listing import Listing
 from notifications.models import Broadcast, BroadcastLog, Inbox, Notification
 from notifications.protocol import Cursor, Resume
@@ -93,7 +94,11 @@ class Reader:
 
     def take_page(self, page: feed.Page) -> None:
         if page.reset:
+            stood = standing.of(self.user.pk)
+            pruned = Cursor(stood.inbox.pruned_seq, stood.board.pruned_seq)
+            assert self.cursor.is_behind(pruned)
             self.items = present_items(self.user)
+        self.epoch = str(page.epoch)
         self.take(page.items, page.cursor)
         assert page.more or page.unread == self.unread
 
@@ -115,7 +120,7 @@ def items_of(stood: standing.Standing) -> Items:
 
 def reader_at_present(user: User) -> Reader:
     stood = standing.of(user.pk)
-    return Reader(user, stood.inbox.epoch, stood.head, items_of(stood))
+    return Reader(user, str(stood.epoch), stood.head, items_of(stood))
 
 
 def catch_up(readers: list[Reader]) -> None:
@@ -266,7 +271,8 @@ class Inboxes(RuleBasedStateMachine):
                 take_hint(readers[group], hint)
         for reader in self.live:
             stood = standing.of(reader.user.pk)
-            assert (reader.epoch, reader.cursor) == (stood.inbox.epoch, stood.head)
+            assert Epoch.parse(reader.epoch).inbox == stood.inbox.epoch
+            assert reader.cursor == stood.head
             assert (reader.items, reader.unread) == (items_of(stood), stood.unread)
 
     @invariant()

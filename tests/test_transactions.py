@@ -152,7 +152,7 @@ def test_numbers_are_in_the_order_of_commits_and_a_reader_in_between_skips_nothi
     def read_on() -> int:
         page = feed.read(alice.pk, place[0])
         read.extend(item["title"] for item in page.items)
-        place[0] = Resume(page.epoch, page.cursor.u, page.cursor.b)
+        place[0] = Resume(str(page.epoch), page.cursor.u, page.cursor.b)
         return page.cursor.u
 
     told(alice, "before")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from .broadcast import Broadcast, BroadcastLog, BroadcastQuerySet, State
+from .broadcast import LOG_PK, Broadcast, BroadcastLog, BroadcastQuerySet, State, new_stamp
 from .content import Content
-from .inbox import Inbox, InboxQuerySet
+from .inbox import Inbox, InboxQuerySet, new_epoch
 from .mute import GROUP_KEY_MAX_CHARS, Mute, MuteQuerySet
 from .notification import DEDUPE_KEY_MAX_CHARS, Notification, NotificationQuerySet
 
 __all__ = [
     "DEDUPE_KEY_MAX_CHARS",
     "GROUP_KEY_MAX_CHARS",
+    "LOG_PK",
     "Broadcast",
     "BroadcastLog",
     "BroadcastQuerySet",
@@ -22,4 +23,6 @@ __all__ = [
     "Notification",
     "NotificationQuerySet",
     "State",
+    "new_epoch",
+    "new_stamp",
 ]

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from ..audience import Audience
+from ..clock import Tick
 from .content import Content
 
 LOG_PK = 1
@@ -43,11 +44,16 @@ class BroadcastLog(models.Model):
 
     `stamp` names the state that the log is in. It is another after each change and after each
     rollback, which numbers are not: what is known of the log may be kept under it.
+
+    `clock` is the time of its last change: see clock.py. `epoch` is the site's part of every
+    position's; another one makes all positions useless, in this log and in every user's.
     """
 
-    NAMES = ("last_seq", "pruned_seq", "stamp")
+    NAMES = ("last_seq", "clock", "pruned_seq", "stamp", "epoch")
 
     last_seq = models.PositiveBigIntegerField(default=0)
+    clock = models.PositiveBigIntegerField(default=0, db_default=0, editable=False)
+    epoch = models.CharField(max_length=16, default="", db_default="", blank=True, editable=False)
     pruned_seq = models.PositiveBigIntegerField(default=0)
     stamp = models.CharField(max_length=16, default=new_stamp, editable=False)
 
@@ -74,9 +80,16 @@ class BroadcastLog(models.Model):
     def advance(self, *, by: int = 1, pruned_seq: int = 0) -> None:
         """Take the next `by` numbers of the locked log; note what was pruned."""
         self.last_seq += by
+        if by:
+            self.clock = Tick.take().after(self.clock)
         self.pruned_seq = max(self.pruned_seq, pruned_seq)
         self.stamp = new_stamp()
-        self.save(update_fields=["last_seq", "pruned_seq", "stamp"])
+        self.save(update_fields=["last_seq", "clock", "pruned_seq", "stamp"])
+
+    def renew(self) -> None:
+        """Make every position of this history useless, the users' too; the log is locked."""
+        self.epoch, self.stamp = new_stamp(), new_stamp()
+        self.save(update_fields=["epoch", "stamp"])
 
 
 class State(models.TextChoices):
@@ -142,11 +155,11 @@ class BroadcastQuerySet(models.QuerySet["Broadcast"]):
     def renumber(self, rows: Sequence[Broadcast], log: BroadcastLog, **changes: Any) -> None:
         """Give changed rows the last numbers of the log, which was advanced for them."""
         for seq, row in enumerate(rows, start=log.last_seq - len(rows) + 1):
-            row.seq = seq
+            row.seq, row.clock = seq, log.clock
             row.published_seq = row.published_seq or seq
             for name, value in changes.items():
                 setattr(row, name, value)
-        self.bulk_update(rows, ["seq", "published_seq", *changes], batch_size=100)
+        self.bulk_update(rows, ["seq", "clock", "published_seq", *changes], batch_size=100)
 
 
 class Broadcast(Content):
@@ -163,6 +176,7 @@ class Broadcast(Content):
     sender_id: Any
     # 0 until it is published.
     seq = models.PositiveBigIntegerField(default=0, editable=False)
+    clock = models.PositiveBigIntegerField(default=0, db_default=0, editable=False)
     published_seq = models.PositiveBigIntegerField(default=0, editable=False)
     audience = models.CharField(
         _("audience"), max_length=10, choices=Audience, default=Audience.EVERYONE

@@ -12,10 +12,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import connections, models, router
-from django.db.models import F
+from django.db.models import F, Value
+from django.db.models.functions import Greatest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from ..clock import Tick
 from ..times import aware
 from .bulk import insert_from
 from .mute import Mute
@@ -68,6 +70,8 @@ class InboxQuerySet(models.QuerySet["Inbox"]):
         if len(locked) < len(user_pks):
             self.ensure(pk for pk in user_pks if pk not in locked)
             locked = self._locked(user_pks, asked)
+        for inbox in locked.values():
+            inbox.clock_before = inbox.clock
         return locked
 
     def lock_of(self, user_pk: Any) -> Inbox:
@@ -90,16 +94,21 @@ class InboxQuerySet(models.QuerySet["Inbox"]):
         """Take the next `by` numbers of each locked inbox and change its unread count."""
         if not inboxes:
             return
+        tick = Tick.take()
         if len(inboxes) == 1:
-            values = {"pk": inboxes[0].pk, "by": by, "unread": unread}
+            [inbox] = inboxes
+            values = {"pk": inbox.pk, "by": by, "unread": unread, "clock": tick.after(inbox.clock)}
             _advancing_one(router.db_for_write(Inbox)).execute(values)
         else:
             self.among([inbox.pk for inbox in inboxes]).update(
-                last_seq=F("last_seq") + by, unread=F("unread") + unread
+                last_seq=F("last_seq") + by,
+                unread=F("unread") + unread,
+                clock=Greatest(Value(tick.now), F("clock") + tick.step),
             )
         for inbox in inboxes:
             inbox.last_seq += by
             inbox.unread += unread
+            inbox.clock = tick.after(inbox.clock)
 
     def move_watermark(self, inbox: Inbox, *, after: int, to: int) -> None:
         """Mark the broadcasts up to `to` as read; those past `after` take a number each."""
@@ -108,6 +117,7 @@ class InboxQuerySet(models.QuerySet["Inbox"]):
             "read_all_after_seq": inbox.last_seq,
             "read_all_from_seq": after,
             "last_seq": inbox.last_seq + to - after,
+            "clock": Tick.take().after(inbox.clock),
         }
         self.filter(pk=inbox.pk).update(**values)
         for name, value in values.items():
@@ -117,14 +127,17 @@ class InboxQuerySet(models.QuerySet["Inbox"]):
 class Inbox(models.Model):
     """A user's counters. The row lock taken to advance `last_seq` orders everything in the log.
 
-    `unread` counts personal notifications. Broadcasts are read up to `broadcast_read_seq`; when
-    that moved last, those past `read_all_from_seq` took as many numbers of this log, in their
-    order, after `read_all_after_seq`.
+    `clock` is the time of its last change: see clock.py. `unread` counts personal notifications.
+    Broadcasts are read up to `broadcast_read_seq`; when that moved last, those past
+    `read_all_from_seq` took as many numbers of this log, in their order, after
+    `read_all_after_seq`.
 
     The quiet hours stand here because whoever writes to the inbox reads it anyway; where one end is
     None, there are none.
     """
 
+    clock_before = 0
+    """The clock when the row was locked."""
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL,
         models.CASCADE,
@@ -135,6 +148,8 @@ class Inbox(models.Model):
     )
     epoch = models.CharField(max_length=32, default=new_epoch, editable=False)
     last_seq = models.PositiveBigIntegerField(default=0)
+    # For the database too: the version before writes beside this one while it is replaced.
+    clock = models.PositiveBigIntegerField(default=0, db_default=0, editable=False)
     unread = models.PositiveIntegerField(default=0)
     seen_seq = models.PositiveBigIntegerField(default=0)
     pruned_seq = models.PositiveBigIntegerField(default=0)
@@ -186,7 +201,10 @@ def _locking_one(alias: str, asked: Collection[str]) -> tuple[Statement, Sequenc
 def _advancing_one(alias: str) -> Statement:
     by = Parameter("by", Inbox._meta.get_field("last_seq"))
     unread = Parameter("unread", Inbox._meta.get_field("unread"))
-    return Statement.update(_one(alias), last_seq=F("last_seq") + by, unread=F("unread") + unread)
+    clock = Parameter("clock", Inbox._meta.get_field("clock"))
+    return Statement.update(
+        _one(alias), last_seq=F("last_seq") + by, unread=F("unread") + unread, clock=clock
+    )
 
 
 def _one(alias: str) -> InboxQuerySet:

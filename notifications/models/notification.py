@@ -22,7 +22,7 @@ from .content import Content
 from .deletion import CASCADE_UNREAD
 from .inbox import Inbox
 from .mute import GROUP_KEY_MAX_CHARS
-from .statements import Statement
+from .statements import Parameter, Statement
 
 DEDUPE_KEY_MAX_CHARS = 200
 
@@ -90,20 +90,29 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
             later |= Q(created=row.created, pk__gt=row.pk)
         return self.filter(later)
 
+    def newest_up_to(self, user_pk: Any, seq: int) -> tuple[int, int]:
+        """Return number and clock of a user's last change up to a number, zeros if there is none.
+
+        A change goes on to another number when its notification changes again.
+        """
+        found = _newest_of_one(self.db).execute({"recipient": user_pk, "seq": seq})
+        return (found[0][0], found[0][1]) if found else (0, 0)
+
     def create_in(self, inboxes: Sequence[Inbox], **fields: Any) -> list[Notification]:
         """Write the same for each locked inbox, at its last number, in one statement.
 
         Raises what the database raises; on one that cannot return rows, it takes some more.
         """
         rows = [
-            Notification(recipient_id=inbox.pk, seq=inbox.last_seq, **fields) for inbox in inboxes
+            Notification(recipient_id=inbox.pk, seq=inbox.last_seq, clock=inbox.clock, **fields)
+            for inbox in inboxes
         ]
         if not can_return_rows(Notification):
             return self.bulk_create(rows)
         if len(rows) == 1:
             _insert_one(rows[0])
             return rows
-        values = {**fields, "recipient": F("pk"), "seq": F("last_seq")}
+        values = {**fields, "recipient": F("pk"), "seq": F("last_seq"), "clock": F("clock")}
         source = Inbox.objects.among([inbox.pk for inbox in inboxes])
         found = insert_from(source, Notification, values, returning=("recipient_id", "id"))
         pks = {Inbox._meta.pk.to_python(user_pk): pk for user_pk, pk in found}
@@ -114,12 +123,12 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
     def renumber(self, rows: Sequence[Notification], inbox: Inbox, **changes: Any) -> None:
         """Give changed rows the last numbers of their inbox, which was advanced for them."""
         for seq, row in enumerate(rows, start=inbox.last_seq - len(rows) + 1):
-            row.seq = seq
+            row.seq, row.clock = seq, inbox.clock
             for name, value in changes.items():
                 setattr(row, name, value)
         stored = [row for row in rows if not row._state.adding]
         self.bulk_create([row for row in rows if row._state.adding])
-        self.bulk_update(stored, ["seq", *changes], batch_size=200)
+        self.bulk_update(stored, ["seq", "clock", *changes], batch_size=200)
 
 
 class Notification(Content):
@@ -136,6 +145,8 @@ class Notification(Content):
         settings.AUTH_USER_MODEL, CASCADE_UNREAD, related_name="+", db_index=False
     )
     seq = models.PositiveBigIntegerField()
+    # When that number was taken, on the clock of its inbox; 0 for what an older version wrote.
+    clock = models.PositiveBigIntegerField(default=0, db_default=0, editable=False)
     broadcast = models.ForeignKey(
         Broadcast, CASCADE_UNREAD, null=True, blank=True, related_name="marks", db_index=False
     )
@@ -224,6 +235,16 @@ def _insert_one(row: Notification) -> None:
 @cache
 def _inserting_one(alias: str) -> Statement:
     return Statement.insert(alias, Notification)
+
+
+@cache
+def _newest_of_one(alias: str) -> Statement:
+    user_pk, seq = (
+        Parameter(name, Notification._meta.get_field(name))  # type: ignore[arg-type]
+        for name in ("recipient", "seq")
+    )
+    rows = Notification.objects.using(alias).filter(recipient=user_pk, seq__lte=seq)
+    return Statement.select(rows.order_by("-seq").values_list("seq", "clock")[:1])
 
 
 def _set_stored(row: Notification, pk: int) -> None:

@@ -36,7 +36,7 @@ class Tab:
     def open(self, start: StartingPoint, is_quiet: Callable[[datetime], bool]) -> None:
         """Start where a fresh page does; `is_quiet` tells the user's quiet hours."""
         self._is_quiet = is_quiet
-        self.epoch = start.epoch
+        self.epoch = str(start.epoch)
         self.cursor = Cursor(start.u, start.b)
         self.unread = start.unread
 
@@ -46,11 +46,14 @@ class Tab:
             self._welcome(frame)
         elif frame["type"] == "items":
             self.apply(frame)
+        elif frame["type"] == "heartbeat":
+            self._follow(frame)
         elif frame["type"] == "toast":
             self._consider(f"t{len(self._shown)}", Item.from_wire(frame["item"]), None)
 
     def apply(self, frame: Mapping[str, Any]) -> None:
         """Apply changes, except what the cursor covers already."""
+        self._follow(frame)
         cursor = Cursor(**frame["cursor"])
         is_old = cursor.is_behind(self.cursor)
         counted = self.unread
@@ -74,8 +77,14 @@ class Tab:
     def _welcome(self, frame: Mapping[str, Any]) -> None:
         if frame["reset"]:
             self.restart(frame)
+        self._follow(frame)
         self.unread = frame["unread"]
         self.is_welcome = True
+
+    # Not from a frame that says less than what is held here.
+    def _follow(self, frame: Mapping[str, Any]) -> None:
+        if "epoch" in frame and not Cursor(**frame["cursor"]).is_behind(self.cursor):
+            self.epoch = frame["epoch"]
 
     def _advance(self, wire: Mapping[str, Any]) -> int:
         stream, seq = wire["stream"], wire["seq"]

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 from django.template.loader import render_to_string
 from playwright.sync_api import Page, Route, WebSocketRoute
 
+from notifications.epochs import Epoch
 from notifications.feed import StartingPoint
 from notifications.templatetags.notifications import bell_context
 
@@ -94,7 +95,7 @@ class PlayedServer:
 
 
 def _page(unread: int, user: str) -> str:
-    start = StartingPoint("e1", 0, 0, unread)
+    start = StartingPoint(Epoch("e1"), 0, 0, unread)
     widget = render_to_string(
         "notifications/widget.html",
         {

@@ -189,6 +189,32 @@ def test_a_welcome_without_a_reset_keeps_the_place(tab: Tab) -> None:
     assert state["unread"] == 8
 
 
+def test_the_epoch_of_a_frame_is_taken_unless_the_frame_is_old_or_of_another_log(tab: Tab) -> None:
+    start = {"epoch": "e1.10-a.5-b", "cursor": {"u": 10, "b": 5}, "unread": 3, "reset": True}
+    newer = frame(item(11), unread=4, epoch="e1.11-c.5-b")
+    older = frame(unread=4, epoch="e1.9-d.5-b", cursor={"u": 9, "b": 5})
+    another = {"epoch": "e2.99-f.5-b", "cursor": {"u": 99, "b": 5}}
+
+    steps = [("welcome", start), ("apply", newer), ("apply", older), ("follow", another)]
+
+    assert after(tab, *steps)["position"] == {"epoch": "e1.11-c.5-b", "u": 11, "b": 5}
+
+
+def test_what_the_browser_has_seen_counts_with_the_epoch_that_it_had_then(tab: Tab) -> None:
+    script = """async ([seen, page]) => {
+      const { notBeforeSeen } = await import("/static/js/notifications/seen.js");
+      localStorage.setItem("notifications-seen 7", JSON.stringify(seen));
+      return notBeforeSeen("7", page);
+    }"""
+    seen = {"epoch": "e1.7-a.0-0", "u": 7, "b": 0}
+
+    later = tab.page.evaluate(script, [seen, {"epoch": "e1.8-b.0-0", "u": 2, "b": 0}])
+    assert later == {"epoch": "e1.7-a.0-0", "cursor": {"u": 7, "b": 0}}
+    for epoch, u in (("e1.8-b.0-0", 8), ("e2.8-b.0-0", 2)):
+        page = tab.page.evaluate(script, [seen, {"epoch": epoch, "u": u, "b": 0}])
+        assert page == {"epoch": epoch, "cursor": {"u": u, "b": 0}}
+
+
 def test_a_store_holds_at_most_200_items_and_lets_the_oldest_go(tab: Tab) -> None:
     many = [item(10 + number, f"n{number}") for number in range(1, 251)]
 

@@ -57,6 +57,7 @@ class Client:
         deadline = SILENCE_SECONDS
         while True:
             frame = await wire.receive(deadline)
+            self.epoch = frame.get("epoch", self.epoch)
             if frame["type"] == "welcome":
                 await self._welcome(frame, server)
             elif frame["type"] == "items":
@@ -71,7 +72,6 @@ class Client:
             deadline = SILENCE_SECONDS
 
     async def _welcome(self, frame: dict[str, Any], server: ServerProcess) -> None:
-        self.epoch = frame["epoch"]
         self.unread = frame["unread"]
         if frame["reset"]:
             self.cursor = frame["cursor"]

@@ -3,7 +3,7 @@
 import { Http } from "./http.js";
 import { now } from "./platform.js";
 import { Poller } from "./poller.js";
-import { CLOSE_CODES, OTHER_USER } from "./protocol.js";
+import { CLOSE_CODES, OTHER_USER, logOf } from "./protocol.js";
 import { NotificationSocket } from "./socket.js";
 import { Store } from "./store.js";
 import { Tabs } from "./tabs.js";
@@ -195,7 +195,7 @@ export class Connection extends EventTarget {
 
   #isBehind({ epoch, u, b }) {
     const mine = this.store.position;
-    return epoch && (epoch !== mine.epoch || u > mine.u || b > mine.b);
+    return epoch && (logOf(epoch) !== logOf(mine.epoch) || u > mine.u || b > mine.b);
   }
 
   #catchUp() {
@@ -242,6 +242,7 @@ export class Connection extends EventTarget {
     } else if (frame.type === "welcome") {
       this.#welcome(frame);
     } else if (frame.type !== "status") {
+      this.store.follow(frame);
       this.#dispatch(frame);
     } else if (frame.status !== this.status || frame.reason === OTHER_USER) {
       this.#status = frame;

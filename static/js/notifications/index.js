@@ -57,8 +57,8 @@ class LiveToasts extends NotificationToasts {
   #makeConnection() {
     const { epoch, u, b, unread, ...options } = this.dataset;
     learnTime(options.now);
-    const cursor = notBeforeSeen(options.user, epoch, { u: +u, b: +b });
-    const connection = new Connection({ ...options, epoch, cursor, unread: +unread });
+    const start = notBeforeSeen(options.user, { epoch, u: +u, b: +b });
+    const connection = new Connection({ ...options, ...start, unread: +unread });
     this.#seen = new Seen(connection);
     this.#desktop = new Desktop(connection.user);
     const on = (target, type, act) => target.addEventListener(type, ({ detail }) => act(detail));

@@ -23,6 +23,11 @@ const WAITS_MS = { [TOO_SLOW]: [0, 0], [TOO_MANY]: [60_000, 75_000], [RESTART]: 
 const BACKOFF_FIRST_MS = 2_000;
 const BACKOFF_MAX_MS = 60_000;
 
+/** Return the name of the log in an epoch, without what was seen of it. */
+export function logOf(epoch) {
+  return epoch?.split(".")[0];
+}
+
 /** Tell whether a client stops for good after this close code. */
 export function isFinal(code) {
   return [PROTOCOL, LOGIN_REQUIRED, FORBIDDEN].includes(code);

@@ -1,6 +1,7 @@
 // What was on a visible screen for a second; the next page starts after it.
 
 import { recall, remember } from "./platform.js";
+import { logOf } from "./protocol.js";
 
 const ON_SCREEN_MS = 1_000;
 const keyOf = (user) => `notifications-seen ${user}`;
@@ -40,8 +41,12 @@ export class Seen {
   }
 }
 
-/** Return a cursor, or what this browser has seen if that is later: "Back" can bring an old page. */
-export function notBeforeSeen(user, epoch, { u, b }) {
+/** Return a position, or what this browser has seen if that is later: "Back" can bring an old page. */
+export function notBeforeSeen(user, { epoch, u, b }) {
   const seen = recall(keyOf(user));
-  return seen?.epoch === epoch ? { u: Math.max(u, seen.u), b: Math.max(b, seen.b) } : { u, b };
+  const isLater = logOf(seen?.epoch) === logOf(epoch) && (seen.u > u || seen.b > b);
+  // With its own epoch: the page may be of a log that was set back since.
+  return isLater
+    ? { epoch: seen.epoch, cursor: { u: Math.max(u, seen.u), b: Math.max(b, seen.b) } }
+    : { epoch, cursor: { u, b } };
 }

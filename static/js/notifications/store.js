@@ -1,5 +1,7 @@
 // What this page knows: items by id, the unread count, the position. No DOM and no network.
 
+import { logOf } from "./protocol.js";
+
 const ITEMS_MAX = 200;
 const BADGE_MAX = 99;
 
@@ -43,11 +45,20 @@ export class Store extends EventTarget {
     if (reset || !this.#epoch) {
       this.#restart(epoch, cursor);
     }
+    this.follow({ epoch, cursor });
     this.#tell([], unread, { reset });
   }
 
+  /** Take the epoch of a frame, unless it says less than what is held here. */
+  follow({ epoch, cursor }) {
+    if (epoch && logOf(epoch) === logOf(this.#epoch) && !isBefore(cursor, this.#cursor)) {
+      this.#epoch = epoch;
+    }
+  }
+
   /** Apply an `items` frame, except what the cursor covers. */
-  apply({ items, cursor, unread }) {
+  apply({ items, cursor, unread, epoch }) {
+    this.follow({ epoch, cursor });
     const isOld = isBefore(cursor, this.#cursor);
     const changes = items.filter((item) => this.#advance(item)).map((item) => this.#put(item));
     this.#cursor = latest(this.#cursor, cursor);
