@@ -42,6 +42,7 @@ from tests.kinds import own_kinds
 from tests.markdown import commands
 from tests.outages import CORE_LAYER, OUR_LAYER
 from tests.servers import ROOT
+from tests.test_routes import Hidden, Slots, other, refusing
 
 __all__ = ["own_kinds"]
 
@@ -82,6 +83,15 @@ beside = ProtocolTypeRouter(
     }
 )
 without_sockets = ProtocolTypeRouter({"http": routes})
+hidden = Hidden(ProtocolTypeRouter({"websocket": routes}))
+hidden_without_sockets = Hidden(without_sockets)
+refuses = Slots(refusing)
+another_alone = AuthMiddlewareStack(URLRouter([path("ws/chat/", other)]))
+behind_another = Slots(
+    ProtocolTypeRouter(
+        {"websocket": URLRouter([path("<path:rest>", other), *websocket_urlpatterns])}
+    )
+)
 
 
 def ids(messages: list[checks.CheckMessage]) -> list[str]:
@@ -341,6 +351,11 @@ def test_kept_connections_are_told_before_deployment(
         ("without_sockets", ["W009"]),
         ("without_consumer", ["W009"]),
         ("nowhere", ["W009"]),
+        ("hidden", []),
+        ("hidden_without_sockets", ["W009"]),
+        ("behind_another", ["W014"]),
+        ("another_alone", ["W009"]),
+        ("refuses", []),
     ],
 )
 def test_the_application_leads_to_the_socket(

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from channels.routing import ProtocolTypeRouter, URLRouter, get_default_application
+from channels.routing import get_default_application
 from django.conf import settings
 from django.core import checks
+
+from ..protocol import SOCKET_PATH
+from .routes import Route, accepts, routes_to_consumer
 
 
 @checks.register(checks.Tags.urls, deploy=True)
 def check_socket(**kwargs: Any) -> list[checks.CheckMessage]:
-    """notifications.W009: no route for sockets. Loads the ASGI application, as a server would."""
+    """notifications.W009 and W014: no route for sockets, or one that another takes.
+
+    It loads the ASGI application, as a server would.
+    """
     try:
         application = get_default_application()
     except Exception as exc:  # asgi.py is the site's own code
@@ -23,7 +29,20 @@ def check_socket(**kwargs: Any) -> list[checks.CheckMessage]:
                 id="notifications.W009",
             )
         ]
-    if leads_to_consumer(application, set()):
+    routes = routes_to_consumer(application)
+    if Route.OPEN in routes:
+        return []
+    if Route.BEHIND_ANOTHER in routes:
+        return [
+            checks.Warning(
+                f"A route of {settings.ASGI_APPLICATION} that stands before the one to "
+                f"NotificationConsumer takes its path, /{SOCKET_PATH}.",
+                hint="Put notifications.routing.websocket_urlpatterns first in the URLRouter.",
+                id="notifications.W014",
+            )
+        ]
+    answer = accepts(application)
+    if answer or (answer is None and not routes):
         return []
     return [
         checks.Warning(
@@ -33,35 +52,3 @@ def check_socket(**kwargs: Any) -> list[checks.CheckMessage]:
             id="notifications.W009",
         )
     ]
-
-
-def leads_to_consumer(application: Any, seen: set[int]) -> bool:
-    """Tell whether an application, or one that it wraps, is a `NotificationConsumer`."""
-    if id(application) in seen:
-        return False
-    seen.add(id(application))
-    return _is_consumer(application) or any(
-        leads_to_consumer(inner, seen) for inner in _inner(application)
-    )
-
-
-def _is_consumer(application: Any) -> bool:
-    from ..consumers import NotificationConsumer
-
-    consumer = getattr(application, "consumer_class", None)
-    return isinstance(consumer, type) and issubclass(consumer, NotificationConsumer)
-
-
-# A middleware keeps what it wraps in an attribute, whatever its name, or in a closure.
-def _inner(application: Any) -> list[Any]:
-    if isinstance(application, ProtocolTypeRouter):
-        return [application.application_mapping.get("websocket")]
-    if isinstance(application, URLRouter):
-        return [route.callback for route in application.routes]
-    kept = list(getattr(application, "__dict__", {}).values())
-    for cell in getattr(application, "__closure__", None) or ():
-        try:
-            kept.append(cell.cell_contents)
-        except ValueError:  # an empty cell
-            continue
-    return [each for each in kept if callable(each) and not isinstance(each, type)]
