@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .message import Muted
     from .payload import Payload
     from .preferences import (
+        TooManyMutesError,
         aclear_quiet_hours,
         amute,
         apreferences_of,
@@ -64,6 +65,7 @@ __all__ = [
     "Muted",
     "PartiallyNotified",
     "Payload",
+    "TooManyMutesError",
     "abroadcast",
     "achange_broadcast",
     "aclear_quiet_hours",
@@ -127,5 +129,6 @@ def _home_of(name: str) -> str:
         "mute": "preferences",
         "quiet_hours": "preferences",
         "preferences": "preferences",
+        "TooManyMutesError": "preferences",
     }
     return next((home for part, home in homes.items() if part in name), "services")

@@ -154,6 +154,7 @@ class Conf:
     MAX_SOCKETS = _whole(10_000)
     MAX_SOCKETS_PER_USER = _whole(20)
     MAX_TOPICS_PER_SOCKET = _whole(32)
+    MAX_MUTED_THREADS = _whole(1000)
     KEEP_READ_DAYS = _days(90)
     KEEP_UNREAD_DAYS = _days(365)
     KEEP_REMOVED_DAYS = _days(30)

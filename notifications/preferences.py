@@ -14,17 +14,18 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.db import transaction
+from django.db.models import Max
 from django.utils import timezone
 from django.utils.asyncio import async_unsafe
 
 from . import kinds
+from .conf import conf
 from .kinds import Kind
 from .models import GROUP_KEY_MAX_CHARS, Inbox, Mute, Notification
 from .payload import refuse_unstorable
 from .recipients import recipient_pk
 from .text import plain
-from .transactions import database
+from .transactions import Refused, in_one_transaction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,26 +57,38 @@ class MutedThread:
 
 @dataclass(frozen=True, kw_only=True)
 class Preferences:
-    """What one user wants to be told."""
+    """What one user wants to be told. With `has_more`, other threads come after these."""
 
     kinds: Sequence[Preference]
     threads: Sequence[MutedThread]
     quiet_hours: QuietHours | None
+    has_more: bool = False
+
+
+class TooManyMutesError(Refused):
+    """A user has muted as many threads as they may."""
 
 
 @async_unsafe("You cannot call preferences_of() in async code; use `await apreferences_of(…)`.")
-def preferences_of(user: object) -> Preferences:
-    """Return what a user has muted and their quiet hours."""
+def preferences_of(user: object, *, after: str = "", max_threads: int | None = None) -> Preferences:
+    """Return what a user has muted and their quiet hours.
+
+    The threads are in the order of their keys, from behind `after` and at most `max_threads`.
+    """
     user_pk = recipient_pk(user)
-    mutes = list(Mute.objects.of(user_pk).in_force(timezone.now()).order_by("group_key"))
-    untils = {mute.kind: mute.until for mute in mutes if mute.kind}
+    refuse_unstorable("after", after)
+    mutes = Mute.objects.of(user_pk).in_force(timezone.now())
+    untils = dict(mutes.filter(group_key="").values_list("kind", "until"))
+    threads = mutes.filter(group_key__gt=after).order_by("group_key")
+    found = list(threads if max_threads is None else threads[: max_threads + 1])
     return Preferences(
         kinds=[
             Preference(kind=each, is_muted=each.name in untils, until=untils.get(each.name))
             for each in kinds.registered()
         ],
-        threads=_threads(user_pk, [mute for mute in mutes if mute.group_key]),
+        threads=_threads(user_pk, found[:max_threads]),
         quiet_hours=_quiet_hours(user_pk),
+        has_more=max_threads is not None and len(found) > max_threads,
     )
 
 
@@ -86,16 +99,14 @@ def mute(
     """Tell a user nothing more of a kind, or of a thread, until a moment or for good.
 
     Raises `TypeError` or `ValueError` for a user, a kind that is unknown or critical, an empty
-    thread, or an end that is past or has no time zone.
+    thread, or an end that is past or has no time zone, and `TooManyMutesError`, a `ValueError`, for
+    one thread more than `NOTIFICATIONS_MAX_MUTED_THREADS`.
     """
     user_pk = recipient_pk(user)
     named = _named(kind, group_key)
     _check_kind(named["kind"])
     _check_until(until)
-    with transaction.atomic(using=database()):
-        Inbox.objects.ensure([user_pk])  # whoever writes looks there
-        Mute.objects.of(user_pk).over(timezone.now()).delete()
-        Mute.objects.update_or_create(user_id=user_pk, **named, defaults={"until": until})
+    _store_mute(user_pk, named, until)
 
 
 @async_unsafe("You cannot call unmute() in async code; use `await aunmute(…)`.")
@@ -123,6 +134,22 @@ def clear_quiet_hours(user: object) -> None:
     _store_quiet_hours(recipient_pk(user), None, None, "")
 
 
+@in_one_transaction
+def _store_mute(user_pk: Any, named: dict[str, Any], until: datetime | None) -> None:
+    # Whoever writes looks there, and one after the other gets no further than the bound.
+    Inbox.objects.lock_of(user_pk)
+    mutes = Mute.objects.of(user_pk)
+    mutes.over(timezone.now()).delete()
+    if named["group_key"] and not mutes.filter(**named).exists():
+        most = conf.MAX_MUTED_THREADS
+        if mutes.exclude(group_key="").count() >= most:
+            raise TooManyMutesError(
+                f"The user has muted {most} threads, which is the most. Unmute another one first; "
+                "NOTIFICATIONS_MAX_MUTED_THREADS is the bound."
+            )
+    Mute.objects.update_or_create(user_id=user_pk, **named, defaults={"until": until})
+
+
 def _store_quiet_hours(user_pk: Any, starts: time | None, ends: time | None, zone: str) -> None:
     Inbox.objects.ensure([user_pk])
     Inbox.objects.filter(pk=user_pk).update(quiet_from=starts, quiet_until=ends, time_zone=zone)
@@ -136,9 +163,7 @@ def _quiet_hours(user_pk: Any) -> QuietHours | None:
 
 
 def _threads(user_pk: Any, mutes: Sequence[Mute]) -> list[MutedThread]:
-    keys = [mute.group_key for mute in mutes]
-    rows = Notification.objects.of(user_pk).filter(group_key__in=keys).order_by("seq")
-    titles = dict(rows.values_list("group_key", "title")) if keys else {}
+    titles = _titles(user_pk, mutes[0].group_key, mutes[-1].group_key) if mutes else {}
     return [
         MutedThread(
             group_key=mute.group_key,
@@ -147,6 +172,16 @@ def _threads(user_pk: Any, mutes: Sequence[Mute]) -> list[MutedThread]:
         )
         for mute in mutes
     ]
+
+
+def _titles(user_pk: Any, first: str, last: str) -> dict[str, str]:
+    """Return the newest title in each muted thread from the first key to the last."""
+    # Not by naming the keys: a database takes so many values and no more.
+    keys = Mute.objects.of(user_pk).filter(group_key__gte=first, group_key__lte=last)
+    rows = Notification.objects.of(user_pk)
+    muted = rows.filter(group_key__in=keys.exclude(group_key="").values("group_key"))
+    newest = muted.order_by().values("group_key").annotate(newest=Max("seq")).values("newest")
+    return dict(rows.filter(seq__in=newest).values_list("group_key", "title"))
 
 
 def _named(kind: str, group_key: str) -> dict[str, Any]:
@@ -202,9 +237,11 @@ def _check_zone(zone: str) -> None:
         ) from exc
 
 
-async def apreferences_of(user: object) -> Preferences:
+async def apreferences_of(
+    user: object, *, after: str = "", max_threads: int | None = None
+) -> Preferences:
     """Asynchronous `preferences_of()`."""
-    return await sync_to_async(preferences_of)(user)
+    return await sync_to_async(preferences_of)(user, after=after, max_threads=max_threads)
 
 
 async def amute(

@@ -21,6 +21,7 @@ from .times import storable
 from .views import answer, api, posted, posted_json
 
 DETAIL_MAX_CHARS = 500
+THREADS_PER_ANSWER = 1000
 
 _MUTE = '{"group_key": "order-7", "until": "2027-01-01T00:00:00Z"}'
 _UNMUTE = '{"kind": "order.shipped"}'
@@ -69,10 +70,14 @@ def quiet_hours(request: HttpRequest) -> HttpResponse:
 
 
 def _preferences(request: HttpRequest) -> HttpResponse:
-    found = preferences.preferences_of(request.user)
+    with _refusals_as_answers():
+        found = preferences.preferences_of(
+            request.user, after=request.GET.get("after", ""), max_threads=THREADS_PER_ANSWER
+        )
     content = {
         "kinds": [_kind(each) for each in found.kinds],
         "threads": [_thread(each) for each in found.threads],
+        "next": found.threads[-1].group_key if found.has_more else None,
         "quiet_hours": found.quiet_hours and _hours(found.quiet_hours),
     }
     return answer(request, content)

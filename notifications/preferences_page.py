@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import redirect, render
 from django.template.loader import select_template
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
@@ -18,6 +20,7 @@ from .models import Notification
 from .pages import LAYOUTS, of_one_user
 from .preferences import (
     Preference,
+    TooManyMutesError,
     clear_quiet_hours,
     mute,
     preferences_of,
@@ -25,6 +28,8 @@ from .preferences import (
     unmute,
 )
 from .preferences_forms import SPANS, QuietHoursForm, ThreadForm
+
+THREADS_PER_PAGE = 50
 
 Refused = dict[str, Form]
 """The form that has to be filled in again, under its name in the template's context."""
@@ -43,13 +48,19 @@ def preferences_page(request: HttpRequest) -> HttpResponse:
         refused = act(request)
     except ValueError as exc:
         return HttpResponseBadRequest(str(exc), content_type="text/plain; charset=utf-8")
-    return _page(request, refused) if refused else redirect("notifications:preferences")
+    return _page(request, refused) if refused else redirect(_address(_after(request)))
 
 
 def _page(request: HttpRequest, refused: Refused) -> HttpResponse:
-    found = preferences_of(request.user)
+    after = _after(request)
+    found = preferences_of(request.user, after=after, max_threads=THREADS_PER_PAGE)
+    if after and not found.threads:
+        after, found = "", preferences_of(request.user, max_threads=THREADS_PER_PAGE)
     context = {
         "preferences": found,
+        "address": _address(after),
+        "first_page": _address("") if after else "",
+        "next_page": _address(found.threads[-1].group_key) if found.has_more else "",
         "groups": _groups(found.kinds),
         "thread_form": _asked_thread(request),
         "hours_form": QuietHoursForm(hours=found.quiet_hours),
@@ -63,6 +74,19 @@ def _page(request: HttpRequest, refused: Refused) -> HttpResponse:
         context["thread_title"] = key if "thread" in form.errors else _title(request, key)
     status = 422 if refused else 200
     return render(request, "notifications/preferences.html", context, status=status)
+
+
+def _after(request: HttpRequest) -> str:
+    """Return behind which thread this page of them begins; what is no key counts as missing."""
+    asked = ThreadForm({"thread": request.GET.get("after", "")})
+    asked.is_valid()
+    after: str = asked.cleaned_data.get("thread", "")
+    return after
+
+
+def _address(after: str) -> str:
+    query = f"?{urlencode({'after': after})}" if after else ""
+    return reverse("notifications:preferences") + query
 
 
 def _groups(kinds: Sequence[Preference]) -> list[tuple[str, list[Preference]]]:
@@ -117,7 +141,13 @@ def _mute(request: HttpRequest) -> Refused:
     if not form.is_valid():
         return {"thread_form": form}
     key, span = form.cleaned_data["thread"], SPANS[form.cleaned_data["span"]]
-    mute(request.user, group_key=key, until=timezone.now() + span if span else None)
+    try:
+        mute(request.user, group_key=key, until=timezone.now() + span if span else None)
+    except TooManyMutesError:
+        form.add_error(
+            "thread", _("You have muted as many threads as you can. Unmute another one first.")
+        )
+        return {"thread_form": form}
     return _done(request, _("“%(title)s” is muted.") % {"title": _title(request, key)})
 
 

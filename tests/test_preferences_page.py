@@ -15,7 +15,14 @@ from django.utils import timezone, translation
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.models import User
-from notifications import kind, mute, preferences_of, set_quiet_hours
+from notifications import (
+    TooManyMutesError,
+    kind,
+    mute,
+    preferences_of,
+    set_quiet_hours,
+    unmute,
+)
 from notifications.items import broadcast_item
 from notifications.kinds import Kind
 from notifications.models import Broadcast, Mute, Notification
@@ -128,7 +135,7 @@ def test_it_costs_a_few_queries(
         mute(alice, group_key=f"t{number}")
     show(browser)
 
-    with django_assert_num_queries(5):  # user, mutes, titles, hours, the widget
+    with django_assert_num_queries(6):  # user, kinds, threads, titles, hours, the widget
         show(browser)
 
 
@@ -507,3 +514,122 @@ def test_its_addresses_have_names() -> None:
     addresses = [reverse(f"notifications:{name}") for name in names]
 
     assert addresses == [PAGE, MUTES, MUTE, UNMUTE, QUIET_HOURS]
+
+
+# Many threads
+
+
+@pytest.fixture
+def many(alice: User) -> list[str]:
+    """Store more muted threads than a database takes values, as before there was a bound."""
+    keys = [f"thread-{number:05}" for number in range(1203)]
+    Mute.objects.bulk_create(Mute(user=alice, group_key=key) for key in keys)
+    return keys
+
+
+def link(page: str, label: str) -> str:
+    found = re.search(rf'<a [^>]*href="([^"]*)"[^>]*>{label}</a>', page)
+    return unescape(found[1]) if found else ""
+
+
+def unmutable(page: str) -> list[str]:
+    return re.findall(r'name="unmute" value="([^"]*)"', page)
+
+
+def test_many_threads_come_in_pages(browser: Client, alice: User, many: list[str]) -> None:
+    for seq, title in enumerate(["The newest", "Another's", "An older one"], start=1):
+        key = many[7] if "Another" in title else many[50]
+        row = {"recipient": alice, "seq": 4 - seq, "title": title, "group_key": key}
+        Notification.objects.create(**row)
+    page = show(browser)
+    assert unmutable(page) == many[:50]
+    assert not link(page, "Back to the first")
+
+    second = browser.get(link(page, "More")).content.decode()
+
+    assert unmutable(second) == many[50:100]
+    assert "The newest" in words(second)
+    assert link(second, "Back to the first").startswith(f"{PAGE}#")
+    assert not link(show(browser, after=many[-2]), "More")
+
+
+def test_unmuting_comes_back_to_the_page_of_threads(browser: Client, many: list[str]) -> None:
+    address = f"{PAGE}?after={many[49]}"
+
+    response = browser.post(address, {"unmute": many[50]}, follow=True)
+
+    assert response.redirect_chain == [(address, 302)]
+    assert unmutable(response.content.decode())[0] == many[51]
+
+
+@pytest.mark.parametrize(
+    "after", ["zzz", "\x00", "\ud800".encode("utf-8", "surrogatepass"), "x" * 300]
+)
+def test_a_page_of_threads_that_is_not_there_is_the_first(
+    browser: Client, many: list[str], after: Any
+) -> None:
+    assert unmutable(show(browser, after=after)) == many[:50]
+
+
+def test_the_api_answers_in_pages_of_a_thousand(browser: Client, many: list[str]) -> None:
+    first = browser.get(MUTES).json()
+    rest = browser.get(MUTES, {"after": first["next"]}).json()
+
+    keys = [each["group_key"] for each in first["threads"] + rest["threads"]]
+    assert (len(first["threads"]), keys, rest["next"]) == (1000, many, None)
+    answer = browser.get(MUTES, {"after": "\x00"})
+    assert (answer.status_code, "NUL" in answer.json()["error"]["detail"]) == (400, True)
+
+
+@pytest.fixture
+def full(alice: User, settings: Settings) -> None:
+    """Let alice have muted as many threads as she may."""
+    settings.NOTIFICATIONS_MAX_MUTED_THREADS = 2
+    mute(alice, group_key="one")
+    mute(alice, group_key="two", until=timezone.now() + timedelta(days=1))
+
+
+def test_one_thread_more_than_can_be_muted_is_refused_by_the_api(
+    browser: Client, alice: User, full: None
+) -> None:
+    answer = browser.post(MUTE, {"group_key": "three"}, content_type="application/json")
+
+    assert answer.status_code == 400
+    assert "muted 2 threads, which is the most" in answer.json()["error"]["detail"]
+    assert muted_threads(alice) == ["one", "two"]
+
+
+def test_one_thread_more_than_can_be_muted_is_told_on_the_page(
+    browser: Client, alice: User, full: None
+) -> None:
+    response = browser.post(PAGE, {"thread": "three", "span": "ever"})
+
+    assert response.status_code == 422
+    assert "as many threads as you can" in words(response.content.decode())
+    assert muted_threads(alice) == ["one", "two"]
+
+
+def test_at_the_bound_what_is_muted_can_change_and_kinds_can_be_muted(
+    alice: User, full: None, some_kinds: list[Kind]
+) -> None:
+    mute(alice, group_key="two")
+    mute(alice, kind="news")
+
+    assert [thread.until for thread in preferences_of(alice).threads] == [None, None]
+    assert muted_kinds(alice) == ["news"]
+
+
+def test_what_has_ended_makes_room(alice: User, full: None) -> None:
+    Mute.objects.filter(group_key="two").update(until=timezone.now())
+
+    mute(alice, group_key="three")
+
+    assert muted_threads(alice) == ["one", "three"]
+
+
+def test_a_refusal_leaves_the_callers_transaction_usable(alice: User, full: None) -> None:
+    with pytest.raises(TooManyMutesError, match="which is the most"):
+        mute(alice, group_key="three")
+
+    unmute(alice, group_key="one")
+    assert muted_threads(alice) == ["two"]
