@@ -12,7 +12,7 @@ from tests.markdown import Block, blocks, commands
 from tests.servers import ROOT
 
 QUICKSTART = ROOT / "docs/quickstart.md"
-COMMAND_SECONDS = 120
+COMMAND_SECONDS = 300
 INSTALL_SECONDS = 300
 
 

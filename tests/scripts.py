@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from tests.servers import ROOT, database_url
 
-SCRIPT_SECONDS = 60
+SCRIPT_SECONDS = 120
 
 PRELUDE = """
 import os, signal, sys, traceback

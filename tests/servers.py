@@ -30,8 +30,8 @@ HOST = "127.0.0.1"
 # Each of several test processes has ports of its own.
 _WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 PORTS = range(20_000 + 1_500 * (_WORKER % 8), 21_500 + 1_500 * (_WORKER % 8))
-START_SECONDS = 30
-STOP_SECONDS = 15
+START_SECONDS = 120
+STOP_SECONDS = 30
 
 Kind = Literal["daphne", "uvicorn"]
 # Which of the two it is makes no difference to a database.

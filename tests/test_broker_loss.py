@@ -37,12 +37,12 @@ from tests.outages import (
     hints_through,
 )
 from tests.servers import KINDS, ROOT, BrokerProcess, Kind, ServerProcess
-from tests.waiting import await_for
+from tests.waiting import PATIENCE_SECONDS, await_for
 from tests.wire import Wire, open_socket, open_sockets
 
 # No sweep comes within the deadlines below, so what arrives was mended by something faster.
 NO_SWEEP = "300"
-DEADLINE_SECONDS = 30.0
+DEADLINE_SECONDS = PATIENCE_SECONDS
 AWAY = "Redis pub/sub is away"
 UNSENT = "The channel layer does not answer"
 

@@ -38,7 +38,7 @@ from tests.wire import open_socket
 
 DOCUMENT = ROOT / "docs/commands.md"
 NAMES = ("notify", "broadcast", "publish_due")
-COMMAND_SECONDS = 60
+COMMAND_SECONDS = 120
 
 
 class Terminal(StringIO):

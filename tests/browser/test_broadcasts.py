@@ -251,7 +251,7 @@ def test_a_scheduled_one_appears_by_itself(
     expect(state).to_have_text("Scheduled")
     assert tab.titles == []
 
-    expect(tab.toast("Right on time")).to_be_visible(timeout=20_000)
+    expect(tab.toast("Right on time")).to_be_visible()
     assert timezone.now() >= soon.replace(microsecond=0)
     expect(state).to_have_text("Live")
 
@@ -290,11 +290,11 @@ def test_the_figures_move_while_somebody_watches(
 
     tab = visit(alice).open()
     expect(tab.toast("Watch me")).to_be_visible()
-    expect(figure(desk, "online")).to_have_text("1", timeout=15_000)
-    expect(figure(desk, "seen")).to_have_text("1", timeout=15_000)
+    expect(figure(desk, "online")).to_have_text("1")
+    expect(figure(desk, "seen")).to_have_text("1")
 
     aside(lambda: mark_read(alice, [row]))
-    expect(figure(desk, "read")).to_have_text("1", timeout=15_000)
+    expect(figure(desk, "read")).to_have_text("1")
 
 
 def test_nobody_counts_for_a_page_that_is_not_looked_at(
