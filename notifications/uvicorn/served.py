@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..door import Door
 
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 PARTS = 40
 # What one connection may have read of it in a turn of the loop: some hundred frames at most.
 READ_BYTES = 4 * 1024
-ATTRIBUTE, DOOR = "notifications_served", "notifications_door"
+PREFIX = "notifications_"
+
+T = TypeVar("T")
 
 
 class Served:
@@ -38,11 +40,7 @@ class Served:
     @classmethod
     def by(cls, state: Any, config: Any, protocol: Callable[[], Any]) -> Served:
         """Return the one of a server, by its state, which keeps it."""
-        served: Served | None = vars(state).get(ATTRIBUTE)
-        if served is None:
-            served = cls(state, config, protocol)
-            setattr(state, ATTRIBUTE, served)
-        return served
+        return kept(state, "served", lambda: cls(state, config, protocol))
 
     def add(self, connection: QuietConnection) -> None:
         """Ping a connection from now on, and end it with the server."""
@@ -96,8 +94,13 @@ class Served:
 
 def door_of(state: Any) -> Door:
     """Return the door of a server, by its state, which keeps it."""
-    door: Door | None = vars(state).get(DOOR)
-    if door is None:
-        door = Door(lambda: len(state.connections))
-        setattr(state, DOOR, door)
-    return door
+    return kept(state, "door", lambda: Door(lambda: len(state.connections)))
+
+
+def kept(state: Any, name: str, make: Callable[[], T]) -> T:
+    """Return what a server keeps in its state under a name; make it with the first call."""
+    value: T | None = vars(state).get(PREFIX + name)
+    if value is None:
+        value = make()
+        setattr(state, PREFIX + name, value)
+    return value
