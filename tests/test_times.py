@@ -1,8 +1,9 @@
 """Moments where the database has them without a time zone, and zones of every form."""
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, reset_tzpath
 
 import pytest
 from django.core.management import call_command
@@ -116,6 +117,27 @@ def test_quiet_hours_are_those_of_the_users_zone(alice: User, zone: str) -> None
 
     set_quiet_hours(alice, (there + HOUR).time(), (there + 2 * HOUR).time(), zone)
     assert not told(alice).quiet
+
+
+@pytest.fixture
+def without_zones() -> Iterator[None]:
+    """Take away the machine's own time zones; newer systems lack those of old names."""
+    reset_tzpath(to=())
+    ZoneInfo.clear_cache()
+    yield
+    reset_tzpath()
+    ZoneInfo.clear_cache()
+
+
+@pytest.mark.usefixtures("without_zones")
+@pytest.mark.parametrize("zone", ["Asia/Calcutta", "US/Pacific", "Europe/Kiev", "Etc/GMT+5"])
+def test_zones_need_nothing_of_the_machine(browser: Client, zone: str) -> None:
+    body = {"from": "22:00", "until": "07:00", "time_zone": zone}
+
+    answer = browser.post(f"{INBOX}quiet-hours/", body, content_type="application/json")
+
+    assert answer.json()["quiet_hours"]["time_zone"] == zone
+    assert "Europe/Berlin" in get(browser, PREFERENCES)
 
 
 @pytest.mark.parametrize("zone", ["", "Mars/Olympus", "../UTC", "Europe", "/etc/passwd", "x" * 60])
