@@ -24,12 +24,18 @@ from django.contrib.auth import (
     SESSION_KEY,
     get_user_model,
 )
+from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.backends.signed_cookies import SessionStore as CookieSession
 from django.core.exceptions import ValidationError
 from django.utils import timezone
-from django.utils.crypto import constant_time_compare
+from django.utils.crypto import constant_time_compare, get_random_string
 
 from .protocol import CloseCode
 from .unknown_paths import RefuseUnknownPaths
+
+# In sessions whose key is their content, and so changes with it.
+LOG_IN_KEY = "_notifications_log_in"
+LOG_IN_CHARS = 22
 
 Scope = MutableMapping[str, Any]
 Application = Callable[[Scope, Any, Any], Awaitable[None]]
@@ -41,17 +47,19 @@ class Identity:
     """Who a socket belongs to, as somebody said when it connected; `judge()` says whether it holds.
 
     `session_key` is None where no session said so, `auth_hash` changes with the user's password.
+    `log_in` names the session where its key does not last.
     """
 
     user_pk: Any
     session_key: str | None = None
     auth_hash: str = ""
+    log_in: str = ""
     expires: datetime | None = field(default=None, compare=False)
 
     @property
     def session_digest(self) -> str | None:
         """What names the session on the channel layer without giving it away."""
-        return session_digest(self.session_key)
+        return _digest(self.log_in or self.session_key)
 
 
 @dataclass(frozen=True)
@@ -62,9 +70,19 @@ class Verdicts:
     expires: dict[str, datetime]
 
 
-def session_digest(session_key: str | None) -> str | None:
-    """Return a name for a session that does not let its holder take it over."""
-    return hashlib.sha256(session_key.encode()).hexdigest() if session_key else None
+def has_lasting_keys() -> bool:
+    """Tell whether the key of a session outlives a change of its content; in a cookie it is it."""
+    return not issubclass(_session_store(), CookieSession)
+
+
+def name_log_in(session: SessionBase) -> None:
+    """Give a session a name that lasts until its user logs out."""
+    session.setdefault(LOG_IN_KEY, get_random_string(LOG_IN_CHARS))
+
+
+def session_digest(session: SessionBase) -> str | None:
+    """Return what names a session without letting anybody take it over, or None if nothing does."""
+    return _digest(session.session_key if has_lasting_keys() else session.get(LOG_IN_KEY))
 
 
 async def identify(scope: Scope, look_up: LookUp) -> Identity | None:
@@ -86,6 +104,7 @@ async def identify(scope: Scope, look_up: LookUp) -> Identity | None:
     return Identity(
         user_pk=user.pk,
         session_key=getattr(session, "session_key", None),
+        log_in="" if session is None or has_lasting_keys() else session.get(LOG_IN_KEY, ""),
         auth_hash=user.get_session_auth_hash() if hasattr(user, "get_session_auth_hash") else "",
     )
 
@@ -119,6 +138,14 @@ def AuthMiddlewareStack(inner: Application) -> Application:  # noqa: N802  named
     return stack
 
 
+def _session_store() -> Any:
+    return import_module(settings.SESSION_ENGINE).SessionStore
+
+
+def _digest(name: str | None) -> str | None:
+    return hashlib.sha256(name.encode()).hexdigest() if name else None
+
+
 def _verdict(
     identity: Identity, user: Any, session_ends: dict[str, datetime | None]
 ) -> CloseCode | None:
@@ -150,13 +177,18 @@ def _claimed(
         user_pk = get_user_model()._meta.pk.to_python(session[SESSION_KEY])
     except (KeyError, ValidationError):  # of a user model that the site had before
         return None
-    auth_hash = session.get(HASH_SESSION_KEY, "")
-    return Identity(user_pk=user_pk, session_key=session_key, auth_hash=auth_hash, expires=expires)
+    return Identity(
+        user_pk=user_pk,
+        session_key=session_key,
+        auth_hash=session.get(HASH_SESSION_KEY, ""),
+        log_in=session.get(LOG_IN_KEY, ""),
+        expires=expires,
+    )
 
 
 def _load_sessions(session_keys: Sequence[str]) -> dict[str, Loaded]:
     # Sessions in the database are read there, past a cache, because only the row says when it ends.
-    store = import_module(settings.SESSION_ENGINE).SessionStore
+    store = _session_store()
     if not hasattr(store, "get_model_class"):
         return {key: (store(key).load(), None) for key in session_keys}
     model = store.get_model_class()
@@ -167,7 +199,7 @@ def _load_sessions(session_keys: Sequence[str]) -> dict[str, Loaded]:
 
 
 def _session_ends(session_keys: Collection[str]) -> dict[str, datetime | None]:
-    store = import_module(settings.SESSION_ENGINE).SessionStore
+    store = _session_store()
     if not session_keys:
         return {}
     if not hasattr(store, "get_model_class"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 from django.apps import apps
@@ -16,6 +17,7 @@ from django.db.models import Field, ManyToManyField, Model
 from django.db.models.signals import m2m_changed, post_delete, post_save
 
 from .firing import Trigger, deleted, disabled, members_changed, rules, saved
+from .inheritance import follow
 from .remembering import watch
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -134,21 +136,18 @@ def _connect(model: type[Model], rule: Trigger) -> None:
         m2m_changed.connect(members_changed, sender=through)
     if rule.changed:
         watch(model, rule.changed)
-    for each in _classes(model, rule.event):
-        if rule.event == "deleted":
-            post_delete.connect(deleted, sender=each)
-        elif not rule.field:
-            post_save.connect(saved, sender=each)
-        rules.setdefault(each, []).append(rule)
+    follow(model, partial(_listen, rule, model))
 
 
-# Django's signals name the one class that was used, not those above it. Only where a child's row
-# is deleted, its parent's row has a signal of its own.
-def _classes(model: type[Model], event: str) -> Iterator[type[Model]]:
-    yield model
-    for each in model.__subclasses__():
-        if each._meta.proxy or event != "deleted":
-            yield from _classes(each, event)
+def _listen(rule: Trigger, declared: type[Model], model: type[Model]) -> None:
+    if rule.event == "deleted":
+        # Where a child's row is deleted, its parent's row has a signal of its own.
+        if model._meta.concrete_model is not declared._meta.concrete_model:
+            return
+        post_delete.connect(deleted, sender=model)
+    elif not rule.field:
+        post_save.connect(saved, sender=model)
+    rules.setdefault(model, []).append(rule)
 
 
 def _field(model: type[Model], name: str, kind: type[Any]) -> Any:

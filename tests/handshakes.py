@@ -1,7 +1,8 @@
 """Opens sockets in this process and tells how that ended: with which frames and which code."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,14 +51,36 @@ async def shake_hands(
     cookies = {"sessionid": cookie} if cookie else {}
     sent = scope_for("/ws/notifications/", query or {}, cookies, ORIGIN)
     done = Handshake()
-    connection = Connection(done.frames.append, lambda: None)
-    connection.open(application, sent | scope)
+    async with _opened(application, sent | scope, done):
+        return done
+
+
+@asynccontextmanager
+async def sockets_of(*cookies: str) -> AsyncIterator[list[Handshake]]:
+    """Keep a socket open for each session cookie; `code` says when one was closed."""
+    async with AsyncExitStack() as stack:
+        opened = []
+        for cookie in cookies:
+            scope = scope_for("/ws/notifications/", {}, {"sessionid": cookie}, ORIGIN)
+            opened.append(await stack.enter_async_context(_opened(sockets, scope, Handshake())))
+        assert all(each.is_welcome for each in opened)
+        yield opened
+
+
+@asynccontextmanager
+async def _opened(
+    application: Application, scope: dict[str, Any], done: Handshake
+) -> AsyncIterator[Handshake]:
+    def note() -> None:
+        done.is_accepted, done.code = connection.is_accepted, connection.close_code
+
+    connection = Connection(done.frames.append, note)
+    connection.open(application, scope)
     try:
         await await_for(lambda: done.is_welcome or not connection.is_open)
+        yield done
     finally:
         await connection.drop()
         await asyncio.shield(end_idle_hub())
     if connection.failure is not None:
         raise connection.failure
-    done.is_accepted, done.code = connection.is_accepted, connection.close_code
-    return done

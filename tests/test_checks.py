@@ -22,12 +22,14 @@ from notifications.auth import AuthMiddlewareStack
 from notifications.checks import (
     check_addresses,
     check_connections,
+    check_cookie_sessions,
     check_core_layer,
     check_kinds,
     check_memory_layer,
     check_names,
     check_reachable,
     check_session_cache,
+    check_session_path,
     check_socket,
 )
 from notifications.conf import Conf
@@ -244,6 +246,36 @@ def test_sessions_in_a_cache_want_a_shared_one(
     settings.CACHES = {"default": {"BACKEND": backend}}
 
     assert ids(check_session_cache()) == told
+
+
+@pytest.mark.parametrize(("engine", "told"), [("signed_cookies", ["W015"]), ("cache", [])])
+def test_sessions_that_nobody_can_end_are_told_before_deployment(
+    engine: str, told: list[str], settings: Settings
+) -> None:
+    settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{engine}"
+
+    assert ids(check_cookie_sessions()) == told
+
+
+@pytest.mark.parametrize(
+    ("path", "prefix", "told"),
+    [
+        ("/", None, []),
+        ("/", "/intranet", []),
+        ("/intranet", "/intranet", []),
+        ("/intranet/", "/intranet/", []),
+        ("/ws/", None, []),
+        ("/intranet", None, ["W016"]),
+        ("/intra", "/intranet", ["W016"]),
+    ],
+)
+def test_a_session_cookie_that_does_not_reach_the_socket_is_told(
+    path: str, prefix: str | None, told: list[str], settings: Settings
+) -> None:
+    settings.SESSION_COOKIE_PATH = path
+    settings.FORCE_SCRIPT_NAME = prefix
+
+    assert ids(check_session_path()) == told
 
 
 def test_addresses_that_are_not_mounted_are_told(settings: Settings) -> None:

@@ -9,6 +9,8 @@ from django.conf import settings
 from django.core import checks
 from django.urls import NoReverseMatch, Resolver404, get_script_prefix, resolve, reverse
 
+from ..auth import has_lasting_keys
+from ..protocol import SOCKET_PATH
 from .layer import is_test_run
 
 NAMESPACE = "notifications"
@@ -55,6 +57,40 @@ def check_session_cache(**kwargs: Any) -> list[checks.CheckMessage]:
             hint="Use a shared cache, such as django.core.cache.backends.redis.RedisCache, or "
             'SESSION_ENGINE = "django.contrib.sessions.backends.db".',
             id="notifications.W006",
+        )
+    ]
+
+
+@checks.register(checks.Tags.security, deploy=True)
+def check_cookie_sessions(**kwargs: Any) -> list[checks.CheckMessage]:
+    """notifications.W015: nobody can look up whether a session has ended."""
+    if has_lasting_keys():
+        return []
+    return [
+        checks.Warning(
+            "Sessions are in signed cookies, which nobody can end: a socket whose log-out was not "
+            "told, because the broker was away, goes on until the cookie expires.",
+            hint='Use SESSION_ENGINE = "django.contrib.sessions.backends.cached_db" or "….db".',
+            id="notifications.W015",
+        )
+    ]
+
+
+@checks.register(checks.Tags.urls)
+def check_session_path(**kwargs: Any) -> list[checks.CheckMessage]:
+    """notifications.W016: browsers do not send the session's cookie to the socket."""
+    prefix = settings.FORCE_SCRIPT_NAME or ""
+    socket = f"{prefix.rstrip('/')}/{SOCKET_PATH}"
+    path = settings.SESSION_COOKIE_PATH
+    if f"{socket}/".startswith(f"{path.rstrip('/')}/"):
+        return []
+    return [
+        checks.Warning(
+            f"SESSION_COOKIE_PATH is {path!r}: browsers do not send the cookie to the socket at "
+            f"{socket}, so nobody is logged in there.",
+            hint='Use SESSION_COOKIE_PATH = "/", or FORCE_SCRIPT_NAME where the whole site is '
+            "below that path.",
+            id="notifications.W016",
         )
     ]
 
