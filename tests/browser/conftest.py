@@ -120,6 +120,7 @@ def visit(
 
     def new(user: User | None = None, **options: Any) -> Visitor:
         visitors.append(Visitor(browser, server.url, **options))
+        visitors[-1].keep_toasts()
         if user:
             visitors[-1].carry(aside(lambda: session_cookie_for(user)))
         return visitors[-1]
