@@ -116,11 +116,7 @@ class NotificationConsumer(AsyncConsumer):  # type: ignore[misc]  # untyped base
 
     async def _refuse_origin(self, handshake: HttpRequest) -> None:
         count("consumer.refused_origin")
-        logger.warning(
-            "Refused a socket to a page of %.100r: this site is %.100r here.",
-            handshake.META["HTTP_ORIGIN"],
-            f"{handshake.scheme}://{handshake.META.get('HTTP_HOST')}",
-        )
+        origins.log_refusal(handshake)
         await self.send({"type": "websocket.close"})  # before the accept it is an HTTP 403
         raise StopConsumer
 

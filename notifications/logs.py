@@ -26,6 +26,7 @@ LOGGERS = (
     "notifications.consumers",
     "notifications.conversation",
     "notifications.door",
+    "notifications.origins",
     "notifications.unknown_paths",
     "twisted",
     "uvicorn.error",

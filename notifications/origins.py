@@ -6,6 +6,7 @@ that tells a foreign page.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from io import BytesIO
 from typing import Any
@@ -14,6 +15,11 @@ from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
+
+from .logs import OncePerMinute
+
+logger = logging.getLogger(__name__)
+logger.addFilter(OncePerMinute())
 
 # Whatever else a stranger sends in these is not even parsed.
 IRRELEVANT_HEADERS = (b"content-type", b"cookie")
@@ -41,6 +47,15 @@ def handshake_of(scope: Mapping[str, Any]) -> HttpRequest:
         "headers": [each for each in scope["headers"] if each[0] not in IRRELEVANT_HEADERS],
     }
     return ASGIRequest({**scope, **request}, BytesIO())
+
+
+def log_refusal(handshake: HttpRequest) -> None:
+    """Log which page was refused, and what this site's own would be called; once a minute."""
+    logger.warning(
+        "Refused a socket to a page of %.100r: this site is %.100r here.",
+        handshake.META["HTTP_ORIGIN"],
+        f"{handshake.scheme}://{handshake.META.get('HTTP_HOST')}",
+    )
 
 
 # Daphne does not say it. Where the session's cookie comes by TLS alone, so does its socket.

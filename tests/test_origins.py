@@ -1,6 +1,5 @@
 """Whose pages may open a socket: as Django's CSRF protection decides it, whatever is around."""
 
-import logging
 from typing import Any
 
 import pytest
@@ -9,7 +8,9 @@ from channels.security.websocket import AllowedHostsOriginValidator
 from django.test import Client
 from pytest_django import Settings
 
+from notifications import origins
 from notifications.consumers import NotificationConsumer
+from notifications.logs import OncePerMinute
 from notifications.origins import handshake_of, is_allowed
 from notifications.testing.connection import scope_for
 from tests.handshakes import shake_hands, sockets
@@ -232,13 +233,16 @@ async def test_whatever_is_around_the_consumer_it_is_refused(application: Any, o
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_a_refusal_is_logged_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.WARNING)
+async def test_refusals_are_logged_in_one_line(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(origins.logger, "filters", [OncePerMinute()])
 
-    await shake_hands(headers=headers_of("http://[::1\x1b[31m" + "a" * 1000, HOST))
+    for _ in range(3):
+        await shake_hands(headers=headers_of("http://[::1\x1b[31m" + "a" * 1000, HOST))
 
     [record] = caplog.records
-    assert record.name == "notifications.consumers"
+    assert record.name == "notifications.origins"
     assert "this site is 'http://example.com' here" in record.getMessage()
     assert record.getMessage().isprintable()
     assert len(record.getMessage()) < 300
