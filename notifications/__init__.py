@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         recall_broadcast,
         send_broadcast,
     )
+    from .export import export_user
     from .kinds import kind
     from .merging import amerge_users, merge_users
     from .message import Muted
@@ -89,6 +90,7 @@ __all__ = [
     "broadcast",
     "change_broadcast",
     "clear_quiet_hours",
+    "export_user",
     "kind",
     "mark_all_read",
     "mark_read",
@@ -123,6 +125,7 @@ def _home_of(name: str) -> str:
         "trigger": "triggers",
         "broadcast": "broadcasts",
         "publish_due": "broadcasts",
+        "export_user": "export",
         "kind": "kinds",
         "Muted": "message",
         "merge_users": "merging",

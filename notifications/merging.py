@@ -82,7 +82,7 @@ def _join_logs(old: Inbox, new: Inbox) -> int:
     # By way of numbers that nobody has: each is unique at every moment of an update. The two logs
     # had a clock each, so their times say nothing in the joined one.
     free = old.last_seq + new.last_seq
-    mine.filter(seq__gt=place).update(seq=F("seq") + free)
+    mine.filter(seq__gt=place).update(seq=F("seq") + free, clock=0)
     mine.filter(seq__gt=free).update(seq=F("seq") - free + old.last_seq, clock=0)
     moved = rows.personal().count()
     rows.update(recipient=new.pk, seq=F("seq") + place, clock=0)

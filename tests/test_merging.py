@@ -386,6 +386,8 @@ def test_whatever_both_have_done_is_the_new_users(old: User, new: User) -> None:
                 title for title in unseen if "tell" in title
             }
             stood = standing.of(new.pk)
+            resumed = feed.read(new.pk, Resume(str(stood.epoch), stood.head.u, stood.head.b))
+            assert (resumed.reset, list(resumed.items)) == (False, [])
             assert stood.unread == sum(is_unread for _, is_unread in list_of(new))
             transaction.set_rollback(True)
 
