@@ -133,7 +133,7 @@ def test_no_command_fails_on_a_number(alice: User, text: str) -> None:
             call_command(*words)
 
 
-@pytest.mark.parametrize("progress", [10**30, -5, "50", "9" * 5000, True, 1e308, None])
+@pytest.mark.parametrize("progress", [10**30, -5, "50", "9" * 5000, True, 2.5, None])
 def test_progress_can_be_anything_that_json_carries(browser: Client, progress: Any) -> None:
     told(make_user("bob"), {"title": "Import", "data": {"progress": progress}})
     row = told(User.objects.get(username="alice"), {"title": "Import", "data": {"at": progress}})
