@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test lint unit postgresql browser chaos bench bench-quick bench-broadcasts bench-scaling screenshots messages matrix lock clean
+.PHONY: help run test lint unit postgresql browser browsers chaos bench bench-quick bench-broadcasts bench-scaling screenshots messages matrix lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -91,6 +91,15 @@ browser: $(VENV)/.installed-dev ## run the tests in a real browser (CHROMIUM nam
 	@echo "== browser tests"
 	@chromium=$$(bin/browser) && CHROMIUM=$$chromium $(BIN)/python -m pytest -n 4 -p no:asyncio \
 		-W ignore::pytest.PytestConfigWarning tests/browser
+
+# What Playwright can do in a Firefox that it has not changed. It passes no colour scheme on to it.
+IN_FIREFOX ?= toasts bell tabs platform socket polling inbox preferences
+
+browsers: $(VENV)/.installed-dev ## run those that say how the widget behaves in Debian's Firefox, too
+	@bin/browsers
+	@echo "== browser tests in Firefox"
+	@BROWSER=firefox $(BIN)/python -m pytest -n 2 -p no:asyncio -W ignore::pytest.PytestConfigWarning \
+		$(addprefix tests/browser/test_,$(addsuffix .py,$(IN_FIREFOX)))
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -7,6 +7,7 @@ touch the database; so what tests do in Python happens in `aside`, a thread of i
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ from typing import Any, TypeVar
 
 import pytest
 from django.db import connections
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 
 from accounts.models import User
 from tests.conftest import StartServer
@@ -44,14 +45,31 @@ expect.set_options(timeout=1000 * PATIENCE_SECONDS)
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """Return a running Chromium; `CHROMIUM` names one, `SLOW_MO_MS` shows tests in a hurry."""
-    path = subprocess.check_output([ROOT / "bin/browser"], text=True).strip()
+    """Return a running browser: Chromium, or Debian's Firefox where `BROWSER` says firefox.
+
+    `CHROMIUM` names a Chromium, `SLOW_MO_MS` shows tests in a hurry.
+    """
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=path, args=list(FLAGS), slow_mo=float(os.environ.get("SLOW_MO_MS", 0))
+        started = (
+            firefox(playwright) if os.environ.get("BROWSER") == "firefox" else chromium(playwright)
         )
-        yield chromium
-        chromium.close()
+        yield started
+        started.close()
+
+
+def chromium(playwright: Playwright) -> Browser:
+    """Start Chromium."""
+    path = subprocess.check_output([ROOT / "bin/browser"], text=True).strip()
+    return playwright.chromium.launch(
+        executable_path=path, args=list(FLAGS), slow_mo=float(os.environ.get("SLOW_MO_MS", 0))
+    )
+
+
+def firefox(playwright: Playwright) -> Browser:
+    """Start a Firefox as users have it, over WebDriver BiDi."""
+    # The channel is a protocol here; Playwright's own is a Firefox that it has changed.
+    path = shutil.which("firefox-esr") or shutil.which("firefox")
+    return playwright.firefox.launch(channel="moz-firefox", executable_path=path)
 
 
 @pytest.fixture(scope="session", autouse=True)
