@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.contrib.sessions.models import Session
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from accounts.models import User
 from notifications import mark_read, notify
@@ -298,6 +298,23 @@ def test_the_page_around_the_widget_does_not_move(
         expect(tab.toast("Hello")).to_be_visible()
         tab.open_bell()
         assert tab.page.evaluate(SHIFTS) == []
+
+
+def test_the_page_does_not_move_when_the_stylesheets_of_the_widget_are_late(
+    visit: NewVisitor, alice: User
+) -> None:
+    tab = visit(alice).blank()
+    late: list[Route] = []
+    tab.page.route("**/css/notifications/*.css*", lambda route: late.append(route))
+
+    tab.page.goto("/", wait_until="commit")
+    expect(tab.page.locator(".site-nav")).to_be_visible()
+    wait_for(lambda: tab.page.evaluate("performance.getEntriesByType('paint').length") and late)
+    for route in late:
+        route.continue_()
+    wait_for(lambda: tab.status == "online")
+
+    assert tab.page.evaluate(SHIFTS) == []
 
 
 def test_a_message_of_the_view_is_a_toast_of_the_next_page(tab: Tab, aside: Aside) -> None:
