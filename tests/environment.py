@@ -7,7 +7,7 @@ import time
 # Where programs are, what the tests themselves are asked to do, and pytest's own.
 KEPT = {
     *("PATH", "HOME", "USER", "LOGNAME", "CI", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "PYTHONPATH"),
-    *("CHROMIUM", "SLOW_MO_MS", "EXAMPLES_OF_QUERIES"),
+    *("CHROMIUM", "BROWSER", "DISPLAY", "XAUTHORITY", "SLOW_MO_MS", "EXAMPLES_OF_QUERIES"),
 }
 KEPT_PREFIXES = ("PYTEST", "COV", "HYPOTHESIS")
 # Without a word from a test no sweep mends what a broken way of delivery has lost.

@@ -65,12 +65,17 @@ PAGE = {"items": [], "cursor": {"u": 0, "b": 0}, "epoch": "e1", "unread": 0}
 ITEM = {"stream": "u", "seq": 1, "id": "n1", "level": "error", "title": "T1", "url": "/there/"}
 
 
+def breaking(script: str) -> str:
+    """Return a script that breaks something on each page, and not on the blank one before it."""
+    return f"if (location.protocol !== 'about:') {{{NAMES}{script}}}"
+
+
 @pytest.fixture
 def open_lacking(open_bare: NewBare) -> OpenLacking:
     """Return a function that opens a bare page after a script has broken something."""
 
     def new(script: str) -> Bare:
-        tab, server = open_bare(script=f"{{{NAMES}{script}}}")
+        tab, server = open_bare(script=breaking(script))
         items = [{**ITEM, "created": "2026-11-30T10:00:00Z", "read": False}]
         tab.page.route("**/items/**", lambda route: route.fulfill(json={"items": items}))
         return tab, server
@@ -123,7 +128,7 @@ def test_where_sockets_are_refused_it_polls(
     visitors.append(Visitor(browser, SITE))
     tab = visitors[-1].blank()
     server = PlayedServer(tab.page)
-    tab.page.add_init_script(f"{{{NAMES}{script}}}")
+    tab.page.add_init_script(breaking(script))
     tab.page.route("**/feed/**", feed)
     tab.page.goto("/")
 
