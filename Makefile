@@ -92,14 +92,16 @@ browser: $(VENV)/.installed-dev ## run the tests in a real browser (CHROMIUM nam
 	@chromium=$$(bin/browser) && CHROMIUM=$$chromium $(BIN)/python -m pytest -n 4 -p no:asyncio \
 		-W ignore::pytest.PytestConfigWarning tests/browser
 
-# What Playwright can do in a Firefox that it has not changed. It passes no colour scheme on to it.
-IN_FIREFOX ?= toasts bell tabs platform socket polling inbox preferences
+# What Playwright can do in a Firefox that it has not changed: no page without scripts, no word of sockets.
+IN_FIREFOX ?= toasts bell platform inbox preferences
 
-browsers: $(VENV)/.installed-dev ## run those that say how the widget behaves in Debian's Firefox, too
+browsers: $(VENV)/.installed-dev ## run what the drivers allow in Debian's Firefox and in WebKitGTK
 	@bin/browsers
 	@echo "== browser tests in Firefox"
 	@BROWSER=firefox $(BIN)/python -m pytest -n 2 -p no:asyncio -W ignore::pytest.PytestConfigWarning \
-		$(addprefix tests/browser/test_,$(addsuffix .py,$(IN_FIREFOX)))
+		$(IN_FIREFOX:%=tests/browser/test_%.py) -k 'not without_javascript and not without_scripts'
+	@echo "== browser tests in WebKitGTK"
+	@xvfb-run -a $(BIN)/python -m pytest tests/webkit
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -20,12 +20,14 @@ StartServer = Callable[..., ServerProcess]
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave the browser tests to a run of their own, which names them.
+    """Leave the browser tests to runs of their own, which name them.
 
-    Playwright's loop and that of the asynchronous tests cannot share a process.
+    Playwright's loop and that of the asynchronous tests cannot share a process, and WebKitGTK needs
+    a display.
     """
-    asked_for = any("browser" in argument for argument in config.args)
-    return True if collection_path.name == "browser" and not asked_for else None
+    name = collection_path.name
+    asked_for = any(name in argument for argument in config.args)
+    return True if name in ("browser", "webkit") and not asked_for else None
 
 
 @pytest.hookimpl(optionalhook=True)

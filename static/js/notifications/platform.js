@@ -2,8 +2,7 @@
 
 const ANSWER_WITHIN_MS = 30_000;
 const memory = new Map(); // where nothing may be stored
-const clock = attempt(() => performance.now() >= 0 && performance) || Date;
-let ahead; // of that clock is the server's, in ms
+let ahead; // of now() is the server's time, in ms
 
 /** Return what `ask` returns, or undefined where the browser lacks it or refuses. */
 export function attempt(ask) {
@@ -22,7 +21,7 @@ export function timely(promise, milliseconds = ANSWER_WITHIN_MS) {
 
 /** Return ms of a clock that nobody sets. */
 export function now() {
-  return clock.now();
+  return attempt(() => performance.now()) ?? Date.now();
 }
 
 /** Return the server's time in ms, or `unknown`: that of this computer may be hours off. */

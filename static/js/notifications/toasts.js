@@ -21,7 +21,8 @@ export class NotificationToasts extends TemplateElement {
     this.on(region, "focusin", ({ relatedTarget: from }) => {
       this.#cameFrom = region.contains(from) ? this.#cameFrom : from;
     });
-    this.on(region, "focusin focusout pointerenter pointerleave", runClocks);
+    // Firefox tells of pointers before it knows what they are over.
+    this.on(region, "focusin focusout mouseenter mouseleave", runClocks);
     this.on(document, "visibilitychange", runClocks);
     this.on(document, "keydown", (event) => this.#pressed(event));
     stack.replaceChildren(stack.firstElementChild); // a cloned element comes with its toasts
