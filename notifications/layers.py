@@ -27,6 +27,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelConnectionPool
 
 from . import hints
+from .cancellation import raise_if_cancelled
 from .metrics import count
 
 logger = logging.getLogger(__name__)
@@ -128,9 +129,11 @@ class _Shard(RedisSingleShardConnection):  # type: ignore[misc]  # untyped base
     async def _do_receiving(self) -> None:
         is_away = False
         while True:
+            raise_if_cancelled()
             try:
                 await self._receive_one()
-            except Exception as exc:  # whatever Redis does, this task must not end
+            except Exception as exc:  # whatever Redis does, this task must not end by itself
+                raise_if_cancelled()
                 if not is_away:
                     logger.error(AWAY, type(exc).__name__, exc)
                 is_away = True

@@ -9,6 +9,7 @@ from time import monotonic
 from typing import Any
 from weakref import WeakValueDictionary
 
+from .cancellation import raise_if_cancelled
 from .conf import conf
 from .metrics import count
 
@@ -72,6 +73,7 @@ class Membership:
             try:
                 await self._change(group, self._channel)
             except Exception as exc:  # the layer is away: the sweep delivers and repairs
+                raise_if_cancelled()
                 count("membership.failed")
                 self._retry_at = monotonic() + RETRY_SECONDS
                 logger.debug("The channel layer did not change group %s: %r", group, exc)

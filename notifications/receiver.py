@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .audience import hubs_group
+from .cancellation import raise_if_cancelled
 from .conf import conf
 from .membership import Membership
 from .metrics import count
@@ -49,8 +50,7 @@ class Receiver:
             try:
                 message = await self._receive()
             except Exception as exc:  # whatever the layer raises, the process must not go deaf
-                if _is_cancelled():  # the core Redis layer can raise another error in its place
-                    raise asyncio.CancelledError from exc
+                raise_if_cancelled()
                 # The core layer's blocking read ends in a socket time-out when nothing comes.
                 if self._channel is not None and clock() - started > RETRY_MAX_SECONDS:
                     count("receiver.timed_out")
@@ -73,6 +73,7 @@ class Receiver:
             self.is_ready.set()
             # Not with the first message: whoever else was away may have told the hubs before.
             self._note_back()
+            raise_if_cancelled()
         message: dict[str, Any] = await self._layer.receive(self._channel)
         return message
 
@@ -94,8 +95,3 @@ class Receiver:
             self._is_away = False
             logger.warning("The channel layer can be read again; live delivery goes on.")
             self._returned()
-
-
-def _is_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0

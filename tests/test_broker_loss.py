@@ -429,6 +429,38 @@ async def test_the_receiver_outlives_every_error_and_says_that_hints_were_lost()
     task.cancel()
 
 
+class LosingLayer(FailingLayer):
+    """A layer that loses a cancellation while it joins a group, as redis-py can."""
+
+    def __init__(self, *failures: Exception) -> None:
+        super().__init__(*failures)
+        self.joining = asyncio.Event()
+
+    async def group_add(self, group: str, channel: str) -> None:
+        self.joining.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self._fail()
+
+
+@pytest.mark.one_database
+@pytest.mark.parametrize("failures", [[], [OSError()]])
+async def test_the_receiver_ends_when_the_layer_loses_its_cancellation(
+    failures: list[Exception],
+) -> None:
+    layer = LosingLayer()
+    receiver = Receiver(layer, Membership(layer), lambda message: None, lambda: None)
+    task = asyncio.create_task(receiver.run())
+    await layer.joining.wait()
+    layer.failures = failures
+
+    task.cancel()
+
+    await asyncio.wait([task], timeout=PATIENCE_SECONDS)
+    assert task.cancelled()
+
+
 # Processes and connections that end in the middle
 
 DYING = """

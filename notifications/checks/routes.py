@@ -56,7 +56,7 @@ def accepts(application: Any) -> bool | None:
 
 async def _answers(application: Any) -> list[Any]:
     from ..hub import Hub
-    from ..process import use
+    from ..process import end, use
 
     use(Hub())  # not one that publishes and sweeps, as a server's does
     scope = {
@@ -75,7 +75,10 @@ async def _answers(application: Any) -> list[Any]:
     async def send(event: Any) -> None:
         events.append(event)
 
-    await application(scope, incoming.get, send)
+    try:
+        await application(scope, incoming.get, send)
+    finally:
+        await end()
     return events
 
 
