@@ -89,7 +89,7 @@ def test_toast_badge_and_list_work_where_an_api_is_broken(
 ) -> None:
     tab, server = open_lacking(script)
 
-    server.send_item(1, level="error", url="/there/")
+    server.send_item(1, level="error", url="/there/", created="2026-11-30T10:00:00Z")
 
     expect(tab.toast("T1")).to_be_visible()
     expect(tab.bell.locator("button[part=bell] [part=badge]")).to_have_text("1")
@@ -99,7 +99,7 @@ def test_toast_badge_and_list_work_where_an_api_is_broken(
     expect(tab.panel.locator("time")).not_to_be_empty()
     tab.open_bell()
     expect(tab.panel).to_be_hidden()
-    server.send_item(2, level="error")
+    server.send_item(2, level="error", created="2026-11-30T10:00:01Z")
     tab.toast("T2").get_by_role("button").click()
     expect(tab.toasts).to_have_count(0)
 
