@@ -57,7 +57,7 @@ class Script:
         """Read the next line that it prints, which must be this."""
         assert self.process.stdout is not None
         line = self.process.stdout.readline().strip()
-        assert line == text, self.process.communicate(timeout=SCRIPT_SECONDS)
+        assert line == text, (line, self.process.communicate(timeout=SCRIPT_SECONDS))
 
     def go(self) -> None:
         """Give it the word that it waits for."""

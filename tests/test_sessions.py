@@ -18,6 +18,8 @@ from tests.factories import make_user, session_for
 from tests.handshakes import Handshake, sockets_of
 from tests.waiting import await_for
 
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.one_database]
 
 ENGINES = ["db", "cached_db", "cache", "file", "signed_cookies"]
@@ -77,7 +79,7 @@ def log_in_instead(browser: Client, user: User) -> None:
     request = HttpRequest()
     request.COOKIES[django_settings.SESSION_COOKIE_NAME] = cookie_of(browser)
     request.session = browser.session
-    login(request, user)
+    login(request, user, BACKEND)
     save(browser, request.session)
 
 

@@ -133,8 +133,9 @@ def _end_of(connection: Connection) -> str:
         )
     if not connection.is_accepted:
         return (
-            "The ASGI application refused the connection. Where the origin http://testserver is "
-            "not allowed there, use NotificationClient(user, origin='https://…')."
+            "The ASGI application refused the connection. Where the socket has another URL there, "
+            "use NotificationClient(user, path='/…'); where the origin http://testserver is not "
+            "allowed, origin='https://…'."
         )
     code = connection.close_code
     names = {int(each): f" {each.name}" for each in CloseCode}
