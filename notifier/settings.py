@@ -249,7 +249,7 @@ CONTENT_SECURITY_POLICY = {
 
 # Logs
 
-LOGGING = {
+LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {

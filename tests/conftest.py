@@ -1,6 +1,5 @@
 """Fixtures for every test: the broker of the session, and real servers."""
 
-import logging
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -12,7 +11,6 @@ from django.db import connection
 from django.utils import translation
 from pytest_django import DjangoDbBlocker
 
-from notifications.logs import OncePerMinute
 from notifier import broker
 from tests.scheduling import OneByOne
 from tests.scripts import Script, StartScript
@@ -46,13 +44,6 @@ def embedded_broker() -> Iterator[None]:
     broker.leave()
     if settings.VAR_DIR.name.startswith("notifier-tests-"):
         shutil.rmtree(settings.VAR_DIR, ignore_errors=True)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def every_warning() -> None:
-    """Let this process log each warning at once, and no number of them after its end."""
-    for handler in logging.getLogger().handlers:
-        handler.filters = [each for each in handler.filters if not isinstance(each, OncePerMinute)]
 
 
 @pytest.fixture(autouse=True)

@@ -238,7 +238,7 @@ operations = st.tuples(
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(steps=st.lists(operations, max_size=25))
 def test_old_state_and_feed_make_fresh_state(db: None, steps: list[tuple[str, list[int]]]) -> None:

@@ -368,7 +368,7 @@ ACTS = st.lists(
 def test_whatever_both_have_done_is_the_new_users(old: User, new: User) -> None:
     users = {"old": old, "new": new}
 
-    @budget(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+    @budget(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
     @given(acts=ACTS)
     def merge(acts: list[tuple[str, str, str | None]]) -> None:
         with transaction.atomic():

@@ -405,7 +405,7 @@ def in_a_browser(value: object) -> Any:
 
 @pytest.mark.django_db
 @settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(fields=payloads)
 def test_every_accepted_payload_survives_storing_sending_and_reading(

@@ -47,7 +47,7 @@ REMEMBERED_MAX = 6
 AT_ONCE = timedelta(0)
 NEVER = timedelta(days=1)
 BUDGET = budget(
-    max_examples=30,
+    max_examples=12,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],

@@ -1,4 +1,4 @@
-"""A thousand sockets at once, on each Redis layer that a user may have configured."""
+"""Many sockets at once, on each Redis layer that a user may have configured."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -14,26 +14,26 @@ from tests.wire import Wire, open_socket
 
 pytestmark = pytest.mark.one_database
 
-SOCKETS = 1000
 # The core layer drops what is over its capacity of 100; then the sweep delivers.
 DEADLINE_SECONDS = 60.0
 
 
-def make_users() -> list[str]:
-    User.objects.bulk_create(User(username=f"user-{number}") for number in range(SOCKETS))
+def make_users(number: int) -> list[str]:
+    User.objects.bulk_create(User(username=f"user-{each}") for each in range(number))
     return [session_cookie_for(user) for user in User.objects.order_by("pk")]
 
 
 @pytest.mark.parametrize(
-    "layer",
+    ("layer", "sockets"),
     [
-        "notifications.layers.RedisPubSubLayer",
-        "channels_redis.pubsub.RedisPubSubChannelLayer",
-        "channels_redis.core.RedisChannelLayer",
+        ("notifications.layers.RedisPubSubLayer", 1000),
+        # More than redis-py's pool has connections.
+        ("channels_redis.pubsub.RedisPubSubChannelLayer", 300),
+        ("channels_redis.core.RedisChannelLayer", 300),
     ],
 )
-async def test_a_thousand_sockets_connect_at_once_and_each_gets_its_notification(
-    start_server: StartServer, layer: str, settings: pytest.FixtureRequest
+async def test_many_sockets_connect_at_once_and_each_gets_its_notification(
+    start_server: StartServer, layer: str, sockets: int, settings: pytest.FixtureRequest
 ) -> None:
     settings.CHANNEL_LAYERS = {  # type: ignore[attr-defined]
         "default": {**settings.CHANNEL_LAYERS["default"], "BACKEND": layer}  # type: ignore[attr-defined]
@@ -41,7 +41,7 @@ async def test_a_thousand_sockets_connect_at_once_and_each_gets_its_notification
     server = await sync_to_async(start_server)(
         env={"CHANNEL_LAYER": layer, "NOTIFICATIONS_SWEEP_SECONDS": "3"}
     )
-    cookies = await sync_to_async(make_users)()
+    cookies = await sync_to_async(make_users)(sockets)
 
     async with AsyncExitStack() as stack:
 
@@ -55,6 +55,6 @@ async def test_a_thousand_sockets_connect_at_once_and_each_gets_its_notification
         items = await asyncio.gather(*(wire.receive_items(1, DEADLINE_SECONDS) for wire in wires))
         assert all(wire.connection.close_code is None for wire in wires)
 
-    assert told == SOCKETS
-    assert [item["title"] for [item] in items] == ["Hello"] * SOCKETS
+    assert told == sockets
+    assert [item["title"] for [item] in items] == ["Hello"] * sockets
     assert "Traceback" not in server.log_text()
