@@ -37,8 +37,9 @@ INSTALLED_APPS = [
 
 NOTIFICATIONS_STRICT_TRIGGERS = True
 
-# This process logs each warning at once, and no number of them after its end.
-LOGGING["handlers"]["console"]["filters"] = []
+if "pytest" in sys.modules:
+    # This process logs each warning at once, and no number of them after its end.
+    LOGGING["handlers"]["console"]["filters"] = []
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
