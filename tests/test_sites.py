@@ -158,20 +158,25 @@ async def send_all_kinds() -> None:
 async def test_two_sites_on_one_redis_hear_only_themselves(
     start_server: StartServer,
     start_script: StartScript,
+    private_broker: BrokerProcess,
     alice: User,
     settings: Settings,
     tmp_path: Path,
 ) -> None:
+    settings.CHANNEL_LAYERS = {
+        "default": {"BACKEND": OUR_LAYER, "CONFIG": {"hosts": [private_broker.url]}}
+    }
+    redis = {"REDIS_URL": private_broker.url}
     cookie, signed = await sync_to_async(session_cookie_for)(alice), topics.sign_topic("match")
     settings.SECRET_KEY = OTHER_KEY
     their_cookie = await sync_to_async(session_cookie_for)(alice)
     their_signed = topics.sign_topic("match")
     database = copied_database(tmp_path / "other.sqlite3")
-    their_env = {"SECRET_KEY": OTHER_KEY, "DATABASE_URL": database}
+    their_env = redis | {"SECRET_KEY": OTHER_KEY, "DATABASE_URL": database}
     quiet = {"NOTIFICATIONS_SWEEP_SECONDS": "300"}
-    ours = await sync_to_async(start_server)(kind="uvicorn", env=quiet)
+    ours = await sync_to_async(start_server)(kind="uvicorn", env=quiet | redis)
     theirs = await sync_to_async(start_server)(kind="uvicorn", env=quiet | their_env)
-    acts = [start_script(ACT, NAME="ours"), start_script(ACT, NAME="theirs", **their_env)]
+    acts = [start_script(ACT, NAME="ours", **redis), start_script(ACT, NAME="theirs", **their_env)]
 
     async with (
         open_socket(ours.socket_url, cookie) as here,
