@@ -10,7 +10,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
-from django.core.exceptions import FieldDoesNotExist, FieldError
+from django.core.exceptions import FieldDoesNotExist, FieldError, ValidationError
 from django.db.models import QuerySet
 from django.db.models.query import FlatValuesListIterable, ModelIterable, ValuesIterable
 
@@ -128,11 +128,20 @@ def batches(users: Iterable[Any], size: int) -> Iterator[list[Any]]:
     if isinstance(users, (str, bytes)) or not isinstance(users, Iterable):
         raise TypeError(f"users is {users!r}; it must be a QuerySet or an iterable of users.")
     keys = _keys(users) if isinstance(users, QuerySet) else map(recipient_pk, users)
-    read = get_user_model()._meta.pk.to_python
     with KeySpool() as spool:
-        spool.add(keys)
+        spool.add(map(_key, keys))
         for batch in spool.batches(size):
-            yield list(map(read, batch))
+            yield list(map(_key, batch))
+
+
+def _key(value: Any) -> Any:
+    model = get_user_model()
+    try:
+        return model._meta.pk.to_python(value)
+    except ValidationError as exc:
+        raise TypeError(
+            f"users has a row with {value!r}, no primary key of {model.__name__}."
+        ) from exc
 
 
 def _keys(users: QuerySet[Any, Any]) -> Iterator[Any]:

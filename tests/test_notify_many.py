@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import AnonymousUser, Group, UserManager
 from django.db import OperationalError, connection, connections
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 from django.utils.translation import gettext_lazy
 from pytest_django import DjangoAssertNumQueries, Settings
 
@@ -140,6 +140,18 @@ def test_what_holds_no_users_is_told(users: list[User]) -> None:
         notify_many("alice", "Hello")
     with pytest.raises(TypeError, match="a QuerySet or an iterable of users"):
         notify_many(one, "Hello")
+
+
+@pytest.mark.one_database
+def test_a_union_that_has_something_else_for_a_key_is_told_before_anything_is_written(
+    users: list[User],
+) -> None:
+    shifted = User.objects.extra(select={"shout": "upper(username)"})
+
+    with pytest.raises(TypeError, match="no primary key of User"):
+        notify_many(shifted.union(User.objects.annotate(Count("groups"))), "Hello")
+
+    assert not Notification.objects.exists()
 
 
 def test_a_key_rewrites_for_those_who_have_it_and_adds_for_the_rest(users: list[User]) -> None:

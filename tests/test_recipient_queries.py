@@ -169,6 +169,8 @@ def test_random_querysets_have_their_users_once(users: list[User]) -> None:
                 expected = {key_of(row, keys) for row in make()}
         except Exception:
             assume(False)  # it is no QuerySet that Django can read from this database
+        # The columns of a union are taken by their place, so extra ones can stand for the key.
+        assume(expected <= set(keys.values()))
         if not has_users(make()):
             with pytest.raises(TypeError, match="values without 'id'"):
                 list(batches(make(), size))
