@@ -12,7 +12,12 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.core.exceptions import FieldDoesNotExist, FieldError, ValidationError
 from django.db.models import QuerySet
-from django.db.models.query import FlatValuesListIterable, ModelIterable, ValuesIterable
+from django.db.models.query import (
+    FlatValuesListIterable,
+    ModelIterable,
+    RawQuerySet,
+    ValuesIterable,
+)
 
 from .audience import Audience
 from .spool import KeySpool
@@ -78,22 +83,25 @@ def users_of(audience: str, group_pks: Iterable[Any] = ()) -> QuerySet[Any]:
     filters: dict[str, Any] = {"is_active": True} if has_field("is_active") else {}
     if audience == Audience.STAFF:
         filters["is_staff"] = True
-    elif audience == Audience.GROUPS:
-        filters["pk__in"] = _members(group_pks)
-    elif audience != Audience.EVERYONE:
+    elif audience not in Audience.values:
         raise ValueError(f"Unknown audience {audience!r}; they are {', '.join(Audience.values)}.")
     try:
+        if audience == Audience.GROUPS:
+            filters["pk__in"] = _members(group_pks)
         return model._default_manager.filter(**filters)
     except FieldError as exc:
-        raise ValueError(f"{model.__name__} cannot tell who is of the {audience}: {exc}.") from exc
+        raise _untellable(audience, exc) from exc
 
 
 def is_anybody_in(audience: str, group_pks: Iterable[Any] = ()) -> bool:
     """Tell whether an audience has an active user; quick with a million of them, too."""
     if audience != Audience.GROUPS:
         return users_of(audience).exists()
-    # Not by way of all members, which a database may list first.
-    return users_of(Audience.EVERYONE).filter(groups__in=list(group_pks)).exists()
+    try:
+        # Not by way of all members, which a database may list first.
+        return users_of(Audience.EVERYONE).filter(groups__in=list(group_pks)).exists()
+    except FieldError as exc:
+        raise _untellable(audience, exc) from exc
 
 
 def members_among(user_pks: Sequence[Any], audience: str, group_pks: Iterable[Any]) -> set[Any]:
@@ -113,6 +121,10 @@ def has_field(name: str) -> bool:
     return True
 
 
+def _untellable(audience: str, exc: FieldError) -> ValueError:
+    return ValueError(f"{get_user_model().__name__} cannot tell who is of the {audience}: {exc}.")
+
+
 def _members(group_pks: Iterable[Any]) -> QuerySet[Any]:
     # A query of its own, so that whoever is in two of the groups counts once.
     users = get_user_model()._default_manager.order_by()
@@ -127,6 +139,8 @@ def batches(users: Iterable[Any], size: int) -> Iterator[list[Any]]:
     """
     if isinstance(users, (str, bytes)) or not isinstance(users, Iterable):
         raise TypeError(f"users is {users!r}; it must be a QuerySet or an iterable of users.")
+    if isinstance(users, RawQuerySet):
+        users = users.iterator()  # which keeps none of them
     keys = _keys(users) if isinstance(users, QuerySet) else map(recipient_pk, users)
     with KeySpool() as spool:
         spool.add(map(_key, keys))
@@ -192,7 +206,9 @@ def _key_getter(users: Any) -> Callable[[Any], Any] | None:
     if _is_whole(users):
         return attrgetter(key)
     names = users._fields or _columns(users)
-    name = next((name for name in names if name in (key, "pk")), None)
+    # An expression may have such a name, too.
+    keys = {key, "pk"} - users.query.annotation_select.keys() - users.query.extra_select.keys()
+    name = next((name for name in names if name in keys), None)
     if name is None:
         return None
     if issubclass(users._iterable_class, FlatValuesListIterable):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import AnonymousUser, Group, UserManager
 from django.db import OperationalError, connection, connections
-from django.db.models import Count, QuerySet
+from django.db.models import Count, F, QuerySet
 from django.utils.translation import gettext_lazy
 from pytest_django import DjangoAssertNumQueries, Settings
 
@@ -140,6 +140,23 @@ def test_what_holds_no_users_is_told(users: list[User]) -> None:
         notify_many("alice", "Hello")
     with pytest.raises(TypeError, match="a QuerySet or an iterable of users"):
         notify_many(one, "Hello")
+
+
+USERS: QuerySet[Any] = User.objects.all()
+SHADOWS: dict[str, QuerySet[Any, Any]] = {
+    "values": USERS.values(pk=F("groups")),
+    "annotated values": USERS.annotate(pk=F("groups")).values_list("pk", flat=True),
+    "extra": USERS.extra(select={"pk": "7"}).values("pk", "username"),
+}
+
+
+@pytest.mark.parametrize("shadow", SHADOWS)
+def test_an_expression_called_pk_is_nobodys_key(users: list[User], shadow: str) -> None:
+    Group.objects.create(pk=users[0].pk, name="one").user_set.set(users[3:])
+
+    assert notify_many(SHADOWS[shadow].filter(groups__name="one"), "Hello") == 2
+
+    assert [state_of(user)[0] for user in users] == [0, 0, 0, 1, 1]
 
 
 @pytest.mark.one_database
@@ -356,6 +373,14 @@ def test_the_keys_of_many_users_take_no_more_memory_than_those_of_few(db: None) 
 
     few = peak(500)
     assert peak(8000) < few + 100_000
+
+
+def test_a_raw_query_keeps_none_of_its_users(users: list[User]) -> None:
+    rows: Any = User.objects.raw("SELECT id, username FROM accounts_user")
+
+    assert [pk for batch in batches(rows, 2) for pk in batch] == [user.pk for user in users]
+
+    assert rows._result_cache is None
 
 
 @pytest.mark.parametrize("count", [2, 300])

@@ -34,8 +34,11 @@ def wrong_audience(audience: str, groups: Iterable[Any]) -> dict[str, str]:
     pks = list(groups)
     if audience == Audience.GROUPS and not pks:
         return {"groups": _("Choose at least one group.")}
-    if is_anybody_in(audience, pks):
-        return {}
+    try:
+        if is_anybody_in(audience, pks):
+            return {}
+    except ValueError:  # users without groups, or whose `is_staff` is no field
+        pass
     if audience == Audience.GROUPS:
         return {"groups": _("Nobody is in these groups.")}
     return {"audience": _("Nobody is in this audience.")}
