@@ -244,13 +244,23 @@ def test_what_it_does_not_know_is_ignored(bare: Bare) -> None:
     assert tab.status == "online"
 
 
+# The other end cannot ask Playwright, which stumbles over a socket that is closed without a code.
+COUNT_CLOSED = """() => {
+  const { close } = WebSocket.prototype;
+  window.timesClosed = 0;
+  WebSocket.prototype.close = function (...reason) {
+    window.timesClosed += 1;
+    close.apply(this, reason);
+  };
+}"""
+
+
 def test_a_page_that_goes_away_closes_and_one_that_returns_opens(bare: Bare) -> None:
     tab, server = bare
-    closed: list[int | None] = []
-    server.sockets[-1].on_close(lambda code, reason: closed.append(code))
+    tab.page.evaluate(COUNT_CLOSED)
 
     tab.page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))")
-    wait_for(lambda: tab.page.evaluate("true") and closed)
+    assert tab.page.evaluate("window.timesClosed") == 1
     tab.page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
 
     wait_for(lambda: server.count() == 2)
@@ -290,17 +300,16 @@ def test_a_listener_can_keep_a_toast_away(bare: Bare) -> None:
     assert tab.titles == []
 
 
-@pytest.mark.parametrize(
-    "fields", [{"read": True}, {"removed": True}, {"expires": "2020-01-01T00:00:00Z"}]
-)
-def test_what_is_over_makes_no_toast(bare: Bare, fields: dict[str, object]) -> None:
+def test_what_is_over_makes_no_toast(bare: Bare) -> None:
     tab, server = bare
 
-    server.send_item(1, **fields)
-    server.send_item(2)
+    server.send_item(1, read=True)
+    server.send_item(2, removed=True)
+    server.send_item(3, expires="2026-11-30T09:00:00Z", created="2026-11-30T10:00:00Z")
+    server.send_item(4)
 
-    wait_for(lambda: tab.heard == ["T2"])
-    assert tab.titles == ["T2"]
+    wait_for(lambda: tab.heard[-1:] == ["T4"])
+    assert tab.heard == tab.titles == ["T4"]
 
 
 def test_progress_alone_is_no_news_but_moves_the_bar(bare: Bare) -> None:
