@@ -32,11 +32,34 @@ NewVisitor = Callable[..., Visitor]
 Bare = tuple[Tab, PlayedServer]
 NewBare = Callable[..., Bare]
 
+# What no page can notice: each window's own drop-down of the address bar takes a second of a
+# processor, and a process that waits for the next page a third of one.
+IDLE_FEATURES = (
+    "PreloadTopChromeWebUI",
+    "SpareRendererForSitePerProcess",
+    "WebUIOmniboxAimPopup",
+    "WebUIOmniboxPopup",
+)
+# Of two flags the last one counts, so these stand here, too.
+PLAYWRIGHTS_FEATURES = (
+    "AimEnabled",
+    "AvoidUnnecessaryBeforeUnloadCheckSync",
+    "BlockOriginHeaderModificationOnRedirect",
+    "DestroyProfileOnBrowserClose",
+    "HttpsUpgrades",
+    "MediaRouter",
+    "NetworkTimeServiceQuerying",
+    "OptimizationHints",
+    "PaintHolding",
+    "ThirdPartyStoragePartitioning",
+    "Translate",
+)
 FLAGS = (
     "--no-sandbox",
     "--disable-background-networking",
     "--disable-component-update",
     "--no-first-run",
+    f"--disable-features={','.join(PLAYWRIGHTS_FEATURES + IDLE_FEATURES)}",
 )
 UNSAFE = "DJANGO_ALLOW_ASYNC_UNSAFE"
 
