@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, WebSocket
 
 from tests.waiting import PATIENCE_SECONDS, wait_for
@@ -132,6 +133,18 @@ class Tab:
         item = {"level": "info", "body": "", "url": "", "data": {}, **item}
         self.widget.evaluate("(widget, item) => widget.show(item)", item)
 
+    def violations(self, *parts: str) -> list[str]:
+        """Return what axe holds against the page, or against these parts, in light and in dark."""
+        assert self.errors == []
+        self.forgiven += ["Applying inline style", "CSP: inline"]  # axe tries to
+        context = {"include": [[part] for part in parts]} if parts else None
+        found: list[str] = []
+        for scheme in ("light", "dark"):
+            self.page.emulate_media(color_scheme=scheme)
+            results = Axe().run(self.page, context=context).response["violations"]
+            found += [f"{scheme}, {each['id']}: {_markup(each)}" for each in results]
+        return found
+
     def turn(self, *, hidden: bool) -> None:
         """Behave like a tab that goes to the background or comes back to the front."""
         self.page.evaluate(
@@ -141,6 +154,10 @@ class Tab:
             }""",
             hidden,
         )
+
+
+def _markup(violation: dict[str, Any]) -> list[str]:
+    return [node["html"] for node in violation["nodes"]]
 
 
 class Visitor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any, Literal
 
 import pytest
@@ -33,16 +34,17 @@ RESET = """
     letter-spacing: 1em; box-shadow: 0 0 9px red; position: relative; min-height: 90px; }
   li::before { content: "x"; }
 """
-OpenStyled = Any
+OpenStyled = Callable[..., Bare]
+Scheme = Literal["light", "dark"]
 
 
 @pytest.fixture
 def open_styled(open_bare: NewBare) -> OpenStyled:
     """Return a function that opens a bare page with styles of its own and its list open."""
 
-    def new(css: str, system: Literal["light", "dark"] = "light") -> Bare:
-        tab, server = open_bare(bypass_csp=True, color_scheme=system, reduced_motion="reduce")
-        tab.page.add_style_tag(content=css)
+    def new(css: str = "") -> Bare:
+        tab, server = open_bare(bypass_csp=True, color_scheme="light", reduced_motion="reduce")
+        restyle(tab, css)
         created = "2026-11-30T10:00:00Z"
         item = {"stream": "u", "seq": 1, "id": "n1", "title": "T1", "body": "B", "created": created}
         tab.page.route("**/items/**", lambda route: route.fulfill(json={"items": [item]}))
@@ -56,6 +58,17 @@ def open_styled(open_bare: NewBare) -> OpenStyled:
     return new
 
 
+def restyle(tab: Tab, css: str) -> None:
+    """Give a page these styles of its own instead of those before."""
+    tab.page.evaluate(
+        """(css) => {
+          window.ownStyle ??= document.head.appendChild(document.createElement("style"));
+          ownStyle.textContent = css;
+        }""",
+        css,
+    )
+
+
 def style(element: Locator, name: str) -> str:
     """Return the computed value of a property."""
     value: str = element.first.evaluate("(element, name) => getComputedStyle(element)[name]", name)
@@ -67,35 +80,34 @@ def px(element: Locator) -> float:
     return float(style(element, "fontSize").removesuffix("px"))
 
 
-@pytest.mark.parametrize(
-    ("system", "css", "background"),
-    [
-        ("light", "html { color-scheme: dark }", DARK),
-        ("dark", "html { color-scheme: light }", LIGHT),
-        ("light", "body { color-scheme: dark }", DARK),
-        ("dark", "html { background: white; color: black }", LIGHT),
-        ("light", "html { color-scheme: light dark }", LIGHT),
-        ("dark", "html { color-scheme: light dark }", DARK),
-        ("light", "notification-bell, notification-toasts { color-scheme: dark }", DARK),
-    ],
-)
-def test_it_is_light_or_dark_as_the_page_is(
-    system: Literal["light", "dark"], css: str, background: str, open_styled: OpenStyled
-) -> None:
-    tab, _ = open_styled(css, system)
-
-    assert style(tab.panel, "backgroundColor") == background
-    assert style(tab.toast("T2"), "backgroundColor") == background
+SCHEMES: list[tuple[Scheme, str, str]] = [
+    ("light", "html { color-scheme: dark }", DARK),
+    ("dark", "html { color-scheme: light }", LIGHT),
+    ("light", "body { color-scheme: dark }", DARK),
+    ("dark", "html { background: white; color: black }", LIGHT),
+    ("light", "html { color-scheme: light dark }", LIGHT),
+    ("dark", "html { color-scheme: light dark }", DARK),
+    ("light", "notification-bell, notification-toasts { color-scheme: dark }", DARK),
+]
 
 
-@pytest.mark.parametrize(
-    "color", ["rgb(250, 240, 230)", "rgb(0, 0, 0)", "rgb(255, 214, 0)"], ids=str
-)
-def test_the_bell_has_the_colour_of_the_text_around_it(color: str, open_styled: OpenStyled) -> None:
-    tab, _ = open_styled(f"body {{ color: {color}; background: gray }}")
+def test_it_is_light_or_dark_as_the_page_is(open_styled: OpenStyled) -> None:
+    tab, _ = open_styled()
 
-    assert style(tab.bell.locator("button svg").first, "color") == color
-    assert style(tab.panel, "color") == "rgb(24, 24, 27)"
+    for system, css, background in SCHEMES:
+        tab.page.emulate_media(color_scheme=system)
+        restyle(tab, css)
+        assert style(tab.panel, "backgroundColor") == background, (system, css)
+        assert style(tab.toast("T2"), "backgroundColor") == background, (system, css)
+
+
+def test_the_bell_has_the_colour_of_the_text_around_it(open_styled: OpenStyled) -> None:
+    tab, _ = open_styled()
+
+    for color in ("rgb(250, 240, 230)", "rgb(0, 0, 0)", "rgb(255, 214, 0)"):
+        restyle(tab, f"body {{ color: {color}; background: gray }}")
+        assert style(tab.bell.locator("button svg").first, "color") == color
+        assert style(tab.panel, "color") == "rgb(24, 24, 27)"
 
 
 def test_nothing_else_of_a_header_reaches_the_list_and_the_toasts(open_styled: OpenStyled) -> None:
@@ -109,34 +121,35 @@ def test_nothing_else_of_a_header_reaches_the_list_and_the_toasts(open_styled: O
         assert px(text) >= LEGIBLE_PX
 
 
-@pytest.mark.parametrize("root", [8, 10, 16, 24])
-def test_text_is_legible_whatever_the_size_of_the_root(root: int, open_styled: OpenStyled) -> None:
-    tab, _ = open_styled(f"html {{ font-size: {root}px }}")
+def test_text_is_legible_whatever_the_size_of_the_root(open_styled: OpenStyled) -> None:
+    tab, _ = open_styled()
 
-    expected = 14 * max(root, 16) / 16
-    assert px(tab.panel.locator("[part=title]")) == expected
-    assert px(tab.toast("T2").locator(".title")) == expected
-    for part in ("time", "body", "all", "see-all"):
-        assert px(tab.panel.locator(f"[part={part}]").first) >= LEGIBLE_PX
-    size = tab.bell.get_by_role("button").first.bounding_box()
-    assert size is not None
-    assert size["width"] >= 36
+    for root in (8, 10, 16, 24):
+        restyle(tab, f"html {{ font-size: {root}px }}")
+        expected = 14 * max(root, 16) / 16
+        assert px(tab.panel.locator("[part=title]")) == expected
+        assert px(tab.toast("T2").locator(".title")) == expected
+        for part in ("time", "body", "all", "see-all"):
+            assert px(tab.panel.locator(f"[part={part}]").first) >= LEGIBLE_PX
+        size = tab.bell.get_by_role("button").first.bounding_box()
+        assert size is not None
+        assert size["width"] >= 36
 
 
-@pytest.mark.parametrize(
-    "css", [RESET, RESET.replace("{", "{ max-width: 9999px;"), "* { box-sizing: content-box }"]
-)
-def test_a_page_with_a_reset_of_its_own_leaves_the_widget_as_it_is(
-    css: str, open_styled: OpenStyled
-) -> None:
-    tab, _ = open_styled(css)
+RESETS = (RESET, RESET.replace("{", "{ max-width: 9999px;"), "* { box-sizing: content-box }")
 
-    assert px(tab.toast("T2").locator(".title")) == 14
-    assert px(tab.panel.locator("[part=title]")) == 14
-    box = tab.toast("T2").bounding_box()
-    assert box is not None
-    assert (round(box["x"] + box["width"]), round(box["y"] + box["height"])) == (1256, 776)
-    assert box["width"] == 368
+
+def test_a_page_with_a_reset_of_its_own_leaves_the_widget_as_it_is(open_styled: OpenStyled) -> None:
+    tab, _ = open_styled()
+
+    for css in RESETS:
+        restyle(tab, css)
+        assert px(tab.toast("T2").locator(".title")) == 14
+        assert px(tab.panel.locator("[part=title]")) == 14
+        box = tab.toast("T2").bounding_box()
+        assert box is not None
+        assert (round(box["x"] + box["width"]), round(box["y"] + box["height"])) == (1256, 776)
+        assert box["width"] == 368
 
 
 @pytest.mark.parametrize(
@@ -169,17 +182,19 @@ def inbox(visit: NewVisitor, alice: User, aside: Aside) -> Tab:
     return tab
 
 
-@pytest.mark.parametrize("root", [10, 16, 24])
-def test_the_pages_are_legible_whatever_the_size_of_the_root(inbox: Tab, root: int) -> None:
-    inbox.page.add_style_tag(content=f"html {{ font-size: {root}px !important }}")
-    size = f"{14 * max(root, 16) / 16:g}px"
-    expect(inbox.page.locator(".inbox-item-title")).to_have_css("font-size", size)
+def test_the_pages_are_legible_whatever_the_size_of_the_root(inbox: Tab) -> None:
+    sizes = (10, 16, 24)
+    for root in sizes:
+        restyle(inbox, f"html {{ font-size: {root}px !important }}")
+        size = f"{14 * max(root, 16) / 16:g}px"
+        expect(inbox.page.locator(".inbox-item-title")).to_have_css("font-size", size)
 
     inbox.visit("/notifications/preferences/")
 
-    inbox.page.add_style_tag(content=f"html {{ font-size: {root}px !important }}")
-    assert px(inbox.page.locator(".preferences-help").first) >= LEGIBLE_PX
-    assert px(inbox.page.locator(".notification-preferences button").first) >= LEGIBLE_PX
+    for root in sizes:
+        restyle(inbox, f"html {{ font-size: {root}px !important }}")
+        assert px(inbox.page.locator(".preferences-help").first) >= LEGIBLE_PX
+        assert px(inbox.page.locator(".notification-preferences button").first) >= LEGIBLE_PX
 
 
 def test_the_inbox_looks_the_same_under_a_pages_own_styles(inbox: Tab) -> None:
@@ -209,12 +224,12 @@ def test_the_inbox_looks_the_same_under_a_pages_own_styles(inbox: Tab) -> None:
     ) in ("none", "normal")
 
 
-@pytest.mark.parametrize("color", ["rgb(230, 237, 243)", "rgb(20, 20, 20)"], ids=str)
-def test_what_stands_on_the_page_itself_has_the_colour_of_its_text(inbox: Tab, color: str) -> None:
-    inbox.page.add_style_tag(content=f"body, main {{ color: {color} !important }}")
+def test_what_stands_on_the_page_itself_has_the_colour_of_its_text(inbox: Tab) -> None:
+    for color in ("rgb(230, 237, 243)", "rgb(20, 20, 20)"):
+        restyle(inbox, f"body, main {{ color: {color} !important }}")
 
-    expect(inbox.page.locator(".inbox-title")).to_have_css("color", color)
-    expect(inbox.page.locator(".inbox-item-title")).to_have_css("color", "rgb(24, 24, 27)")
+        expect(inbox.page.locator(".inbox-title")).to_have_css("color", color)
+        expect(inbox.page.locator(".inbox-item-title")).to_have_css("color", "rgb(24, 24, 27)")
 
 
 # Django's admin
@@ -237,7 +252,7 @@ def test_the_bell_is_at_home_in_the_admin(
     alice.is_staff = alice.is_superuser = True
     aside(alice.save)
     page = aside(lambda: admin_page(alice))
-    system: Literal["light", "dark"] = "dark" if theme == "light" else "light"
+    system: Scheme = "dark" if theme == "light" else "light"
     tab = visit(alice, color_scheme=system, reduced_motion="reduce").blank()
     tab.page.add_init_script(f"localStorage.setItem('theme', '{theme}')")
     tab.page.goto("/admin/")

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 
 from notifications import protocol
 from notifications.level import Level
 
-from .conftest import NewBare
-from .tabs import Tab
+from .bare import SITE, PlayedServer
+from .tabs import Tab, Visitor
 
 SOURCES = Path(__file__).resolve().parents[2] / "static" / "js" / "notifications"
 
@@ -34,9 +36,16 @@ STORE = """async (steps) => {
 }"""
 
 
-@pytest.fixture
-def tab(open_bare: NewBare) -> Tab:
-    return open_bare()[0]
+@pytest.fixture(scope="module")
+def tab(browser: Browser) -> Iterator[Tab]:
+    """Return one page for all of them: what they ask keeps nothing."""
+    visitor = Visitor(browser, SITE)
+    tab = visitor.blank()
+    PlayedServer(tab.page)
+    tab.visit("/")
+    yield tab
+    visitor.context.close()
+    assert tab.errors == []
 
 
 def item(seq: int, name: str = "n1", title: str = "", **fields: Any) -> dict[str, Any]:
