@@ -122,9 +122,7 @@ def start_script(transactional_db: None) -> Iterator[StartScript]:
 
     yield start
     for script in scripts:
-        if script.process.poll() is None:
-            script.process.kill()
-        script.process.communicate()
+        script.close()
 
 
 @pytest.fixture

@@ -1,11 +1,12 @@
 """A few lines of the project's code in processes of their own, which wait for the word to go."""
 
 import os
-import subprocess
-import sys
+import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 
-from tests.servers import ROOT, database_url
+from tests.servers import database_url
+from tests.zygote import ForkedProcess, text_of
 
 SCRIPT_SECONDS = 120
 
@@ -38,37 +39,49 @@ class Script:
 
     def __init__(self, code: str, **env: str) -> None:
         """Start the process, which sets Django up and then waits for the word to go."""
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", PRELUDE + code],
-            cwd=ROOT,
-            env={
-                **os.environ,
-                "DJANGO_SETTINGS_MODULE": "notifier.settings",
-                "DATABASE_URL": database_url(),
-                **env,
-            },
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        env = {
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "notifier.settings",
+            "DATABASE_URL": database_url(),
+            **env,
+        }
+        self._streams = streams = ExitStack()
+        self._errors = streams.enter_context(tempfile.TemporaryFile())  # noqa: SIM115  closed with the rest
+        read, write = os.pipe()
+        self._words = streams.enter_context(os.fdopen(write, "w"))
+        with os.fdopen(read, "rb") as stdin:
+            read, write = os.pipe()
+            self.output = streams.enter_context(os.fdopen(read))
+            with os.fdopen(write, "wb") as stdout:
+                self.process = ForkedProcess(
+                    ["-c", PRELUDE + code],
+                    env=env,
+                    stdin=stdin,
+                    stdout=stdout,
+                    stderr=self._errors,
+                )
 
     def wait_until_it_says(self, text: str) -> None:
         """Read the next line that it prints, which must be this."""
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline().strip()
-        assert line == text, (line, self.process.communicate(timeout=SCRIPT_SECONDS))
+        line = self.output.readline().strip()
+        assert line == text, (line, self.end())
 
     def go(self) -> None:
         """Give it the word that it waits for."""
-        assert self.process.stdin is not None
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
+        self._words.write("\n")
+        self._words.flush()
 
     def end(self) -> tuple[int, str]:
         """Wait for its end; return its exit code and what it complained about."""
-        _, errors = self.process.communicate(timeout=SCRIPT_SECONDS)
-        return self.process.returncode, errors
+        self._words.close()
+        code = self.process.wait(SCRIPT_SECONDS)
+        return code, text_of(self._errors)
+
+    def close(self) -> None:
+        """Kill it where it still runs, and let go of its streams."""
+        self.process.kill()
+        self.process.wait(SCRIPT_SECONDS)
+        self._streams.close()
 
     def finish(self) -> None:
         """Wait for its end, which must be a good one."""

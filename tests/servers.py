@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import Literal, Self
+from typing import IO, Literal, Self
 from urllib.parse import urlsplit
 
 import pytest
@@ -24,6 +24,7 @@ from redis.exceptions import RedisError
 from notifier.broker.binary import find_server
 from notifier.broker.location import socket_url
 from tests.waiting import wait_for
+from tests.zygote import ForkedProcess
 
 ROOT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
@@ -85,7 +86,7 @@ class Process:
         self.env = dict(env or {})
         self.user: str | None = None
         """Whom it runs as, if not oneself."""
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | ForkedProcess | None = None
 
     @property
     def pid(self) -> int:
@@ -104,16 +105,8 @@ class Process:
 
     def start(self) -> Self:
         """Start it and return when it answers."""
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                self.command,
-                cwd=ROOT,
-                env={**os.environ, **self.env},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                user=self.user,
-            )
+        with self.log.open("ab") as log, open(os.devnull, "rb") as nothing:
+            self.process = self._spawn(nothing, log)
         try:
             wait_for(self._has_settled, deadline=START_SECONDS, what=" ".join(self.command))
             assert self.is_running, f"{self.command} ended at its start:\n{self.log_text()}"
@@ -151,6 +144,17 @@ class Process:
         """Tell whether it serves."""
         raise NotImplementedError
 
+    def _spawn(self, stdin: IO[bytes], log: IO[bytes]) -> subprocess.Popen[bytes] | ForkedProcess:
+        return subprocess.Popen(
+            self.command,
+            cwd=ROOT,
+            env={**os.environ, **self.env},
+            stdin=stdin,
+            stdout=log,
+            stderr=log,
+            user=self.user,
+        )
+
     def _has_settled(self) -> bool:
         return not self.is_running or self.answers()
 
@@ -174,10 +178,19 @@ class ServerProcess(Process):
     """An ASGI server that serves the project with the database and broker of this test."""
 
     def __init__(
-        self, log: Path, *, kind: Kind = "daphne", env: Mapping[str, str] | None = None
+        self,
+        log: Path,
+        *,
+        kind: Kind = "daphne",
+        env: Mapping[str, str] | None = None,
+        is_forked: bool = True,
     ) -> None:
-        """Prepare a server on a free port, which it keeps over restarts."""
+        """Prepare a server on a free port, which it keeps over restarts.
+
+        One that is not forked has no memory but its own.
+        """
         self.port = free_port()
+        self._is_forked = is_forked
         super().__init__(_serve_command(kind, self.port), log, env)
         self.env.setdefault("DATABASE_URL", database_url())
 
@@ -194,6 +207,12 @@ class ServerProcess(Process):
     def answers(self) -> bool:
         """Tell whether `/healthz` says ok."""
         return says(self.port, "/healthz") == "ok"
+
+    def _spawn(self, stdin: IO[bytes], log: IO[bytes]) -> subprocess.Popen[bytes] | ForkedProcess:
+        if not self._is_forked:
+            return super()._spawn(stdin, log)
+        env = {**os.environ, **self.env}
+        return ForkedProcess(self.command[1:], env=env, stdin=stdin, stdout=log, stderr=log)
 
 
 class BrokerProcess(Process):

@@ -35,6 +35,7 @@ from tests.outages import CORE_LAYER, OUR_LAYER, PUBSUB_LAYER
 from tests.scripts import Script, StartScript
 from tests.servers import ROOT, BrokerProcess, database_url
 from tests.wire import open_socket
+from tests.zygote import run_forked
 
 DOCUMENT = ROOT / "docs/commands.md"
 NAMES = ("notify", "broadcast", "publish_due")
@@ -67,18 +68,14 @@ def refused(*words: str) -> str:
 
 def finished(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
     """Type a command in a shell, with the database of this test; return how it ended."""
-    return subprocess.run(
-        [sys.executable, "manage.py", *words],
-        cwd=ROOT,
+    return run_forked(
+        ["manage.py", *words],
         env={
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "notifier.settings",
             "DATABASE_URL": database_url(),
             **env,
         },
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
         timeout=COMMAND_SECONDS,
     )
 
@@ -632,8 +629,7 @@ def test_ctrl_c_waits_for_a_broadcast_and_what_was_done_is_said(start_script: St
     script.wait_until_it_says("in the middle")
     script.process.send_signal(signal.SIGINT)
     script.go()
-    assert script.process.stdout is not None
-    said = script.process.stdout.readline()
+    said = script.output.readline()
     code, errors = script.end()
 
     assert (code, errors) == (-signal.SIGINT, "")

@@ -5,7 +5,6 @@ Forked children and many processes at once are in test_concurrency.py.
 
 import asyncio
 import os
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -21,9 +20,10 @@ from notifications.models import Notification
 from tests.conftest import StartServer
 from tests.factories import make_user, session_cookie_for
 from tests.processes.worker import app
-from tests.servers import HOST, ROOT, Process, ServerProcess, database_url, free_port, says
+from tests.servers import HOST, Process, ServerProcess, database_url, free_port, says
 from tests.waiting import await_for
 from tests.wire import Wire, open_socket, open_sockets
+from tests.zygote import run_forked
 
 COMMAND_SECONDS = 120
 # The sweep must not mend here what the hints should have done.
@@ -168,13 +168,8 @@ async def test_a_management_command(alice: User, tab: Wire) -> None:
 
 
 def run_command(*arguments: str, env: dict[str, str]) -> None:
-    subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        cwd=ROOT,
-        env={**os.environ, **env},
-        check=True,
-        timeout=COMMAND_SECONDS,
-    )
+    done = run_forked(["manage.py", *arguments], env={**os.environ, **env}, timeout=COMMAND_SECONDS)
+    done.check_returncode()
 
 
 @pytest.mark.one_database

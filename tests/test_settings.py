@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -14,7 +13,7 @@ from pytest_django import Settings
 from notifier.demo_users import PASSWORD, USERNAMES, lock_demo_users, make_demo_users
 from notifier.startup import refuse_development_key
 from tests.factories import make_user
-from tests.servers import ROOT
+from tests.zygote import run_forked
 
 STRICT_CSP = {
     "default-src 'none'",
@@ -48,11 +47,11 @@ def test_no_entry_point_serves_on_a_default_key(entry: str) -> None:
 
 @pytest.mark.one_database
 def test_production_settings_pass_djangos_deployment_check() -> None:
-    command = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
+    command = ["manage.py", "check", "--deploy", "--fail-level", "WARNING"]
     env = {**os.environ, "DEBUG": "0", "SECRET_KEY": "k" * 30 + "0123456789abcdefghijklmnopqr"}
     env["DJANGO_SETTINGS_MODULE"] = "notifier.settings"
 
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    done = run_forked(command, env=env, timeout=60)
 
     assert done.returncode == 0, done.stderr
 
@@ -65,9 +64,7 @@ def test_the_demo_password_is_for_development(debug: str, backend: str) -> None:
     code = "from notifier.settings import AUTHENTICATION_BACKENDS as b; print(b[1])"
     env = {**os.environ, "DEBUG": debug}
 
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=True
-    )
+    done = run_forked(["-c", code], env=env, timeout=60)
 
     assert done.stdout.strip() == f"notifier.backends.{backend}"
 
@@ -165,12 +162,4 @@ def test_pages_survive_the_loss_of_redis(client: Client, settings: Settings) -> 
 def _import(module: str, **env: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, **env, "DJANGO_SETTINGS_MODULE": "notifier.settings"}
     environment.pop("SECRET_KEY", None)
-    return subprocess.run(
-        [sys.executable, "-c", f"import {module}"],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    return run_forked(["-c", f"import {module}"], env=environment, timeout=60)

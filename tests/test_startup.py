@@ -19,6 +19,7 @@ from notifier.refusals import EXIT_CODE, refusals_in_one_line
 from notifier.startup import missing_migrations, refuse_configuration
 from tests.conftest import StartServer
 from tests.servers import HOST, ROOT, BrokerProcess, free_port
+from tests.zygote import run_forked
 
 MANAGE = [sys.executable, "manage.py"]
 BINARIES = Path(sys.executable).parent
@@ -228,8 +229,11 @@ def _started(name: str, directory: Path, **variables: str) -> subprocess.Complet
         "VAR_DIR": str(directory),
         **variables,
     }
+    program, *arguments = [word.replace(PORT, port) for word in SERVERS[name]]
+    if program == sys.executable:
+        return run_forked(arguments, env=environment, timeout=60)
     return subprocess.run(
-        [word.replace(PORT, port) for word in SERVERS[name]],
+        [program, *arguments],
         cwd=ROOT,
         env=environment,
         capture_output=True,

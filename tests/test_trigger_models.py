@@ -5,7 +5,6 @@
 import logging
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -23,6 +22,7 @@ from notifications.models import Notification
 from tests.factories import make_user
 from tests.rules import calls_of, tables_of
 from tests.servers import ROOT
+from tests.zygote import run_forked
 
 pytest_plugins = ["tests.rules_fixture"]
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_rules")]
@@ -371,8 +371,7 @@ def start_with(directory: Path, code: str) -> "subprocess.CompletedProcess[str]"
     )
     paths = os.pathsep.join([str(directory), str(ROOT)])
     env = {**os.environ, "DJANGO_SETTINGS_MODULE": "early_settings", "PYTHONPATH": paths}
-    command = [sys.executable, "-c", script]
-    return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    return run_forked(["-c", script], env=env, timeout=60)
 
 
 def people(*names: str) -> list[Person]:

@@ -52,7 +52,7 @@ def measure(directory: Path, sockets: int, per_user: int, kind: Kind) -> Iterato
     cookies.write_text("\n".join(f"listener-{user.pk}" for user in users for _ in range(per_user)))
     quiet = {"NOTIFICATIONS_SWEEP_SECONDS": "3600", "NOTIFICATIONS_MAX_SOCKETS": str(sockets + 1)}
     env = {"DATABASE_URL": os.environ["DATABASE_URL"], **quiet}
-    server = ServerProcess(directory / "server.log", kind=kind, env=env).start()
+    server = ServerProcess(directory / "server.log", kind=kind, env=env, is_forked=False).start()
     started = time.monotonic()
     clients = _Clients(server.port, cookies)
     try:

@@ -67,7 +67,10 @@ def _trials(
     server = _start(
         processes,
         ServerProcess(
-            directory / "server.log", kind="uvicorn", env={**env, "DATABASE_URL": front.url}
+            directory / "server.log",
+            kind="uvicorn",
+            env={**env, "DATABASE_URL": front.url},
+            is_forked=False,
         ),
     )
     yield from _delivery(server, users[2])

@@ -65,7 +65,9 @@ class Site:
         """Start servers, and nginx before them if there is one; return where sockets connect."""
         log = self.directory / "server.log"
         for _ in range(processes):
-            self.servers.append(ServerProcess(log, kind="uvicorn", env=env).start())
+            self.servers.append(
+                ServerProcess(log, kind="uvicorn", env=env, is_forked=False).start()
+            )
         ports = [server.port for server in self.servers]
         if not (proxied and find_nginx()):
             return ports
