@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.db import connection
+from django.test import TransactionTestCase
 from django.utils import translation
 from pytest_django import DjangoDbBlocker
 
@@ -17,6 +18,8 @@ from tests.scripts import Script, StartScript
 from tests.servers import BrokerProcess, Kind, ServerProcess
 
 StartServer = Callable[..., ServerProcess]
+
+DATABASE_FIXTURES = {"db", "transactional_db", "django_db_setup"}
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -28,6 +31,22 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     name = collection_path.name
     asked_for = any(name in argument for argument in config.args)
     return True if name in ("browser", "webkit") and not asked_for else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On PostgreSQL, leave out what asks for no database: it has run on SQLite."""
+    if connection.vendor == "postgresql":
+        config.hook.pytest_deselected(items=[i for i in items if not _asks_for_database(i)])
+        items[:] = filter(_asks_for_database, items)
+
+
+def _asks_for_database(item: pytest.Item) -> bool:
+    fixtures = getattr(item, "fixturenames", ())
+    return (
+        "django_db" in item.keywords
+        or not DATABASE_FIXTURES.isdisjoint(fixtures)
+        or issubclass(getattr(item, "cls", None) or object, TransactionTestCase)
+    )
 
 
 @pytest.hookimpl(optionalhook=True)
