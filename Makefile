@@ -3,6 +3,8 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
+# Or each process of the tests compiles the project, and pytest all tests, again.
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help run test lint unit postgresql browser browsers chaos bench bench-quick bench-broadcasts bench-scaling screenshots messages matrix lock clean
 
 PYTHON ?= python3
