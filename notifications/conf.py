@@ -18,6 +18,7 @@ from django.utils.module_loading import import_string
 
 PREFIX = "NOTIFICATIONS_"
 DAYS_MAX = 99_999  # so that every such moment is in the calendar
+BATCH_MAX = 10_000  # so that every database takes as many values in a statement
 
 T = TypeVar("T")
 
@@ -74,6 +75,11 @@ def _number(kind: Callable[[Any], T], least: float, below: float = inf) -> Calla
 
 def _whole(default: int, *, least: int = 1) -> Setting[int]:
     return Setting(default, _number(_exact_int, least), f"a whole number of at least {least}")
+
+
+def _batch(default: int) -> Setting[int]:
+    legal = f"a whole number of users from 1 to {BATCH_MAX:,}"
+    return Setting(default, _number(_exact_int, 1, BATCH_MAX + 1), legal)
 
 
 def _whole_or_none() -> Setting[int | None]:
@@ -147,7 +153,7 @@ class Conf:
     PUBLISH_SECONDS = _seconds(1.0)
     SEND_TIMEOUT_SECONDS = _seconds(1.0)
     LOCK_TIMEOUT_SECONDS = _seconds(5.0)
-    BATCH_SIZE = _whole(1000)
+    BATCH_SIZE = _batch(1000)
     DATABASE_THREADS = _whole(4)
     REQUEST_SECONDS = _seconds(10.0)
     MAX_CONNECTIONS = _whole_or_none()

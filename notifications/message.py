@@ -20,6 +20,7 @@ from .payload import Fields, Payload, refuse_unstorable
 from .signals import notification_created, send_on_commit
 from .terms import Terms
 from .text import plain
+from .times import is_too_late
 
 Sayable = Payload | Mapping[str, Any] | str | Promise
 """What can be said: a title, a mapping of payload fields, or a checked payload."""
@@ -113,12 +114,12 @@ def _key(name: str, value: object) -> str | None:
 def _moment(expires_in: timedelta | float | None) -> datetime | None:
     if expires_in is None:
         return None
-    legal = "it must be a timedelta or a number of seconds, more than nothing"
+    legal = "it must be a timedelta or a number of seconds, more than 0 and over before 9999-12-31"
     try:
         span = expires_in if isinstance(expires_in, timedelta) else timedelta(seconds=expires_in)
         moment = timezone.now() + span
     except (TypeError, ValueError, OverflowError) as exc:
         raise ValueError(f"expires_in is {expires_in!r}; {legal}.") from exc
-    if span <= timedelta(0):
+    if span <= timedelta(0) or is_too_late(moment):
         raise ValueError(f"expires_in is {expires_in!r}; {legal}.")
     return moment

@@ -25,6 +25,7 @@ from .models import GROUP_KEY_MAX_CHARS, Inbox, Mute, Notification
 from .payload import refuse_unstorable
 from .recipients import recipient_pk
 from .text import plain
+from .times import LAST_MOMENT, is_too_late
 from .transactions import Refused, in_one_transaction
 
 
@@ -218,6 +219,10 @@ def _check_until(until: datetime | None) -> None:
         raise ValueError(f"until is {until}; with USE_TZ it needs a time zone, without it none.")
     if until <= timezone.now():
         raise ValueError(f"until is {until}, which is past; it is {timezone.now()} now.")
+    if is_too_late(until):
+        raise ValueError(
+            f"until is {until}; the last one that can be is {LAST_MOMENT}. For good it is None."
+        )
 
 
 def _check_span(starts: time, ends: time) -> None:

@@ -7,6 +7,8 @@ from datetime import datetime
 from django.conf import settings
 from django.utils import timezone
 
+from .times import LAST_MOMENT, is_too_late
+
 
 def check_dates(starts: datetime | None, expires: datetime | None) -> None:
     """Raise `TypeError` or `ValueError` unless a broadcast can start and expire then."""
@@ -33,3 +35,5 @@ def _check_moment(name: str, moment: object, now: datetime) -> None:
         raise ValueError(f"{name} is {moment}; without USE_TZ it must have no time zone.")
     if moment <= now:
         raise ValueError(f"{name} is {moment}, which is past; it is {now} now.")
+    if is_too_late(moment):
+        raise ValueError(f"{name} is {moment}; the last one that can be is {LAST_MOMENT}.")

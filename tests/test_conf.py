@@ -148,6 +148,14 @@ def test_a_value_that_cannot_be_read_says_what_would_be_right(
     assert_told(name, "the settings", value)
 
 
+@pytest.mark.parametrize("value", [10_001, "300000", 10**30])
+def test_a_batch_is_no_larger_than_a_statement_can_be(value: object, settings: Settings) -> None:
+    settings.NOTIFICATIONS_BATCH_SIZE = value
+
+    with pytest.raises(ImproperlyConfigured, match="a whole number of users from 1 to 10,000"):
+        value_of("NOTIFICATIONS_BATCH_SIZE")
+
+
 @pytest.mark.parametrize("name", WHOLE)
 @pytest.mark.parametrize("value", [2.5, "2.5"], ids=repr)
 def test_a_fraction_is_no_whole_number(name: str, value: object, settings: Settings) -> None:

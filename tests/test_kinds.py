@@ -243,6 +243,25 @@ def test_users_are_read_once_for_a_batch_and_only_for_what_has_languages(
         notify_many([alice, bob], _("Error"))
 
 
+@pytest.mark.parametrize("code", [7, b"de", True])
+def test_what_is_no_code_of_a_language_is_told(alice: User, settings: Settings, code: Any) -> None:
+    settings.NOTIFICATIONS_USER_LANGUAGE = lambda user: code
+
+    with pytest.raises(TypeError, match="it must be the code of a language"):
+        notify(alice, _("Inbox"))
+
+
+@pytest.mark.parametrize("code", ["", None, "xx-nonsense", "../../etc", "\x00", "a" * 5000])
+def test_a_language_that_there_is_not_is_the_sites(
+    alice: User, settings: Settings, code: Any
+) -> None:
+    settings.NOTIFICATIONS_USER_LANGUAGE = lambda user: code
+
+    notify(alice, _("Inbox"))
+
+    assert titles() == {"alice": "Inbox"}
+
+
 def test_a_text_that_is_too_long_in_one_language_is_told_and_nobody_is(
     alice: User, bob: User, settings: Settings
 ) -> None:

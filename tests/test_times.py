@@ -6,19 +6,19 @@ from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo, reset_tzpath
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import User
-from notifications import anotify, broadcast, change_broadcast, notify, set_quiet_hours
+from notifications import anotify, broadcast, change_broadcast, mute, notify, set_quiet_hours
 from notifications.doctor.database import look_at_clock
 from notifications.doctor.patient import Patient
 from notifications.models import Broadcast, Inbox, Mute, Notification
 from notifications.retention import prune, remove_expired
 from notifications.testing import NotificationClient
-from notifications.times import aware, local, storable
+from notifications.times import LAST_MOMENT, aware, local, storable
 from tests.factories import make_user
 from tests.inboxes import told
 
@@ -220,6 +220,54 @@ def test_commands_take_and_tell_moments(
     assert starts
     assert expires
     assert abs(aware(starts) - aware(expires)) < timedelta(minutes=1)
+
+
+# The end of the calendar, where some time zones have no date any more
+
+
+def at_the_end(ago: timedelta) -> datetime:
+    """Return a moment so long before the end, as a developer has it."""
+    return storable(datetime(9999, 12, 31, tzinfo=UTC) - ago)
+
+
+def test_the_last_moment_that_can_be_is_shown_everywhere(
+    browser: Client, alice: User, settings: Settings
+) -> None:
+    mute(alice, group_key="order-7", until=storable(LAST_MOMENT))
+    row = broadcast("Hello", expires=storable(LAST_MOMENT))
+    assert isinstance(row, Broadcast)
+
+    for zone in ("Pacific/Kiritimati", "Pacific/Niue"):
+        with timezone.override(zone):
+            for address in (PREFERENCES, f"{INBOX}mutes/", INBOX, LIST, f"{LIST}{row.pk}/change/"):
+                get(browser, address)
+
+
+@pytest.mark.parametrize("ago", [timedelta(0), timedelta(hours=23)])
+def test_a_later_one_is_refused_where_it_is_named(
+    browser: Client, alice: User, ago: timedelta
+) -> None:
+    late = at_the_end(ago)
+    for act in (
+        lambda: mute(alice, group_key="order-7", until=late),
+        lambda: broadcast("Hello", starts=late),
+        lambda: broadcast("Hello", expires=late),
+        lambda: notify(alice, "Hello", expires_in=late - timezone.now()),
+    ):
+        with pytest.raises(ValueError, match="9999"):
+            act()
+    with pytest.raises(CommandError, match="must be like"):
+        call_command("broadcast", "Hello", "--expires", late.isoformat())
+    body = {"group_key": "order-7", "until": aware(late).isoformat()}
+    answer = browser.post(f"{INBOX}mute/", body, content_type="application/json")
+    draft = {"title": "Draft", "level": "info", "audience": "everyone", "when": "later"}
+    page = browser.post(ADD, {**draft, "starts": f"{local(late):%Y-%m-%dT%H:%M}"})
+
+    assert (answer.status_code, page.status_code) == (400, 200)
+    assert "9999-12-30" in answer.json()["error"]["detail"]
+    assert "less than or equal to 9999-12-" in page.content.decode()
+    assert not Mute.objects.exists()
+    assert not Broadcast.objects.exists()
 
 
 def test_the_doctor_finds_the_clock_right(alice: User) -> None:

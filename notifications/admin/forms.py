@@ -9,6 +9,7 @@ from django import forms
 from django.contrib.admin.widgets import AdminRadioSelect, AdminTextareaWidget, AdminTextInputWidget
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator
 from django.utils import timezone
 from django.utils.functional import lazy
 from django.utils.text import format_lazy
@@ -19,6 +20,7 @@ from ..audience import Audience
 from ..models import Broadcast
 from ..payload import Payload, is_safe_url
 from ..protocol import whole_number
+from ..times import LAST_MOMENT, storable
 from . import rules
 
 if TYPE_CHECKING:
@@ -59,7 +61,10 @@ class MomentField(forms.DateTimeField):
         """Take the options of a `DateTimeField`."""
         widget = forms.DateTimeInput({"type": "datetime-local"}, "%Y-%m-%dT%H:%M")
         zone = format_lazy(gettext_lazy("Time zone: {zone}"), zone=_zone())
-        super().__init__(widget=widget, required=False, help_text=zone, **options)
+        last = MaxValueValidator(lambda: storable(LAST_MOMENT))
+        super().__init__(
+            widget=widget, required=False, help_text=zone, validators=[last], **options
+        )
 
 
 class MessageForm(BroadcastModelForm):

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.forms.utils import from_current_timezone
 from django.utils import timezone
 
-from ..times import aware, storable
+from ..times import aware, is_too_late, storable
 from .wording import dated
 
 LEGAL = "2026-12-01T08:00, or +30m, +2h, +3d from now"
@@ -37,7 +37,10 @@ def _read(option: str, text: str, now: datetime) -> datetime:
     try:
         moment = _from_now(text, now) or datetime.fromisoformat(text)
         # An hour around the year 1 or 9999 may be none in UTC, which is what is stored.
-        return storable(aware(from_current_timezone(moment)).astimezone(UTC))
+        moment = storable(aware(from_current_timezone(moment)).astimezone(UTC))
+        if is_too_late(moment):
+            raise ValueError(moment)
+        return moment
     except ValidationError as exc:
         raise ValueError(
             f"{option} is {text!r}, when the clocks of {zone} are changed; say which hour with "
