@@ -17,9 +17,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from playwright.sync_api import FloatRect, Locator, Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import FloatRect, Page, ViewportSize, expect, sync_playwright
 
 from tests.servers import HOST, ROOT, Process, free_port
+from tests.waiting import PATIENCE_SECONDS, wait_for
+
+from .tabs import LASTING, Tab
+
+expect.set_options(timeout=1000 * PATIENCE_SECONDS)
 
 SCHEMES: dict[Literal["light", "dark"], str] = {"light": "", "dark": "-dark"}
 WIDE: ViewportSize = {"width": 1280, "height": 720}
@@ -150,8 +155,9 @@ def take_all(page: Page, env: dict[str, str]) -> None:
     expect(toasts).to_have_count(1)
     take(page, "toast")
     run_code(LIFE, env)
+    expect(toasts.filter(has_text="Bob commented")).to_be_visible()
+    clear(Tab(page))
     page.goto("/notifications/")
-    clear(toasts)
     take(page, "inbox")
     take(page, "inbox-380", NARROW)
     page.goto("/")
@@ -209,12 +215,11 @@ def take(page: Page, name: str, window: ViewportSize = WIDE, clip: FloatRect | N
     page.set_viewport_size(WIDE)
 
 
-def clear(toasts: Locator) -> None:
-    """Dismiss what has popped up."""
-    expect(toasts).not_to_have_count(0)
-    while toasts.count():
-        toasts.page.keyboard.press("Escape")
-        toasts.page.wait_for_timeout(200)
+def clear(tab: Tab) -> None:
+    """Dismiss what has popped up once it counts as seen, and so will not come again."""
+    wait_for(lambda: tab.seen == tab.position)
+    while tab.toasts.count():
+        tab.page.keyboard.press("Escape")
 
 
 def run_code(code: str, env: dict[str, str]) -> None:
@@ -247,6 +252,8 @@ def alices_page(url: str) -> Iterator[Page]:
             executable_path=os.environ["CHROMIUM"], args=["--no-sandbox"]
         )
         page = chromium.new_page(base_url=url, viewport=WIDE, device_scale_factor=PIXELS_PER_POINT)
+        page.set_default_timeout(1000 * PATIENCE_SECONDS)
+        page.add_init_script(LASTING)
         page.goto("/")
         page.get_by_label("Username").fill("alice")
         page.get_by_label("Password").fill("demo")

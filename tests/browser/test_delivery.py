@@ -226,24 +226,6 @@ def test_a_followed_link_is_read_even_without_a_socket(
 
 
 @pytest.mark.own_server
-def test_it_says_that_it_is_offline_after_some_seconds_and_stops_saying_so(
-    tab: Tab, server: ServerProcess
-) -> None:
-    tab.forgiven.append(REFUSED)
-    line = tab.widget.locator(".status")
-
-    server.kill()
-    wait_for(lambda: tab.status != "online")
-    tab.page.wait_for_timeout(2_000)
-    expect(line).to_be_empty()
-    expect(line).to_have_text("You are offline. Reconnecting…")
-
-    server.start()
-    tab.page.evaluate("dispatchEvent(new Event('online'))")  # else it may wait for half a minute
-    expect(line).to_be_empty()
-
-
-@pytest.mark.own_server
 def test_a_dead_connection_that_looks_open_is_found_when_the_page_wakes(
     tab: Tab, server: ServerProcess, alice: User, aside: Aside
 ) -> None:

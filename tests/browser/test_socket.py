@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.waiting import wait_for
 
-from .bare import HEARTBEAT_SECONDS, PlayedServer
+from .bare import HEARTBEAT_SECONDS, WELCOME, PlayedServer
 from .conftest import Bare
 from .tabs import Tab
 
@@ -103,6 +104,26 @@ def test_after_half_a_minute_online_waits_start_anew(bare: Bare) -> None:
     tab.pass_seconds(2.1)
 
     wait_for(lambda: tab.status == "online")
+
+
+def test_it_says_that_it_is_offline_after_some_seconds_and_stops_saying_so(bare: Bare) -> None:
+    tab, server = bare
+    line = tab.widget.locator(".status")
+    no_chance(tab)
+    server.welcomes = False
+
+    server.close(1013)
+    wait_for(lambda: tab.status == "offline")
+    tab.pass_seconds(4.5)
+    wait_for(lambda: server.count() == 2)
+    expect(line).to_be_empty()
+    tab.pass_seconds(1)
+    expect(line).to_have_text("You are offline. Reconnecting…")
+
+    server.send(**WELCOME)
+    wait_for(lambda: tab.status == "online")
+    tab.pass_seconds(0.1)
+    expect(line).to_be_empty()
 
 
 @pytest.mark.parametrize("event", ["online", "visible"])
