@@ -86,7 +86,8 @@ class Conversation:
     async def _do(self, command: Command) -> tuple[str, str] | None:
         if command.type in ("subscribe", "unsubscribe"):
             return await self._change_topic(command)
-        await in_database_thread(_CHANGES[command.type], self._user(), command)
+        async with self._hub.turns.of(self.socket.identity.user_pk):
+            await in_database_thread(_CHANGES[command.type], self._user(), command)
         return None
 
     async def _change_topic(self, command: Command) -> tuple[str, str] | None:

@@ -32,6 +32,7 @@ from .relay import Relay
 from .sharing import Shared
 from .sockets import Socket
 from .subscriber import Subscriber
+from .turns import Turns
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +66,8 @@ class Hub:
         self._feed = Shared(feed.read_many)
         self._arrivals = Shared(first_pages)
         self._claims = Shared(history.are_known)
+        self.turns = Turns()
+        """Whose command is carried out next."""
         self.identities = Shared(session_identities)
         """Whom a session key names, for sockets that connect."""
         self.relay = Relay(self.subscribers, self.catch_up)
