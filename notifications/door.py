@@ -1,7 +1,7 @@
-"""Who may come in to a server, and how long it waits for what they want.
+"""Who may come in to a server, how long it waits for what they want, and how much they may bring.
 
 A connection costs a descriptor, and there are few. Whoever asks for nothing keeps his only until
-somebody else needs it.
+somebody else needs it. The body of a request costs memory: applications read all of it first.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ BODY_BYTES_PER_SECOND = 500
 _END = b"content-length: 0\r\nconnection: close\r\n\r\n"
 BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\n" + _END
 TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\n" + _END
+TOO_LARGE = b"HTTP/1.1 413 Content Too Large\r\n" + _END
 FULL = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 10\r\n" + _END
 
 
@@ -46,8 +47,8 @@ class Client(Protocol):
 class Newcomer(Client, Protocol):
     """A connection that has just been made."""
 
-    def turn_away(self) -> None:
-        """Close: there is no place."""
+    def turn_away(self, answer: bytes) -> None:
+        """Close with an answer: there is no place."""
 
 
 class Door:
@@ -60,6 +61,8 @@ class Door:
         self._number = number
         self._due: dict[Client, float] = {}  # those first from whom nothing came for longest
         self._timer: asyncio.TimerHandle | None = None
+        self._body_bytes: dict[Newcomer, int] = {}  # of requests that are not answered yet
+        self._bytes_held = 0
 
     def enter(self, client: Newcomer) -> None:
         """Let somebody in who is counted already, in the place of another where there is none."""
@@ -68,7 +71,7 @@ class Door:
             if longest is None:
                 count("door.turned_away")
                 logger.warning("All %s connections are in use; one was refused.", self._number())
-                client.turn_away()
+                client.turn_away(FULL)
                 return
             count("door.made_room")
             logger.warning("Of %s connections an idle one made room.", self._number())
@@ -83,14 +86,40 @@ class Door:
         if self._timer is None:
             self._timer = loop.call_later(CHECK_SECONDS, self._check)
 
-    def has_sent(self, client: Client, size: int) -> None:
-        """Give somebody more time, for a part of a body that came."""
+    def has_sent(self, client: Newcomer, size: int) -> bool:
+        """Give somebody more time, for a part of a body that came; return whether there is room.
+
+        Where all bodies together become too many bytes, the one goes that has most of them.
+        """
         if client in self._due:
             self._due[client] = self._due.pop(client) + size / BODY_BYTES_PER_SECOND
+        self._body_bytes[client] = self._body_bytes.get(client, 0) + size
+        self._bytes_held += size
+        if self._bytes_held <= conf.MAX_BODY_BYTES:
+            return True
+        sending = [each for each in self._body_bytes if each in self._due]
+        largest = max(sending, key=self._body_bytes.__getitem__, default=client)
+        self._refuse_body(largest)
+        return largest is not client
+
+    def release(self, client: Newcomer) -> None:
+        """Hold the body of a request no longer."""
+        self._bytes_held -= self._body_bytes.pop(client, 0)
 
     def leave(self, client: Client) -> None:
         """Wait no longer: all is there, or nothing will come."""
         self._due.pop(client, None)
+
+    def _refuse_body(self, client: Newcomer) -> None:
+        is_too_large = self._body_bytes[client] > conf.MAX_BODY_BYTES
+        count("door.body_refused")
+        logger.warning(
+            "A body was refused: all together may have %s bytes (NOTIFICATIONS_MAX_BODY_BYTES).",
+            conf.MAX_BODY_BYTES,
+        )
+        self.leave(client)
+        self.release(client)
+        client.turn_away(TOO_LARGE if is_too_large else FULL)
 
     def _check(self) -> None:
         loop = asyncio.get_running_loop()

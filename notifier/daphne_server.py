@@ -22,7 +22,8 @@ from twisted.internet.tcp import Connection
 from twisted.web.http import HTTPChannel
 from zope.interface import implementer
 
-from notifications.door import FULL, TOO_SLOW, Door, end_unread
+from notifications.chunk_meter import ChunkMeter
+from notifications.door import BAD_REQUEST, TOO_SLOW, Door, end_unread
 from notifications.frame_meter import FrameMeter
 from notifications.frames import EXTENSION, Frame
 from notifications.metrics import count
@@ -36,8 +37,10 @@ CHECK_SECONDS = 2
 CHECKED_AT_ONCE = 100
 
 
-# What one connection may have read of it in a turn of the loop: some hundred frames at most.
-READ_BYTES = 4 * 1024
+# What one connection may have read of it in a turn of the loop: some hundred frames at most, and as
+# many lines of a head.
+READ_BYTES = 1024
+PAGE_READ_BYTES = 4 * 1024
 HEAD_END = b"\r\n\r\n"
 DECODED_AS_ASCII = b"sec-websocket-protocol", b"daphne-root-path"
 # How far a client may be ahead of its application: in bytes before that has accepted, in messages
@@ -56,11 +59,23 @@ class PunctualChannel(HTTPChannel):  # type: ignore[misc]  # untyped base
     def connectionMade(self) -> None:  # noqa: N802  twisted's name
         """Take a connection, or send it away."""
         self.timeOut = None
+        self._chunks: ChunkMeter | None = None
+        self.transport.bufferSize = PAGE_READ_BYTES
         super().connectionMade()
         end_unread(self.transport.getHandle())
         server = self.factory.server
         server.transports.add(self.transport)
         server.door.enter(self)
+
+    def lineReceived(self, line: bytes) -> None:  # noqa: N802
+        """Take a line of a head, unless it goes on with the one before, as no line has to.
+
+        Twisted copies all of those before for each (RFC 9112, 5.2 has servers refuse them).
+        """
+        if line[:1] in (b" ", b"\t"):
+            self.turn_away(BAD_REQUEST)
+        else:
+            super().lineReceived(line)
 
     def headerReceived(self, line: bytes) -> bool:  # noqa: N802
         """Take a header, unless daphne would fail to decode it."""
@@ -77,22 +92,32 @@ class PunctualChannel(HTTPChannel):  # type: ignore[misc]  # untyped base
     def rawDataReceived(self, data: bytes) -> None:  # noqa: N802
         """Take a part of a body."""
         if not self._handlingRequest:
-            self.factory.server.door.has_sent(self, len(data))
+            if not self.factory.server.door.has_sent(self, len(data)):
+                return
+            if self.length is None and not self._admits_chunks(data):
+                count("daphne.too_many_chunks")
+                self.turn_away(BAD_REQUEST)
+                return
         super().rawDataReceived(data)
 
     def allContentReceived(self) -> None:  # noqa: N802
         """Take a whole request."""
         self.factory.server.door.leave(self)
+        self._chunks = None
+        # Twisted would parse a form as well, all of it in this turn, and Django does.
+        self.requests[-1]._parsePOSTFormSubmission = False
         super().allContentReceived()
 
     def requestDone(self, request: Any) -> None:  # noqa: N802
         """Wait for the next request."""
+        self.factory.server.door.release(self)
         self.factory.server.door.wait_for(self)
         super().requestDone(request)
 
     def connectionLost(self, reason: Any) -> None:  # noqa: N802
         """Wait no more."""
         self.factory.server.door.leave(self)
+        self.factory.server.door.release(self)
         self.factory.server.transports.discard(self.transport)
         super().connectionLost(reason)
 
@@ -102,10 +127,15 @@ class PunctualChannel(HTTPChannel):  # type: ignore[misc]  # untyped base
             self.transport.write(TOO_SLOW)
         self.loseConnection()
 
-    def turn_away(self) -> None:
-        """Close a connection that there is no place for."""
-        self.transport.write(FULL)
+    def turn_away(self, answer: bytes) -> None:
+        """Close a connection that there is no place for, and hear nothing more of it."""
+        self.dataReceived = lambda data: None
+        self.transport.write(answer)
         self.loseConnection()
+
+    def _admits_chunks(self, data: bytes) -> bool:
+        self._chunks = self._chunks or ChunkMeter()
+        return self._chunks.admits(data)
 
 
 @implementer(IPushProducer)

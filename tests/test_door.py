@@ -210,6 +210,85 @@ async def test_a_socket_is_no_request_and_stays() -> None:
         assert await heir.has_heard("Hello")
 
 
+# Bodies
+
+BODIES_BYTES = 200_000
+
+
+def length(size: int) -> bytes:
+    return b"Content-Length: %d\r\n\r\n" % size
+
+
+def chunks(payload: bytes, number: int) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(payload), payload) * number + b"0\r\n\r\n"
+
+
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+async def test_a_body_that_is_too_large_is_refused(settings: Settings) -> None:
+    settings.NOTIFICATIONS_MAX_BODY_BYTES = BODIES_BYTES
+    async with house() as opened:
+        visitor = await opened.visitor(HEAD, length(10 * BODIES_BYTES), b"x" * (BODIES_BYTES + 1))
+
+        assert await visitor.status() in (413, None)  # a reset may overtake it
+        assert opened.pages.bodies == [None]
+
+
+async def test_all_bodies_together_have_a_bound_and_small_ones_go_on(settings: Settings) -> None:
+    settings.NOTIFICATIONS_MAX_BODY_BYTES = BODIES_BYTES
+    async with house() as opened:
+        large = await opened.visitor(HEAD, length(BODIES_BYTES), b"x" * (BODIES_BYTES // 2))
+        others = [await opened.visitor(HEAD, length(50_001), b"x" * 50_000) for _ in range(2)]
+        small = await opened.visitor(HEAD, length(40_000), b"x" * 20_000)
+        await small.send(b"x" * 20_000)
+
+        assert await small.status() == 200
+        assert await large.status() in (503, None)
+        for other in others:
+            await other.send(b"x")
+            assert await other.status() == 200
+
+
+async def test_bodies_that_were_answered_or_given_up_do_not_count(settings: Settings) -> None:
+    settings.NOTIFICATIONS_MAX_BODY_BYTES = BODIES_BYTES
+    async with house() as opened:
+        visitor = await opened.visitor()
+        for _ in range(5):
+            gone = await opened.visitor(HEAD, length(BODIES_BYTES), b"x" * (BODIES_BYTES // 2))
+            await await_for(lambda: opened.pages.bodies[-1:] == [None])
+            gone.close()
+            await await_for(lambda: len(opened.served.connections) == 1)
+            await visitor.send(HEAD + length(BODIES_BYTES - 1) + b"x" * (BODIES_BYTES - 1))
+
+            assert await visitor.status() == 200
+
+
+@pytest.mark.parametrize("cut", [0, 1, 2, 3, 4, 50, -1])
+async def test_a_body_in_many_pieces_of_a_byte_is_refused(cut: int) -> None:
+    async with house() as opened:
+        visitor = await opened.visitor()
+        start = len(HEAD + CHUNKED) - cut
+        request = HEAD + CHUNKED + chunks(b"x", 2000)
+        await visitor.send(request[:start])
+        await await_for(lambda: opened.served.connections)
+        await visitor.send(request[start:])
+
+        assert await visitor.status() in (400, None)
+        assert opened.pages.bodies in ([None], [])
+
+
+@pytest.mark.parametrize(("size", "number"), [(1, 90), (100, 2000), (70_000, 3)])
+async def test_a_body_in_pieces_is_read_one_request_after_the_other(size: int, number: int) -> None:
+    async with house() as opened:
+        visitor = await opened.visitor()
+        for _ in range(3):
+            await visitor.send(HEAD + CHUNKED + chunks(b"x" * size, number))
+
+            assert await visitor.status() == 200
+        assert opened.pages.bodies == [b"x" * size * number] * 3
+
+
 # Places
 
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-from ..door import FULL, TOO_SLOW, end_unread
+from ..chunk_meter import ChunkMeter
+from ..door import BAD_REQUEST, TOO_SLOW, end_unread
+from ..metrics import count
 from .served import door_of, kept
 
 # What one connection may have read of it in a turn of the loop. asyncio reads sixteen times as
 # much, and a head of headers of one letter would be parsed for tens of milliseconds.
 READ_BYTES = 16 * 1024
+HEAD_END = re.compile(rb"\n\r?\n")
 
 
 class PunctualHTTPProtocol(
@@ -26,6 +30,8 @@ class PunctualHTTPProtocol(
         self._door = door_of(server_state)
         self._buffer = kept(server_state, "http_buffer", lambda: memoryview(bytearray(READ_BYTES)))
         self._has_begun = False
+        self._last_bytes = b""
+        self._chunks: ChunkMeter | None = None
 
     def connection_made(self, transport: Any) -> None:
         """Take a connection, or send it away."""
@@ -46,12 +52,24 @@ class PunctualHTTPProtocol(
     def data_received(self, data: bytes) -> None:
         """Take a part of a request."""
         self._has_begun = True
-        super().data_received(data)
-        self._wait(len(data))
+        size = len(data)
+        if not self._is_in_body():
+            # Before it is known how what follows on the head comes, none of it is parsed.
+            end = self._head_end(data)
+            super().data_received(data[:end])
+            data = data[end:]
+            self._chunks = ChunkMeter() if self._is_in_body() and self._comes_in_chunks() else None
+        if self._chunks is not None and not self._chunks.admits(data):
+            count("uvicorn.too_many_chunks")
+            self.turn_away(BAD_REQUEST)
+        elif data and self in self.connections and not self.transport.is_closing():
+            super().data_received(data)
+        self._wait(size)
 
     def on_response_complete(self) -> None:
         """Wait for the next request."""
         self._has_begun = False
+        self._door.release(self)
         super().on_response_complete()
         self._wait(0)
 
@@ -59,6 +77,7 @@ class PunctualHTTPProtocol(
         """Wait no more."""
         super().connection_lost(exc)
         self._door.leave(self)
+        self._door.release(self)
 
     def give_up(self) -> None:
         """Close a connection whose request does not come."""
@@ -69,10 +88,21 @@ class PunctualHTTPProtocol(
             self.transport.write(TOO_SLOW)
         self.transport.close()
 
-    def turn_away(self) -> None:
+    def turn_away(self, answer: bytes) -> None:
         """Close a connection that there is no place for."""
-        self.transport.write(FULL)
+        self.transport.write(answer)
         self.transport.close()
+
+    def _is_in_body(self) -> bool:
+        return self.cycle is not None and self.cycle.more_body
+
+    def _comes_in_chunks(self) -> bool:
+        return any(name.lower() == b"transfer-encoding" for name, _ in self.headers)
+
+    def _head_end(self, data: bytes) -> int:
+        before, self._last_bytes = self._last_bytes, (self._last_bytes + data)[-2:]
+        found = HEAD_END.search(before + data)
+        return found.end() - len(before) if found else len(data)
 
     def _wait(self, size: int) -> None:
         is_upgraded = self not in self.connections

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # In how many parts the connections are pinged, so that no turn of the loop is a long one.
 PARTS = 40
 # What one connection may have read of it in a turn of the loop: some hundred frames at most.
-READ_BYTES = 4 * 1024
+READ_BYTES = 1024
 PREFIX = "notifications_"
 
 T = TypeVar("T")
