@@ -39,7 +39,7 @@ from tests.conftest import StartServer
 from tests.factories import make_user, session_cookie_for
 from tests.outages import CORE_LAYER, PUBSUB_LAYER, hints_through
 from tests.servers import KINDS, BrokerProcess, Kind, ServerProcess
-from tests.waiting import await_for
+from tests.waiting import PATIENCE_SECONDS, await_for
 from tests.wire import Frame, Wire, open_socket
 
 STEPS = [("read", True, 0), ("unread", False, 1), ("remove", None, 0), ("restore", False, 1)]
@@ -86,7 +86,9 @@ async def tell(audience: Any = "everyone", title: str = "To all", **options: Any
 async def get(server: ServerProcess, user: User, path: str, **query: Any) -> Any:
     """Ask over HTTP as a user."""
     cookies = {"sessionid": await sync_to_async(session_cookie_for)(user)}
-    async with httpx.AsyncClient(base_url=server.url, cookies=cookies) as client:
+    async with httpx.AsyncClient(
+        base_url=server.url, cookies=cookies, timeout=PATIENCE_SECONDS
+    ) as client:
         answer = await client.get(f"/notifications/{path}/", params=query)
     assert answer.status_code == 200, answer.text
     return answer.json()

@@ -90,7 +90,7 @@ def cookie(alice: User) -> str:
 
 
 async def home_page_of(site: ServerProcess, cookie: str) -> int:
-    async with httpx.AsyncClient(cookies={"sessionid": cookie}, timeout=20) as client:
+    async with httpx.AsyncClient(cookies={"sessionid": cookie}, timeout=PATIENCE_SECONDS) as client:
         return (await client.get(f"{site.url}/")).status_code
 
 

@@ -184,7 +184,9 @@ async def test_a_log_out_on_one_server_closes_the_sockets_of_the_other(
 
     async with open_socket(both[1].socket_url, cookie) as wire:
         await wire.receive_type("welcome")
-        async with httpx.AsyncClient(base_url=both[0].url, cookies=cookies) as browser:
+        async with httpx.AsyncClient(
+            base_url=both[0].url, cookies=cookies, timeout=PATIENCE_SECONDS
+        ) as browser:
             await browser.post("/accounts/logout/", data={"csrfmiddlewaretoken": token})
 
         assert await wire.close_code() == 4401

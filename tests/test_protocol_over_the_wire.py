@@ -15,7 +15,7 @@ from notifications.topics import sign_topic
 from tests.conftest import StartServer
 from tests.factories import make_user, session_cookie_for
 from tests.servers import HOST, KINDS, Kind, ServerProcess
-from tests.waiting import await_for
+from tests.waiting import PATIENCE_SECONDS, await_for
 from tests.wire import Frame, Wire, open_socket, open_sockets
 
 ITEM_FIELDS = {
@@ -394,7 +394,9 @@ async def test_a_log_out_closes_the_sockets_of_its_session_with_4401(
 async def log_out(server: ServerProcess, cookie: str) -> None:
     token = "t" * 32
     async with httpx.AsyncClient(
-        base_url=server.url, cookies={"sessionid": cookie, "csrftoken": token}
+        base_url=server.url,
+        cookies={"sessionid": cookie, "csrftoken": token},
+        timeout=PATIENCE_SECONDS,
     ) as client:
         answer = await client.post("/accounts/logout/", data={"csrfmiddlewaretoken": token})
     assert answer.status_code == 302, answer.text

@@ -3,6 +3,7 @@
 import re
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Self
 from urllib.parse import urljoin
@@ -13,6 +14,7 @@ import pytest
 from tests.markdown import blocks, commands
 from tests.projects import QUICKSTART, Project, block_with, install_app
 from tests.servers import HOST, BrokerProcess, Process, free_port, says
+from tests.waiting import PATIENCE_SECONDS
 from tests.wire import open_socket
 
 pytestmark = pytest.mark.one_database
@@ -173,23 +175,23 @@ async def test_what_is_notified_in_a_second_terminal_arrives(
 
 @pytest.mark.parametrize("served", SERVERS[:1], indirect=True, ids=["runserver"])
 def test_the_page_has_the_widget_and_all_its_files(served: Served, cookie: str) -> None:
-    page = httpx.get(served.url, cookies={"sessionid": cookie})
+    page = got(served.url, cookies={"sessionid": cookie})
 
     assert "<notification-toasts" in page.text
     assert f'data-feed="{httpx.URL(served.url).path}notifications/feed/"' in page.text
     files = loaded_by(page)
     assert {"toasts.css", "index.js", "protocol.js"} <= {Path(url).name for url in files}
-    assert {httpx.get(url).status_code for url in files} == {200}
+    assert {got(url).status_code for url in files} == {200}
 
 
 @pytest.mark.parametrize("served", SERVERS[:1], indirect=True, ids=["runserver"])
 def test_a_visitor_gets_no_widget(served: Served) -> None:
-    assert "notification" not in httpx.get(served.url).text
+    assert "notification" not in got(served.url).text
 
 
 @pytest.mark.parametrize("served", SERVERS[:1], indirect=True, ids=["runserver"])
 def test_the_feed_answers_where_the_urls_were_mounted(served: Served, cookie: str) -> None:
-    answer = httpx.get(f"{served.url}/notifications/feed/?u=0", cookies={"sessionid": cookie})
+    answer = got(f"{served.url}/notifications/feed/?u=0", cookies={"sessionid": cookie})
 
     assert answer.json()["reset"] is False
 
@@ -212,6 +214,9 @@ def test_a_manifest_storage_renames_the_imports_too(project: Project) -> None:
     shutil.rmtree(directory / "collected")
 
 
+got = partial(httpx.get, timeout=PATIENCE_SECONDS)
+
+
 def loaded_by(page: httpx.Response) -> set[str]:
     """Return the addresses of the widget's files, the modules that others import included."""
     known: set[str] = set()
@@ -219,6 +224,6 @@ def loaded_by(page: httpx.Response) -> set[str]:
     while waiting:
         url = waiting.pop()
         known.add(url)
-        imports = re.findall(r'from ?"(\./.+?)"', httpx.get(url).text)
+        imports = re.findall(r'from ?"(\./.+?)"', got(url).text)
         waiting |= {urljoin(url, path) for path in imports} - known
     return known

@@ -48,7 +48,7 @@ Revocation = Callable[[Cast], object]
 def log_out(cast: Cast) -> None:
     token = "t" * 32
     cookies = {"sessionid": cast.cookie, "csrftoken": token}
-    with httpx.Client(base_url=cast.site.url, cookies=cookies, timeout=20) as browser:
+    with httpx.Client(base_url=cast.site.url, cookies=cookies, timeout=PATIENCE_SECONDS) as browser:
         answer = browser.post("/accounts/logout/", data={"csrfmiddlewaretoken": token})
     assert answer.status_code == 302, answer.text
 
@@ -302,7 +302,7 @@ async def test_after_a_key_rotation_a_socket_is_accepted_and_nobody_is_logged_ou
 
     async with (
         open_socket(site.socket_url, cast.cookie) as wire,
-        httpx.AsyncClient(cookies={"sessionid": cast.cookie}, timeout=20) as browser,
+        httpx.AsyncClient(cookies={"sessionid": cast.cookie}, timeout=PATIENCE_SECONDS) as browser,
     ):
         await wire.receive_type("welcome")
         await wire.receive_type("heartbeat")  # it outlives the sweep's look at its session

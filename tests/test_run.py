@@ -14,7 +14,7 @@ import pytest
 
 from notifier.broker.membership import answers, has_keeper
 from tests.servers import HOST, ROOT, Process, free_port
-from tests.waiting import wait_for
+from tests.waiting import PATIENCE_SECONDS, wait_for
 
 pytestmark = pytest.mark.one_database
 
@@ -82,7 +82,9 @@ def test_it_says_where_it_serves_and_who_can_log_in(site: Run) -> None:
 
 @pytest.mark.parametrize("name", ["alice", "bob", "admin"])
 def test_the_demo_users_can_log_in(site: Run, name: str) -> None:
-    with httpx.Client(base_url=site.url, follow_redirects=True) as browser:
+    with httpx.Client(
+        base_url=site.url, follow_redirects=True, timeout=PATIENCE_SECONDS
+    ) as browser:
         page = browser.get("/accounts/login/")
         token = browser.cookies["csrftoken"]
         form = {"username": name, "password": "demo", "csrfmiddlewaretoken": token}
@@ -93,7 +95,7 @@ def test_the_demo_users_can_log_in(site: Run, name: str) -> None:
 
 
 def test_static_files_are_served_without_being_collected(site: Run) -> None:
-    response = httpx.get(f"{site.url}/static/js/notifications/index.js")
+    response = httpx.get(f"{site.url}/static/js/notifications/index.js", timeout=PATIENCE_SECONDS)
 
     assert response.status_code == 200
     assert response.headers["Content-Type"].startswith("text/javascript")
@@ -169,7 +171,7 @@ def test_another_one_says_that_the_port_is_taken(site: Run, new_run: Callable[..
     with pytest.raises(AssertionError, match=f"{HOST}:{site.port} is taken"):
         second.start()
 
-    assert httpx.get(f"{site.url}/healthz").text == "ok"
+    assert httpx.get(f"{site.url}/healthz", timeout=PATIENCE_SECONDS).text == "ok"
 
 
 def test_another_one_in_the_same_place_shares_the_broker_and_leaves_it(site: Run) -> None:

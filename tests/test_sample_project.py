@@ -24,6 +24,7 @@ from tests.postgres import PostgresProcess
 from tests.projects import QUICKSTART, Project, block_with, install_app
 from tests.proxy import Proxy, locations
 from tests.servers import HOST, ROOT, BrokerProcess, Process, free_port, says
+from tests.waiting import PATIENCE_SECONDS
 from tests.wire import Wire, open_socket
 
 pytestmark = pytest.mark.one_database
@@ -58,7 +59,9 @@ class Visitor(httpx.Client):
         """Come with no cookies."""
         self.site = site
         headers = {"Origin": site.url}
-        super().__init__(base_url=site.url, headers=headers, follow_redirects=True)
+        super().__init__(
+            base_url=site.url, headers=headers, follow_redirects=True, timeout=PATIENCE_SECONDS
+        )
 
     def submit(self, page: httpx.Response, to: str = "", **fields: str) -> httpx.Response:
         """Send the form of a page, with its hidden fields, and return the page that follows."""

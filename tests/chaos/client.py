@@ -77,7 +77,9 @@ class Client:
             self.cursor = frame["cursor"]
             self.state.clear()
             url = f"{server.url}/notifications/feed/?u=0&b=0"
-            async with httpx.AsyncClient(cookies={"sessionid": self.cookie}) as http:
+            async with httpx.AsyncClient(
+                cookies={"sessionid": self.cookie}, timeout=SILENCE_SECONDS
+            ) as http:
                 for item in json.loads((await http.get(url)).text)["items"]:
                     self._hold(item)
 
