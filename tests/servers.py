@@ -209,7 +209,7 @@ class ServerProcess(Process):
         return says(self.port, "/healthz") == "ok"
 
     def _spawn(self, stdin: IO[bytes], log: IO[bytes]) -> subprocess.Popen[bytes] | ForkedProcess:
-        if not self._is_forked:
+        if not self._is_forked or self.command[0] != sys.executable:  # such as a shell around it
             return super()._spawn(stdin, log)
         env = {**os.environ, **self.env}
         return ForkedProcess(self.command[1:], env=env, stdin=stdin, stdout=log, stderr=log)
