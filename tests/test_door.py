@@ -10,6 +10,7 @@ from pytest_django import Settings
 
 from notifications import door
 from notifications.logs import OncePerMinute
+from notifications.uvicorn.http import READ_BYTES
 from tests.by_hand import CLOSE, Client, wire
 from tests.heirs import Application, Served, serving
 from tests.servers import HOST
@@ -43,6 +44,8 @@ class Pages(Application):
                 break
         else:
             return
+        for _ in range(3):  # as where a page is made: the server has turns meanwhile
+            await asyncio.sleep(0)
         self.bodies[-1] = body
         headers = [(b"content-length", b"2")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -208,6 +211,29 @@ async def test_a_socket_is_no_request_and_stays() -> None:
 
         await client.send(wire("Hello"))
         assert await heir.has_heard("Hello")
+
+
+GET = f"GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode()
+
+
+async def test_of_many_requests_at_once_no_more_are_read_than_are_answered() -> None:
+    async with house() as opened:
+        visitor = await opened.visitor()
+        flood = asyncio.ensure_future(visitor.send(GET * 500_000))
+        for _ in range(300):
+            assert await visitor.status() == 200
+
+        assert not flood.done()
+        [connection] = opened.served.connections
+        assert len(connection.conn.trailing_data[0]) < 4 * READ_BYTES
+        flood.cancel()
+
+
+async def test_requests_that_come_at_once_are_all_answered() -> None:
+    async with house() as opened:
+        visitor = await opened.visitor(GET * 2000)
+
+        assert {await visitor.status() for _ in range(2000)} == {200}
 
 
 # Bodies

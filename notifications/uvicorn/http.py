@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
+from uvicorn.protocols.http.flow_control import FlowControl
 
 from ..chunk_meter import ChunkMeter
 from ..door import BAD_REQUEST, TOO_SLOW, end_unread
@@ -30,12 +32,14 @@ class PunctualHTTPProtocol(
         self._door = door_of(server_state)
         self._buffer = kept(server_state, "http_buffer", lambda: memoryview(bytearray(READ_BYTES)))
         self._has_begun = False
+        self._has_more = False
         self._last_bytes = b""
         self._chunks: ChunkMeter | None = None
 
     def connection_made(self, transport: Any) -> None:
         """Take a connection, or send it away."""
         super().connection_made(transport)
+        self.flow = PatientFlow(transport, self._is_ahead)
         sock = transport.get_extra_info("socket")
         if sock is not None:
             end_unread(sock)
@@ -64,6 +68,7 @@ class PunctualHTTPProtocol(
             self.turn_away(BAD_REQUEST)
         elif data and self in self.connections and not self.transport.is_closing():
             super().data_received(data)
+        self._has_more = self.flow.read_paused and not self._is_in_body()
         self._wait(size)
 
     def on_response_complete(self) -> None:
@@ -71,6 +76,7 @@ class PunctualHTTPProtocol(
         self._has_begun = False
         self._door.release(self)
         super().on_response_complete()
+        self._has_more = self.flow.read_paused
         self._wait(0)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -93,6 +99,10 @@ class PunctualHTTPProtocol(
         self.transport.write(answer)
         self.transport.close()
 
+    def _is_ahead(self) -> bool:
+        is_at_work = self.cycle is not None and not self.cycle.response_complete
+        return self._has_more and is_at_work and not self._is_in_body()
+
     def _is_in_body(self) -> bool:
         return self.cycle is not None and self.cycle.more_body
 
@@ -113,3 +123,20 @@ class PunctualHTTPProtocol(
         self._door.wait_for(self)
         if not is_answered:
             self._door.has_sent(self, size)
+
+
+class PatientFlow(FlowControl):
+    """Reads nothing more of a client while its next request is there and this one not answered.
+
+    An application that waits for the rest of a request, or for the end of its client, would have
+    uvicorn read on: 16 KB for each request of fifty bytes.
+    """
+
+    def __init__(self, transport: asyncio.Transport, is_ahead: Callable[[], bool]) -> None:
+        super().__init__(transport)
+        self._is_ahead = is_ahead
+
+    def resume_reading(self) -> None:
+        """Read on, if that is called for."""
+        if not self._is_ahead():
+            super().resume_reading()
