@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import AnonymousUser, Group
 from django.core.exceptions import SynchronousOnlyOperation
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 from pytest_django import DjangoAssertNumQueries
@@ -377,6 +379,33 @@ def test_reading_everything_keeps_the_order_of_the_log(alice: User) -> None:
     assert mark_all_read(alice) == 0
     assert state_of(alice) == (900, 0)
     assert texts_of(alice) == titles
+
+
+@pytest.mark.parametrize("read", [[], [100], [60, 61, 140], list(range(1, 200, 2))], ids=len)
+def test_reading_many_keeps_their_order_whatever_holes_there_are(
+    alice: User, read: list[int]
+) -> None:
+    notify(alice, "first")
+    Notification.objects.bulk_create(
+        Notification(recipient=alice, seq=seq, title=str(seq)) for seq in range(2, 201)
+    )
+    Inbox.objects.update(last_seq=200, unread=200)
+    mark_read(alice, Notification.objects.filter(seq__in=read))
+    before = list(Notification.objects.unread().order_by("seq").values_list("pk", flat=True))
+    head = Inbox.objects.get().last_seq
+
+    with CaptureQueriesContext(connection) as queries:
+        assert mark_all_read(alice) == 0
+
+    rows = Notification.objects.after(head)
+    assert list(rows.values_list("pk", flat=True)) == before
+    assert list(rows.values_list("seq", flat=True)) == [
+        *range(head + 1, head + 1 + len(before)),
+    ]
+    assert Inbox.objects.get().last_seq == head + len(before)
+    assert {row.clock for row in rows} == {Inbox.objects.get().clock}
+    assert not Notification.objects.unread().exists()
+    assert len(read) > 50 or sum(len(query["sql"]) for query in queries) < 15_000
 
 
 def test_the_seen_position_goes_forward_and_never_past_the_log(alice: User) -> None:
