@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import IO, Literal, Self
+from typing import Literal, Self
 from urllib.parse import urlsplit
 
 import pytest
@@ -86,6 +86,8 @@ class Process:
         self.env = dict(env or {})
         self.user: str | None = None
         """Whom it runs as, if not oneself."""
+        self.is_forked = False
+        """Whether it is forked where it is Python's, see zygote.py; no benchmark's is."""
         self.process: subprocess.Popen[bytes] | ForkedProcess | None = None
 
     @property
@@ -106,7 +108,20 @@ class Process:
     def start(self) -> Self:
         """Start it and return when it answers."""
         with self.log.open("ab") as log, open(os.devnull, "rb") as nothing:
-            self.process = self._spawn(nothing, log)
+            env = {**os.environ, **self.env}
+            self.process = (
+                ForkedProcess(self.command[1:], env=env, stdin=nothing, stdout=log, stderr=log)
+                if self.is_forked and self.command[0] == sys.executable
+                else subprocess.Popen(
+                    self.command,
+                    cwd=ROOT,
+                    env=env,
+                    stdin=nothing,
+                    stdout=log,
+                    stderr=log,
+                    user=self.user,
+                )
+            )
         try:
             wait_for(self._has_settled, deadline=START_SECONDS, what=" ".join(self.command))
             assert self.is_running, f"{self.command} ended at its start:\n{self.log_text()}"
@@ -144,17 +159,6 @@ class Process:
         """Tell whether it serves."""
         raise NotImplementedError
 
-    def _spawn(self, stdin: IO[bytes], log: IO[bytes]) -> subprocess.Popen[bytes] | ForkedProcess:
-        return subprocess.Popen(
-            self.command,
-            cwd=ROOT,
-            env={**os.environ, **self.env},
-            stdin=stdin,
-            stdout=log,
-            stderr=log,
-            user=self.user,
-        )
-
     def _has_settled(self) -> bool:
         return not self.is_running or self.answers()
 
@@ -185,13 +189,10 @@ class ServerProcess(Process):
         env: Mapping[str, str] | None = None,
         is_forked: bool = True,
     ) -> None:
-        """Prepare a server on a free port, which it keeps over restarts.
-
-        One that is not forked has no memory but its own.
-        """
+        """Prepare a server on a free port, which it keeps over restarts."""
         self.port = free_port()
-        self._is_forked = is_forked
         super().__init__(_serve_command(kind, self.port), log, env)
+        self.is_forked = is_forked
         self.env.setdefault("DATABASE_URL", database_url())
 
     @property
@@ -207,12 +208,6 @@ class ServerProcess(Process):
     def answers(self) -> bool:
         """Tell whether `/healthz` says ok."""
         return says(self.port, "/healthz") == "ok"
-
-    def _spawn(self, stdin: IO[bytes], log: IO[bytes]) -> subprocess.Popen[bytes] | ForkedProcess:
-        if not self._is_forked or self.command[0] != sys.executable:  # such as a shell around it
-            return super()._spawn(stdin, log)
-        env = {**os.environ, **self.env}
-        return ForkedProcess(self.command[1:], env=env, stdin=stdin, stdout=log, stderr=log)
 
 
 class BrokerProcess(Process):

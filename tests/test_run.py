@@ -33,6 +33,7 @@ class Run(Process):
         own = {"VAR_DIR": str(directory), "DATABASE_URL": f"sqlite:///{directory}/db.sqlite3"}
         own |= {"PORT": str(self.port), "DJANGO_SETTINGS_MODULE": "notifier.settings", "DEBUG": "1"}
         super().__init__([sys.executable, "manage.py", "run"], directory / log, own | env)
+        self.is_forked = True
 
     @property
     def socket(self) -> Path:
@@ -148,6 +149,8 @@ def test_kill_9_leaves_no_broker_either(run: Run) -> None:
 
 
 def test_a_second_run_sets_nothing_up_again(run: Run) -> None:
+    run.is_forked = False
+
     def is_quick() -> bool:
         run.stop()
         bare_start = seconds_of(lambda: subprocess.run(BARE_START, cwd=ROOT, check=True))
