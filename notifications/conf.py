@@ -157,7 +157,7 @@ class Conf:
     DATABASE_THREADS = _whole(4)
     REQUEST_SECONDS = _seconds(10.0)
     MAX_CONNECTIONS = _whole_or_none()
-    MAX_BODY_BYTES = _whole(8 * 1024 * 1024)
+    MAX_BODY_BYTES = _whole(16 * 1024 * 1024)
     MAX_SOCKETS = _whole(10_000)
     MAX_SOCKETS_PER_USER = _whole(20)
     MAX_TOPICS_PER_SOCKET = _whole(32)

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from math import inf
 from typing import Protocol
 
+from django.conf import settings
+
 from .conf import conf
 from .logs import OncePerMinute
 from .metrics import count
@@ -89,12 +91,15 @@ class Door:
     def has_sent(self, client: Newcomer, size: int) -> bool:
         """Give somebody more time, for a part of a body that came; return whether there is room.
 
-        Where all bodies together become too many bytes, the one goes that has most of them.
+        Where all bodies together have too many bytes in memory, the one goes that has most of them.
         """
         if client in self._due:
             self._due[client] = self._due.pop(client) + size / BODY_BYTES_PER_SECOND
-        self._body_bytes[client] = self._body_bytes.get(client, 0) + size
-        self._bytes_held += size
+        # Django keeps what is longer than this on disk.
+        held = self._body_bytes.get(client, 0)
+        now_held = min(held + size, settings.FILE_UPLOAD_MAX_MEMORY_SIZE)
+        self._body_bytes[client] = now_held
+        self._bytes_held += now_held - held
         if self._bytes_held <= conf.MAX_BODY_BYTES:
             return True
         sending = [each for each in self._body_bytes if each in self._due]
@@ -114,7 +119,7 @@ class Door:
         is_too_large = self._body_bytes[client] > conf.MAX_BODY_BYTES
         count("door.body_refused")
         logger.warning(
-            "A body was refused: all together may have %s bytes (NOTIFICATIONS_MAX_BODY_BYTES).",
+            "A body was refused: all may have %s bytes in memory (NOTIFICATIONS_MAX_BODY_BYTES).",
             conf.MAX_BODY_BYTES,
         )
         self.leave(client)
