@@ -31,6 +31,8 @@ RESERVED_FILES, RESERVED_FILES_MAX = 64, 512
 UNREAD_SECONDS = 30
 # As slow as a body may come, beside the time for a head. Apache's mod_reqtimeout has the same.
 BODY_BYTES_PER_SECOND = 500
+# As long as a body may pause, however much of it came at once. nginx has the same.
+BODY_PAUSE_SECONDS = 60.0
 
 _END = b"content-length: 0\r\nconnection: close\r\n\r\n"
 BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\n" + _END
@@ -94,7 +96,9 @@ class Door:
         Where all bodies together have too many bytes in memory, the one goes that has most of them.
         """
         if client in self._due:
-            self._due[client] = self._due.pop(client) + size / BODY_BYTES_PER_SECOND
+            latest = asyncio.get_running_loop().time() + BODY_PAUSE_SECONDS
+            due = self._due.pop(client)
+            self._due[client] = max(due, min(due + size / BODY_BYTES_PER_SECOND, latest))
         # Django keeps what is longer than this on disk.
         held = self._body_bytes.get(client, 0)
         now_held = min(held + size, settings.FILE_UPLOAD_MAX_MEMORY_SIZE)

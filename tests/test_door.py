@@ -190,6 +190,18 @@ async def test_a_body_that_comes_has_the_time_it_needs(
 
 
 @pytest.mark.usefixtures("impatience")
+async def test_a_body_that_has_come_fast_may_not_pause_for_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(door, "BODY_BYTES_PER_SECOND", 0.001)
+    monkeypatch.setattr(door, "BODY_PAUSE_SECONDS", SOON_SECONDS)
+    async with house() as opened:
+        visitor = await opened.visitor(HEAD, length(1_000_000), b"x" * 500_000)
+
+        assert await visitor.status() == 408
+
+
+@pytest.mark.usefixtures("impatience")
 @pytest.mark.parametrize("body", [b"", b"x" * 300_000], ids=["no body", "a body it leaves"])
 async def test_a_slow_application_has_all_the_time_it_needs(body: bytes) -> None:
     async with house() as opened:

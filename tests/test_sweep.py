@@ -44,6 +44,7 @@ async def test_a_round_for_ten_thousand_users_takes_at_most_twenty_queries(
     for identity in await sync_to_async(make_identities)():
         hub._admit(Socket(AsgiConnection({}, _into_the_void), identity))
 
+    await sync_to_async(connections.close_all)()
     with counted_queries() as queries:
         await Sweeper(hub).sweep()
 
@@ -133,7 +134,6 @@ def counted_queries() -> Iterator[list[str]]:
         if collect not in connection.execute_wrappers:  # the same one may be opened again
             connection.execute_wrappers.append(collect)
 
-    connections.close_all()
     connection_created.connect(watch)
     try:
         yield collected
