@@ -9,7 +9,7 @@ threads, not in the one that all consumers share. And it never writes to the ses
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable, Collection, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import import_module
@@ -47,11 +47,13 @@ class Identity:
     """Who a socket belongs to, as somebody said when it connected; `judge()` says whether it holds.
 
     `session_key` is None where no session said so, `auth_hash` changes with the user's password.
-    `log_in` names the session where its key does not last.
+    `log_in` names the session where its key does not last. `is_of_session` says that it was the
+    session that named the user, and so has to go on naming them.
     """
 
     user_pk: Any
     session_key: str | None = None
+    is_of_session: bool = False
     auth_hash: str = ""
     log_in: str = ""
     expires: datetime | None = field(default=None, compare=False)
@@ -101,9 +103,12 @@ async def identify(scope: Scope, look_up: LookUp) -> Identity | None:
     user, session = scope["user"], scope.get("session")
     if not user.is_authenticated:
         return None
+    # Whoever looked up the user has loaded the session; what is not loaded cannot be asked here.
+    loaded = getattr(session, "_session_cache", {})
     return Identity(
         user_pk=user.pk,
         session_key=getattr(session, "session_key", None),
+        is_of_session=_named_user(loaded) == user.pk,
         log_in="" if session is None or has_lasting_keys() else session.get(LOG_IN_KEY, ""),
         auth_hash=user.get_session_auth_hash() if hasattr(user, "get_session_auth_hash") else "",
     )
@@ -123,10 +128,10 @@ def judge(identities: Collection[Identity]) -> Verdicts:
     """
     users = get_user_model()._default_manager.filter(pk__in={each.user_pk for each in identities})
     by_pk = {user.pk: user for user in users}
-    expires = _session_ends({each.session_key for each in identities if each.session_key})
-    verdicts = {each: _verdict(each, by_pk.get(each.user_pk), expires) for each in identities}
+    sessions = _load_sessions({each.session_key for each in identities if each.session_key})
+    verdicts = {each: _verdict(each, by_pk.get(each.user_pk), sessions) for each in identities}
     revoked = {each: code for each, code in verdicts.items() if code is not None}
-    return Verdicts(revoked, {key: end for key, end in expires.items() if end is not None})
+    return Verdicts(revoked, {key: end for key, (_, end) in sessions.items() if end is not None})
 
 
 def AuthMiddlewareStack(inner: Application) -> Application:  # noqa: N802  named as in channels.auth
@@ -146,15 +151,19 @@ def _digest(name: str | None) -> str | None:
     return hashlib.sha256(name.encode()).hexdigest() if name else None
 
 
-def _verdict(
-    identity: Identity, user: Any, session_ends: dict[str, datetime | None]
-) -> CloseCode | None:
+Loaded = tuple[dict[str, Any], datetime | None]
+
+
+def _verdict(identity: Identity, user: Any, sessions: dict[str, Loaded]) -> CloseCode | None:
     if user is not None and not user.is_active:
         return CloseCode.FORBIDDEN
     if user is None or not _is_of(user, identity.auth_hash):
         return CloseCode.LOGIN_REQUIRED
-    if identity.session_key and identity.session_key not in session_ends:
-        return CloseCode.LOGIN_REQUIRED
+    if identity.session_key:
+        session, _ = sessions.get(identity.session_key, (None, None))
+        is_lost = identity.is_of_session and _named_user(session or {}) != identity.user_pk
+        if session is None or is_lost:
+            return CloseCode.LOGIN_REQUIRED
     return None
 
 
@@ -165,7 +174,11 @@ def _is_of(user: Any, auth_hash: str) -> bool:
     return any(constant_time_compare(auth_hash, each) for each in hashes)
 
 
-Loaded = tuple[dict[str, Any], datetime | None]
+def _named_user(session: Mapping[str, Any]) -> Any:
+    try:
+        return get_user_model()._meta.pk.to_python(session[SESSION_KEY])
+    except (KeyError, ValidationError):  # of a user model that the site had before
+        return None
 
 
 def _claimed(
@@ -173,38 +186,27 @@ def _claimed(
 ) -> Identity | None:
     if session.get(BACKEND_SESSION_KEY) not in settings.AUTHENTICATION_BACKENDS:
         return None
-    try:
-        user_pk = get_user_model()._meta.pk.to_python(session[SESSION_KEY])
-    except (KeyError, ValidationError):  # of a user model that the site had before
+    user_pk = _named_user(session)
+    if user_pk is None:
         return None
     return Identity(
         user_pk=user_pk,
         session_key=session_key,
+        is_of_session=True,
         auth_hash=session.get(HASH_SESSION_KEY, ""),
         log_in=session.get(LOG_IN_KEY, ""),
         expires=expires,
     )
 
 
-def _load_sessions(session_keys: Sequence[str]) -> dict[str, Loaded]:
+def _load_sessions(session_keys: Collection[str]) -> dict[str, Loaded]:
     # Sessions in the database are read there, past a cache, because only the row says when it ends.
     store = _session_store()
     if not hasattr(store, "get_model_class"):
-        return {key: (store(key).load(), None) for key in session_keys}
+        loaded = {key: store(key).load() for key in session_keys}
+        return {key: (session, None) for key, session in loaded.items() if session}
     model = store.get_model_class()
     # Whatever else a cookie holds is no key, and not every database can be asked for it.
     legal = [key for key in session_keys if key.isascii() and key.isprintable()]
     rows = model.objects.filter(pk__in=legal, expire_date__gt=timezone.now())
     return {row.session_key: (row.get_decoded(), row.expire_date) for row in rows}
-
-
-def _session_ends(session_keys: Collection[str]) -> dict[str, datetime | None]:
-    store = _session_store()
-    if not session_keys:
-        return {}
-    if not hasattr(store, "get_model_class"):
-        return {key: None for key in session_keys if SESSION_KEY in store(key).load()}
-    rows = store.get_model_class().objects.filter(
-        pk__in=session_keys, expire_date__gt=timezone.now()
-    )
-    return dict(rows.values_list("pk", "expire_date"))

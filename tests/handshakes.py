@@ -56,13 +56,15 @@ async def shake_hands(
 
 
 @asynccontextmanager
-async def sockets_of(*cookies: str) -> AsyncIterator[list[Handshake]]:
+async def sockets_of(
+    *cookies: str, application: Application = sockets
+) -> AsyncIterator[list[Handshake]]:
     """Keep a socket open for each session cookie; `code` says when one was closed."""
     async with AsyncExitStack() as stack:
         opened = []
         for cookie in cookies:
             scope = scope_for("/ws/notifications/", {}, {"sessionid": cookie}, ORIGIN)
-            opened.append(await stack.enter_async_context(_opened(sockets, scope, Handshake())))
+            opened.append(await stack.enter_async_context(_opened(application, scope, Handshake())))
         assert all(each.is_welcome for each in opened)
         yield opened
 

@@ -6,16 +6,18 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
+from channels.auth import AuthMiddlewareStack as ChannelsStack
 from django.conf import settings as django_settings
-from django.contrib.auth import login, update_session_auth_hash
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, login, update_session_auth_hash
 from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from pytest_django import Settings
 
 from accounts.models import User
 from notifications import anotify
+from notifications.consumers import NotificationConsumer
 from tests.factories import make_user, session_for
-from tests.handshakes import Handshake, sockets_of
+from tests.handshakes import Handshake, sockets, sockets_of
 from tests.waiting import await_for
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -134,6 +136,46 @@ async def test_and_no_other_session_of_the_user(
 
         assert await is_closed(socket) == 4401
         assert await still_hears(other, alice)
+
+
+def start_over(browser: Client, user: User) -> None:
+    session = browser.session
+    session.clear()
+    session["theme"] = "dark"
+    session.save()
+
+
+def forget_user(browser: Client, user: User) -> None:
+    session = browser.session
+    del session[SESSION_KEY]
+    session.save()
+
+
+def put_another_in_place(browser: Client, user: User) -> None:
+    bob = make_user("bob")
+    session = browser.session
+    session[SESSION_KEY] = str(bob.pk)
+    session[HASH_SESSION_KEY] = bob.get_session_auth_hash()
+    session.save()
+
+
+@pytest.mark.parametrize("engine", ["db", "cached_db", "cache", "file"], indirect=True)
+@pytest.mark.parametrize(
+    "application",
+    [sockets, ChannelsStack(NotificationConsumer.as_asgi())],
+    ids=["ours", "Channels'"],
+)
+@pytest.mark.parametrize("change", [start_over, forget_user, put_another_in_place])
+async def test_a_session_that_names_its_user_no_more_has_no_sockets(
+    engine: str, settings: Settings, alice: User, change: Change, application: Any
+) -> None:
+    settings.NOTIFICATIONS_SWEEP_SECONDS = 0.2
+    browser = await sync_to_async(browser_of)(alice)
+
+    async with sockets_of(cookie_of(browser), application=application) as [socket]:
+        await sync_to_async(change)(browser, alice)
+
+        assert await is_closed(socket) == 4401
 
 
 @pytest.mark.parametrize("engine", ["db", "cached_db", "signed_cookies"], indirect=True)
