@@ -3,6 +3,7 @@
 import os
 import warnings
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -88,16 +89,25 @@ class Environment:
 def read_development_file(directory: Path) -> bool:
     """Put what the file says into the environment; return whether it counts here."""
     file = directory / DEVELOPMENT_FILE
-    if any(os.environ.get(name) for name in DECIDING) or not file.is_file():
+    if any(os.environ.get(name) for name in DECIDING):
         return False
-    Env.read_env(file)
+    try:
+        lines = file.read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ImproperlyConfigured(
+            f"The file {file} cannot be read ({exc}). Let this account read it, remove it, or put "
+            "DEBUG=0 or DEBUG=1 into the environment."
+        ) from exc
+    Env.read_env(StringIO(lines))
     return True
 
 
 def write_development_file(directory: Path) -> None:
     """Let the other commands in this clone be for development; keep a file that is there."""
     file = directory / DEVELOPMENT_FILE
-    if not file.exists():
+    if not os.path.exists(file):  # unlike Path's, never an error
         with open_private(file, "w") as lines:
             lines.write(
                 "# Written by `manage.py run`. The commands of this clone read it, unless their\n"

@@ -34,7 +34,13 @@ class PrivateSQLite(sqlite3.Connection):
 def open_private(path: Path, mode: str) -> IO[str]:
     """Open a text file, which is made for its owner alone."""
     close_to_others(path)
-    return open(path, mode, opener=lambda name, flags: os.open(name, flags, FILE_MODE))
+    try:
+        return open(path, mode, opener=lambda name, flags: os.open(name, flags, FILE_MODE))
+    except OSError as exc:
+        raise ImproperlyConfigured(
+            f"The file {path} cannot be written ({exc.strerror}). Let this account write there, or "
+            "name another directory as VAR_DIR."
+        ) from exc
 
 
 def make_private_directory(path: Path) -> None:

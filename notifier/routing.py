@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from typing import Any
 
 from django.core.asgi import get_asgi_application
 
@@ -13,9 +14,21 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 
 from notifications.auth import AuthMiddlewareStack  # noqa: E402
 from notifications.routing import websocket_urlpatterns  # noqa: E402
+from notifier.startup import refuse_development_key  # noqa: E402
 
 # WhiteNoise's answers are synchronous iterators; each is one small file, read at once.
 warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous")
 
 sockets = AuthMiddlewareStack(URLRouter(websocket_urlpatterns))
-application = ProtocolTypeRouter({"http": pages, "websocket": sockets})
+
+
+class Site(ProtocolTypeRouter):  # type: ignore[misc]  # untyped base
+    """Answers nobody on a key that everybody knows, where a server loads this past asgi.py."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Pass a connection on."""
+        refuse_development_key()
+        await super().__call__(scope, receive, send)
+
+
+application = Site({"http": pages, "websocket": sockets})

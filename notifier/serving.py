@@ -88,7 +88,8 @@ def raise_file_limit() -> None:
 
 def listen(host: str, port: int) -> socket.socket:
     """Return a socket that listens; raise `OSError` where the address is taken."""
-    listening = socket.create_server((host, port), backlog=BACKLOG)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.create_server((host, port), family=family, backlog=BACKLOG)
     # Accepted sockets inherit it. Or the body of a page waits until its head is acknowledged.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening

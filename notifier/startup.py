@@ -4,6 +4,7 @@ What cannot work, or would be open to everybody, is refused in one line that say
 """
 
 import logging
+import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,8 +13,10 @@ from channels.exceptions import InvalidChannelLayerError
 from channels.layers import get_channel_layer
 from django.conf import settings
 from django.core import checks
+from django.core.checks.security.base import check_secret_key, check_secret_key_fallbacks
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS, Error, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
 
 from notifier import broker
@@ -53,6 +56,7 @@ def prepare_to_serve() -> None:
             "Static files are not collected: pages will fail. Run: %s manage.py collectstatic",
             sys.executable,
         )
+    warn_of_weak_key()
     if settings.VAR_DIR.exists() and is_open_to_others(settings.VAR_DIR):
         logger.warning("Every account of this machine can look into %s.", settings.VAR_DIR)
 
@@ -87,6 +91,15 @@ def refuse_development_key() -> None:
         )
 
 
+def warn_of_weak_key() -> None:
+    """Log a warning where somebody could guess a key that signs sessions outside development."""
+    if not settings.DEBUG and (check_secret_key(None) or check_secret_key_fallbacks(None)):
+        logger.warning(
+            "SECRET_KEY, or one of SECRET_KEY_FALLBACKS, is short or not random: whoever guesses "
+            "it can be anybody. Put a long random one into the environment."
+        )
+
+
 def missing_migrations() -> int:
     """Return how many migrations the database lacks; raise where it cannot be asked."""
     database = connections[DEFAULT_DB_ALIAS].copy()
@@ -94,6 +107,7 @@ def missing_migrations() -> int:
     if database.settings_dict["OPTIONS"].pop("pool", None):
         database.settings_dict["OPTIONS"].setdefault("connect_timeout", CONNECT_SECONDS)
     try:
+        refuse_read_only(database)
         executor = MigrationExecutor(database)
         return len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
     except (Error, OSError) as exc:
@@ -103,3 +117,19 @@ def missing_migrations() -> int:
         ) from exc
     finally:
         database.close()
+
+
+def refuse_read_only(database: BaseDatabaseWrapper) -> None:
+    """Raise `ImproperlyConfigured` for a database that pages can read and nobody can log in to."""
+    name = database.settings_dict["NAME"]
+    if database.vendor == "postgresql":
+        with database.cursor() as cursor:
+            cursor.execute("SHOW transaction_read_only")
+            is_read_only = cursor.fetchone() == ("on",)
+    else:
+        is_read_only = os.path.isfile(name) and not os.access(name, os.W_OK)
+    if is_read_only:
+        raise ImproperlyConfigured(
+            f"The database {name} can only be read. Let this account write to it, or correct "
+            "DATABASE_URL."
+        )

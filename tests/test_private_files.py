@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 
 from notifier.broker.location import socket_path
 from notifier.broker.membership import Membership
@@ -118,3 +119,10 @@ def test_a_directory_and_a_text(tmp_path: Path, umask: int) -> None:
 
     assert not is_open_to_others(tmp_path / "var")
     assert modes(tmp_path / "var") == {"old.log": 0, "new.log": 0}
+
+
+def test_a_text_that_cannot_be_written_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "broker.users").mkdir()
+
+    with pytest.raises(ImproperlyConfigured, match=r"broker\.users cannot be written"):
+        open_private(tmp_path / "broker.users", "a")

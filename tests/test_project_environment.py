@@ -149,5 +149,15 @@ def test_what_a_developer_wrote_into_it_stays(
     assert (tmp_path / DEVELOPMENT_FILE).read_text() == "DEBUG=0\n"
 
 
+@pytest.mark.parametrize("make", [Path.mkdir, lambda file: file.write_bytes(b"\xff")])
+def test_one_that_cannot_be_read_is_refused_by_name(
+    make: Callable[[Path], object], tmp_path: Path, nothing_set: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path / DEVELOPMENT_FILE)
+
+    with pytest.raises(ImproperlyConfigured, match=f"{DEVELOPMENT_FILE} cannot be read"):
+        read_development_file(tmp_path)
+
+
 def test_where_nothing_ran_nothing_is_read(tmp_path: Path, nothing_set: pytest.MonkeyPatch) -> None:
     assert not read_development_file(tmp_path)

@@ -1,7 +1,9 @@
 """What no server serves, whatever starts it, and how it says so: in one line, before it serves."""
 
 import os
+import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -11,12 +13,14 @@ from pathlib import Path
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connection
 from pytest_django import Settings
 
 from notifier.broker.address import complaint, refuse_address
 from notifier.broker.location import socket_url
 from notifier.refusals import EXIT_CODE, refusals_in_one_line
-from notifier.startup import missing_migrations, refuse_configuration
+from notifier.routing import application
+from notifier.startup import missing_migrations, refuse_configuration, warn_of_weak_key
 from tests.conftest import StartServer
 from tests.servers import HOST, ROOT, BrokerProcess, free_port
 from tests.zygote import run_forked
@@ -29,10 +33,18 @@ SERVERS = {
     "serve": [*MANAGE, "serve", "--port", PORT],
     "serve uvicorn": [*MANAGE, "serve", "--server", "uvicorn", "--port", PORT],
     "runserver": [*MANAGE, "runserver", PORT],
+    "django runserver": [sys.executable, "-m", "django", "runserver", PORT],
+    "django run": [sys.executable, "-m", "django", "run", "--port", PORT],
     "daphne": [str(BINARIES / "daphne"), "--port", PORT, "notifier.asgi:application"],
     "uvicorn": [str(BINARIES / "uvicorn"), "--port", PORT, "notifier.asgi:application"],
     "gunicorn": [str(BINARIES / "gunicorn"), "--bind", f"{HOST}:{PORT}", "notifier.wsgi"],
 }
+# For root nothing is closed, unless it gives that up.
+RIGHTS = "-dac_override,-dac_read_search,-fowner"
+LIKE_ANYBODY = [] if os.geteuid() else ["setpriv", "--bounding-set", RIGHTS, "--inh-caps", RIGHTS]
+UNPRIVILEGED = pytest.mark.skipif(
+    bool(LIKE_ANYBODY) and shutil.which("setpriv") is None, reason="root has all rights"
+)
 NO_ADDRESS = [
     ("", "schemes"),
     ("localhost:6379", "schemes"),
@@ -42,6 +54,12 @@ NO_ADDRESS = [
     ("redis://localhost:0", "its port is no number"),
     ("redis://:pass/word@localhost:6379", "its port is no number"),
     ("redis://[::1", "Invalid IPv6"),
+    ("redis://localhost:-1", "its port is no number"),
+    ("redis://", "it names no host"),
+    ("redis:///0", "it names no host"),
+    ("redis://user@:6379", "it names no host"),
+    ("redis://localhost?unknown=1", "unexpected keyword argument 'unknown'"),
+    ("redis://localhost?protocol=9", "protocol must be"),
     ("redis://localhost/first", "its database is 'first'"),
     ("redis://localhost?db=first", "Invalid value for 'db'"),
     ("unix://run/redis.sock", "three slashes"),
@@ -114,6 +132,28 @@ def test_what_cannot_work_is_told_in_one_line(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.one_database
+@pytest.mark.parametrize("server", ["serve", "serve uvicorn"])
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["--port", "99999"], "PORT is 99999; it must be a whole number from 0 to 65535."),
+        (["--host", "no.such.host.invalid"], "no.such.host.invalid:"),
+        (["--host", "192.0.2.1"], "Name an address of this machine as --host."),
+    ],
+    ids=["port", "name", "address"],
+)
+def test_an_address_to_serve_on_that_is_none_is_told(
+    server: str, arguments: list[str], line: str, tmp_path: Path
+) -> None:
+    done = _started(server, tmp_path, *arguments, SECRET_KEY="our own")
+
+    assert done.returncode != 0
+    assert line in done.stderr
+    assert "is taken" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_a_refusal_of_many_lines_becomes_one(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended, refusals_in_one_line():
         raise ImproperlyConfigured("One thing\n  and another.")
@@ -138,6 +178,41 @@ def test_the_key_that_everybody_knows_signs_nothing_outside_of_development(
         refuse_configuration()
 
 
+async def test_who_loads_the_routes_past_the_entry_points_serves_nobody_on_it(
+    settings: Settings,
+) -> None:
+    settings.DEBUG, settings.SECRET_KEY = False, settings.DEVELOPMENT_KEY
+
+    for kind in ("http", "websocket", "lifespan"):
+        with pytest.raises(ImproperlyConfigured, match="everybody knows"):
+            await application({"type": kind}, None, None)
+
+
+@pytest.mark.parametrize("key", ["our own", "django-insecure-" + "0123456789" * 5])
+def test_a_key_that_can_be_guessed_is_told(
+    key: str, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.DEBUG, settings.SECRET_KEY = False, key
+
+    warn_of_weak_key()
+
+    [record] = caplog.records
+    assert "short or not random" in record.getMessage()
+
+
+def test_a_fallback_that_can_be_guessed_is_told_as_well(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.DEBUG, settings.SECRET_KEY = False, "0123456789" * 5
+    warn_of_weak_key()
+    assert not caplog.records
+
+    settings.SECRET_KEY_FALLBACKS = ["the old one"]
+    warn_of_weak_key()
+
+    assert len(caplog.records) == 1
+
+
 def test_a_channel_layer_that_is_none_is_refused(settings: Settings) -> None:
     settings.DEBUG, settings.CHANNEL_LAYERS = True, {"default": {"BACKEND": "nowhere.Layer"}}
 
@@ -155,6 +230,57 @@ def test_an_error_of_the_system_checks_is_refused(settings: Settings) -> None:
 @pytest.mark.django_db
 def test_a_database_that_is_up_to_date_lacks_nothing() -> None:
     assert missing_migrations() == 0
+
+
+@pytest.mark.one_database
+@UNPRIVILEGED
+def test_a_database_that_can_only_be_read_is_refused(tmp_path: Path) -> None:
+    database = tmp_path / "db.sqlite3"
+    sqlite3.connect(database).close()
+    database.chmod(0o400)
+
+    done = _unprivileged("serve", tmp_path, SECRET_KEY="our own")
+
+    assert done.returncode == EXIT_CODE
+    assert f"Refused: The database {database} can only be read." in done.stderr
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="a file has no replica")
+@pytest.mark.django_db
+def test_so_is_a_replica(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = connection.settings_dict["OPTIONS"]
+    monkeypatch.setitem(options, "options", "-c default_transaction_read_only=on")
+
+    with pytest.raises(ImproperlyConfigured, match="can only be read"):
+        missing_migrations()
+
+
+# The directory
+
+
+@pytest.mark.one_database
+@UNPRIVILEGED
+@pytest.mark.parametrize(
+    ("name", "mode", "variables"),
+    [
+        ("run", 0o000, {}),
+        ("run", 0o000, {"DEBUG": "1"}),
+        ("run", 0o500, {"DEBUG": "1"}),
+        ("serve", 0o500, {"SECRET_KEY": "our own"}),
+        ("uvicorn", 0o000, {"SECRET_KEY": "our own"}),
+    ],
+)
+def test_a_directory_that_cannot_be_used_is_told_in_one_line(
+    name: str, mode: int, variables: dict[str, str], tmp_path: Path
+) -> None:
+    directory = tmp_path / "var"
+    directory.mkdir(mode)
+
+    done = _unprivileged(name, directory, **variables)
+
+    assert done.returncode == EXIT_CODE
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("Refused: ")
 
 
 # The broker
@@ -209,6 +335,8 @@ def test_what_a_real_one_says(private_broker: BrokerProcess, tmp_path: Path) -> 
     assert "No such file" in complaint(socket_url(missing))
     with pytest.raises(ImproperlyConfigured, match="DB index is out of range"):
         complaint(f"{private_broker.url}?db=99")
+    with pytest.raises(ImproperlyConfigured, match="catching classes"):
+        complaint(f"redis://{HOST}:{free_port()}?retry_on_error=1")
 
 
 @pytest.mark.one_database
@@ -221,19 +349,37 @@ def test_a_server_comes_up_without_its_broker_and_says_so(start_server: StartSer
     assert "Start it, or correct REDIS_URL." in told
 
 
-def _started(name: str, directory: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+def _started(
+    name: str, directory: Path, *further: str, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    program, *arguments = _command(name, *further)
+    environment = _environment(directory, variables)
+    if arguments[0] == "manage.py":
+        return run_forked(arguments, env=environment, timeout=60)
+    return _run([program, *arguments], environment)
+
+
+def _unprivileged(name: str, directory: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    return _run([*LIKE_ANYBODY, *_command(name)], _environment(directory, variables))
+
+
+def _command(name: str, *further: str) -> list[str]:
     port = str(free_port())
-    environment = {
+    return [*(word.replace(PORT, port) for word in SERVERS[name]), *further]
+
+
+def _environment(directory: Path, variables: dict[str, str]) -> dict[str, str]:
+    return {
         **{key: text for key, text in os.environ.items() if key not in ("DEBUG", "DATABASE_URL")},
         "DJANGO_SETTINGS_MODULE": "notifier.settings",
         "VAR_DIR": str(directory),
         **variables,
     }
-    program, *arguments = [word.replace(PORT, port) for word in SERVERS[name]]
-    if program == sys.executable:
-        return run_forked(arguments, env=environment, timeout=60)
+
+
+def _run(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [program, *arguments],
+        command,
         cwd=ROOT,
         env=environment,
         capture_output=True,

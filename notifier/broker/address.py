@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
-from redis import Redis
+from redis import ConnectionPool, Redis
 from redis.backoff import NoBackoff
 from redis.connection import parse_url
 from redis.exceptions import (
@@ -32,7 +32,11 @@ REFUSALS = (
     AuthorizationError,
     InvalidResponse,
     ResponseError,
-    UnicodeError,  # of a host
+    # Of a host, or of options that redis-py knows and cannot use.
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
 )
 # What the system says of an address that will not become one.
 DEAD_ENDS = (PermissionError, ssl.SSLError)
@@ -45,7 +49,8 @@ def refuse_address(url: str) -> None:
         parse_url(url)  # type: ignore[no-untyped-call]
         parts = urlsplit(url)
         port = parts.port
-    except ValueError as exc:
+        ConnectionPool.from_url(url).make_connection()
+    except (ValueError, TypeError, RedisError) as exc:
         # What is said of a port may contain a part of a password.
         raise _unusable(BAD_PORT if "Port" in str(exc) else f"{exc}".rstrip(".")) from None
     database = unquote(parts.path).strip("/")
@@ -53,6 +58,8 @@ def refuse_address(url: str) -> None:
         raise _unusable(BAD_PORT)
     if parts.scheme == "unix":
         _refuse_socket(parts.netloc, Path(unquote(parts.path)))
+    elif not parts.hostname:
+        raise _unusable("it names no host")
     elif database and not database.isdecimal():
         raise _unusable(f"its database is {database!r}, which is no number")
 
@@ -70,7 +77,7 @@ def complaint(url: str) -> str:
             retry=Retry(NoBackoff(), 0),
         ) as client:
             client.ping()
-    except (RedisError, UnicodeError, OSError) as exc:
+    except (RedisError, OSError, *REFUSALS) as exc:
         if _is_final(exc):
             raise _unusable(str(exc).rstrip(".")) from exc
         return str(exc).rstrip(".")

@@ -8,6 +8,7 @@ from django.core.management import call_command
 from notifier.demo_users import PASSWORD, USERNAMES, lock_demo_users, make_demo_users
 from notifier.environment import write_development_file
 from notifier.management.commands import serve
+from notifier.refusals import refusals_in_one_line
 from notifier.startup import missing_migrations, refuse_configuration
 
 
@@ -17,10 +18,12 @@ class Command(serve.Command):
     help = "Migrates, makes the demo users with DEBUG on, and serves."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        refuse_configuration()
-        if settings.DEBUG:
-            write_development_file(settings.VAR_DIR)
-        if missing_migrations():
+        with refusals_in_one_line():  # django-admin, unlike manage.py, shows a traceback
+            refuse_configuration()
+            if settings.DEBUG:
+                write_development_file(settings.VAR_DIR)
+            missing = missing_migrations()
+        if missing:
             call_command("migrate", verbosity=0, interactive=False)
         if settings.DEBUG:
             make_demo_users()

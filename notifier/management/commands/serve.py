@@ -1,5 +1,6 @@
 """`manage.py serve`: this process becomes the server."""
 
+import errno
 import os
 import signal
 from argparse import ArgumentParser
@@ -8,7 +9,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from notifier import broker
-from notifier.serving import SERVERS, raise_file_limit
+from notifier.serving import SERVERS, listen, raise_file_limit
+
+PORT_MAX = 65535
 
 
 class Command(BaseCommand):
@@ -25,6 +28,14 @@ class Command(BaseCommand):
     def handle(self, *args: Any, host: str, port: int, server: str, **options: Any) -> None:
         if server not in SERVERS:  # argparse does not check a default
             raise CommandError(f"SERVER is {server!r}; it must be one of {', '.join(SERVERS)}.")
+        if not 0 <= port <= PORT_MAX:
+            raise CommandError(f"PORT is {port}; it must be a whole number from 0 to {PORT_MAX}.")
+        try:
+            listen(host, port).close()
+        except OSError as exc:
+            if exc.errno != errno.EADDRINUSE:
+                reason = f"{host}:{port} cannot be served on: {exc.strerror}."
+                raise CommandError(f"{reason} Name an address of this machine as --host.") from exc
         # A shell has a script's background processes ignore SIGINT; this one must end by it too.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         raise_file_limit()
