@@ -11,7 +11,7 @@ ORDERS = _("Orders")
 ACCOUNT = _("Your account")
 
 kind("note", label=_("Notes from others"), group=PEOPLE)
-kind("order.status", label=_("The way of an order"), group=ORDERS)
+kind("order.status", label=_("Order updates"), group=ORDERS)
 kind("payment.failed", label=_("Payments that fail"), group=ORDERS, level="error", critical=True)
 kind("import.progress", label=_("Imports"), group=ACCOUNT)
 kind("changes.saved", label=_("Saved changes"), group=ACCOUNT, level="success")
