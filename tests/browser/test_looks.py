@@ -26,6 +26,10 @@ HEADER = """
   body { background: navy; color: rgb(250, 240, 230); text-transform: uppercase; font-size: 11px;
     letter-spacing: 3px; font-weight: 800; text-shadow: 1px 1px red; line-height: 3; }
 """
+EVERYTHING = """
+  * { text-transform: uppercase; letter-spacing: 3px; font-weight: 800; font-style: italic;
+    text-shadow: 1px 1px red; line-height: 3; text-align: center; position: relative; }
+"""
 RESET = """
   *, ::before, ::after { margin: 0; padding: 0; border-width: 0; font-size: 9px; line-height: 1; }
   svg { display: block; width: 100%; fill: red; stroke: red; }
@@ -110,10 +114,16 @@ def test_the_bell_has_the_colour_of_the_text_around_it(open_styled: OpenStyled) 
         assert style(tab.panel, "color") == "rgb(24, 24, 27)"
 
 
-def test_nothing_else_of_a_header_reaches_the_list_and_the_toasts(open_styled: OpenStyled) -> None:
-    tab, _ = open_styled(HEADER)
+@pytest.mark.parametrize("css", [HEADER, EVERYTHING], ids=["header", "everything"])
+def test_nothing_else_of_a_page_reaches_the_list_and_the_toasts(
+    css: str, open_styled: OpenStyled
+) -> None:
+    tab, _ = open_styled(css)
 
     for text in (tab.panel.locator("[part=body]"), tab.toast("T2").locator(".body")):
+        assert style(text, "fontStyle") == "normal"
+        assert float(style(text, "lineHeight").removesuffix("px")) < 1.5 * px(text)
+        assert style(text, "textAlign") == "start"
         assert style(text, "textTransform") == "none"
         assert style(text, "letterSpacing") == "normal"
         assert style(text, "fontWeight") == "400"
@@ -150,6 +160,41 @@ def test_a_page_with_a_reset_of_its_own_leaves_the_widget_as_it_is(open_styled: 
         assert box is not None
         assert (round(box["x"] + box["width"]), round(box["y"] + box["height"])) == (1256, 776)
         assert box["width"] == 368
+
+
+def test_toasts_stay_in_sight_when_the_page_scrolls(open_styled: OpenStyled) -> None:
+    tab, _ = open_styled("* { position: relative } body { height: 5000px }")
+
+    tab.page.evaluate("scrollTo(0, 2000)")
+
+    box = tab.toast("T2").bounding_box()
+    assert box is not None
+    assert round(box["y"] + box["height"]) == 776
+
+
+def test_the_list_can_be_read_in_a_low_window(open_styled: OpenStyled) -> None:
+    tab, _ = open_styled()
+
+    tab.page.set_viewport_size({"width": 400, "height": 220})
+
+    content = tab.panel.locator("[part=content]")
+    assert content.evaluate(
+        "(it) => it.clientHeight >= it.querySelector('[part=row]').offsetHeight"
+    )
+    tab.panel.locator("[part=see-all]").scroll_into_view_if_needed()
+    expect(tab.panel.locator("[part=see-all]")).to_be_in_viewport()
+
+
+def test_progress_shows_where_colours_are_forced(open_styled: OpenStyled) -> None:
+    tab, server = open_styled()
+    tab.page.emulate_media(forced_colors="active")
+
+    server.send_item(3, title="T3", data={"progress": 40})
+
+    bar = tab.toast("T3").locator("progress")
+    canvas = "(bar) => [getComputedStyle(bar).getPropertyValue('--level'), bar.position]"
+    assert bar.evaluate(canvas) == ["Highlight", 0.4]
+    assert style(bar, "forcedColorAdjust") == "none"
 
 
 @pytest.mark.parametrize(
