@@ -18,7 +18,8 @@ SITE = "http://bare.localhost"  # a secure context, so that its tabs have locks
 ROOT = Path(__file__).resolve().parents[2]
 TYPES = {".js": "text/javascript", ".css": "text/css"}
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:"
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
 )
 HEARTBEAT_SECONDS = 25
 WELCOME = {

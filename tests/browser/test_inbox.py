@@ -126,3 +126,18 @@ def test_it_works_without_javascript(visit: NewVisitor, alice: User, aside: Asid
 
     expect(row(tab, "Two")).to_be_visible()
     assert unread(aside, alice) == 1
+
+
+def test_it_follows_along_on_a_page_that_asks_for_trusted_types(
+    inbox: Tab, alice: User, aside: Aside
+) -> None:
+    policy = "require-trusted-types-for 'script'; trusted-types 'none'"
+    inbox.page.evaluate(
+        """(content) => document.head.append(Object.assign(
+          document.createElement("meta"), { httpEquiv: "Content-Security-Policy", content }))""",
+        policy,
+    )
+
+    aside(lambda: notify(alice, {"title": "Four", "url": "/?four"}))
+
+    expect(row(inbox, "Four")).to_be_visible()
