@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import wraps
 from typing import Any
 
@@ -18,6 +19,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from . import inbox, services, standing
+from .items import timestamp
 from .protocol import OtherUserError, check_user
 from .selection import SELECTED_MAX, Selection, read_ids
 
@@ -67,6 +69,7 @@ def inbox_page(request: HttpRequest) -> HttpResponse:
     context = {
         "inbox": inbox.read(stood, selection),
         "page_user": str(request.user.pk),
+        "now": timestamp(datetime.now(UTC)),
         "layout": select_template([FRAGMENT] if is_script else LAYOUTS),
     }
     return render(request, "notifications/inbox.html", context)

@@ -71,6 +71,22 @@ def test_quiet_hours_are_those_of_the_servers_clock(
     expect(tab.toasts).to_have_count(0 if is_quiet else 1)
 
 
+@pytest.mark.parametrize("widget", ["before", "missing"])
+def test_the_days_of_the_inbox_are_those_of_the_servers_clock(
+    visit: NewVisitor, alice: User, aside: Aside, widget: str
+) -> None:
+    aside(lambda: notify(alice, "Just now"))
+    tab = visit(alice, timezone_id="UTC").blank()
+    tab.page.clock.set_system_time(datetime.now(UTC) + timedelta(days=400))
+    if widget == "missing":
+        tab.page.route("**/notifications/index*.js", lambda route: route.abort())
+        tab.forgiven.append("ERR_FAILED")
+
+    tab.page.goto("/notifications/")
+
+    expect(tab.page.locator(".inbox-day-title")).to_have_text("Today")
+
+
 def test_a_server_that_tells_no_time_is_trusted_about_what_is_over(open_bare: NewBare) -> None:
     tab, server = open_bare()
     over = f"{datetime.now(UTC) - timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"

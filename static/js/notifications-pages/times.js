@@ -1,7 +1,7 @@
 // Times and days as the reader has them; the server wrote them in its own time zone.
 
 import { arrange } from "../notifications/dom.js";
-import { attempt, locale, serverTime } from "../notifications/platform.js";
+import { attempt, learnTime, locale, serverTime } from "../notifications/platform.js";
 
 const STYLES = {
   time: { timeStyle: "short" },
@@ -21,6 +21,7 @@ export function showLocally(element) {
 }
 
 function groupByDay(list) {
+  learnTime(list.dataset.now); // the widget may come later, or stand on other pages only
   const sections = [...list.querySelectorAll(".inbox-day")];
   const days = new Map();
   for (const item of list.querySelectorAll(".inbox-item")) {
