@@ -25,16 +25,36 @@ LACKING = {
     "rejected locks": "LockManager.prototype.request = async () => refuse()",
     "no answer from locks": "LockManager.prototype.request = never",
     "a getter of locks that refuses": "define(Navigator.prototype, 'locks', { get: refuse })",
+    "locks of another kind": "define(Navigator.prototype, 'locks', { value: {} })",
     "no channel": "delete window.BroadcastChannel",
     "a refused channel": "window.BroadcastChannel = class { constructor() { refuse(); } }",
     "a mute channel": "window.BroadcastChannel = class { postMessage() {} close() {} }",
     "a channel that posts nothing": "BroadcastChannel.prototype.postMessage = refuse",
+    "messages of another program": """
+      for (const data of [null, "T1", { type: "items", isLeading: true }, { type: "ping" }]) {
+        setTimeout(() => new BroadcastChannel("notifications /ws/notifications/ 1")
+          .postMessage(data), 100);
+      }""",
     "no storage": "delete window.localStorage; delete window.sessionStorage",
     "refused storage": "define(window, 'localStorage', { get: refuse })",
     "full storage": "Storage.prototype.setItem = refuse",
     "unreadable storage": "Storage.prototype.getItem = () => '{'",
+    "storage that keeps nothing": (
+        "Storage.prototype.setItem = () => {}; Storage.prototype.getItem = () => undefined"
+    ),
+    "values of another program": (
+        """Storage.prototype.getItem = () => '{"epoch": 5, "u": 7, "b": 7}'"""
+    ),
+    "a position that is none": (
+        """Storage.prototype.getItem = () => '{"epoch": "e1", "u": "x", "b": 1e300}'"""
+    ),
     "no notifications": "delete window.Notification",
     "a refused permission": "define(Notification, 'permission', { get: refuse })",
+    "an odd permission": "define(Notification, 'permission', { value: 7 })",
+    "a socket that refuses to send": """
+      window.WebSocket = class extends WebSocket { send() { refuse(); } }""",
+    "no visibility": "define(Document.prototype, 'hidden', { value: undefined })",
+    "a refused visibility": "define(Document.prototype, 'hidden', { get: refuse })",
     "no Intl": "delete window.Intl",
     "no relative times": "delete Intl.RelativeTimeFormat",
     "refused times": "Intl.RelativeTimeFormat = refuse; Date.prototype.toLocaleString = refuse",
@@ -201,6 +221,41 @@ def test_a_choice_that_cannot_be_stored_holds_for_this_page(open_lacking: OpenLa
     tab.panel.get_by_role("menuitem", name="Turn on desktop notifications").click()
     tab.open_bell()
     tab.open_bell()
+
+    off = tab.panel.get_by_role("menuitem", name="Turn off desktop notifications")
+    expect(off).to_be_visible()
+
+
+def test_a_choice_that_cannot_replace_an_earlier_one_holds_for_this_page(
+    open_lacking: OpenLacking,
+) -> None:
+    script = """
+      window.Notification = class { static permission = "granted"; };
+      localStorage.setItem("notifications-desktop 1", "true");
+      Storage.prototype.setItem = refuse;
+    """
+    tab, _ = open_lacking(script)
+    tab.open_bell()
+
+    tab.panel.get_by_role("menuitem", name="Turn off desktop notifications").click()
+
+    on = tab.panel.get_by_role("menuitem", name="Turn on desktop notifications")
+    expect(on).to_be_visible()
+
+
+def test_a_permission_that_is_told_by_a_call_shows_at_once(open_lacking: OpenLacking) -> None:
+    script = """
+      window.Notification = class {
+        static permission = "default";
+        static requestPermission(tell) {
+          setTimeout(() => tell(this.permission = "granted"), 100);
+        }
+      };
+    """
+    tab, _ = open_lacking(script)
+    tab.open_bell()
+
+    tab.panel.get_by_role("menuitem", name="Turn on desktop notifications").click()
 
     off = tab.panel.get_by_role("menuitem", name="Turn off desktop notifications")
     expect(off).to_be_visible()

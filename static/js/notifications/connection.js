@@ -1,7 +1,7 @@
 // One user's notifications in this tab, live: who brings the frames, and commands.
 
 import { Http } from "./http.js";
-import { now } from "./platform.js";
+import { isHidden, now } from "./platform.js";
 import { Poller } from "./poller.js";
 import { CLOSE_CODES, OTHER_USER, logOf } from "./protocol.js";
 import { NotificationSocket } from "./socket.js";
@@ -62,7 +62,7 @@ export class Connection extends EventTarget {
 
   /** Whether this is the one tab that should speak up because nobody looks at any. */
   get isUnwatched() {
-    const isWatched = !document.hidden || now() - this.#watchedAt < WATCHED_MS;
+    const isWatched = !isHidden() || now() - this.#watchedAt < WATCHED_MS;
     return this.#tabs.isLeading && !isWatched;
   }
 
@@ -70,7 +70,7 @@ export class Connection extends EventTarget {
     this.#listening = new AbortController();
     const { signal } = this.#listening;
     const on = (target, type, act) => target.addEventListener(type, act, { signal });
-    on(document, "visibilitychange", () => document.hidden || this.#wake());
+    on(document, "visibilitychange", () => isHidden() || this.#wake());
     on(window, "online", () => this.#wake());
     on(window, "pagehide", () => this.#leave()); // for the back/forward cache
     on(window, "pageshow", ({ persisted }) => persisted && this.#tabs.join());
@@ -158,16 +158,16 @@ export class Connection extends EventTarget {
     return !this.#tabs.isLeading || this.#socket.send(frame);
   }
 
-  #hear({ isLeading, isHidden, before, ...frame }) {
+  #hear({ isLeading, isHidden: isOtherHidden, before, ...frame }) {
     if (frame.type === "ping") {
-      this.#watchedAt = isHidden ? this.#watchedAt : now();
+      this.#watchedAt = isOtherHidden ? this.#watchedAt : now();
       this.#post(this.#status);
     } else if (ASKED.includes(frame.type)) {
       this.#serve(frame);
-    } else if (isLeading && !this.#isVain(frame)) {
+    } else if (isLeading && before && !this.#isVain(frame)) {
       this.#tabs.join();
       this.#follow(frame, before);
-      this.#relieve(isHidden);
+      this.#relieve(isOtherHidden);
     }
   }
 
@@ -187,8 +187,8 @@ export class Connection extends EventTarget {
   }
 
   // The timers of a hidden page run late, and it would be long in coming back.
-  #relieve(isHidden) {
-    if (isHidden && !document.hidden && /connecting|offline/.test(this.status)) {
+  #relieve(isOtherHidden) {
+    if (isOtherHidden && !isHidden() && /connecting|offline/.test(this.status)) {
       this.#tabs.takeOver();
     }
   }

@@ -12,7 +12,7 @@ export class Desktop {
 
   /** "on", "off", "denied" by the user, or "none" where there is no such thing. */
   get state() {
-    const permission = attempt(() => Notification.permission) ?? "none";
+    const permission = `${attempt(() => Notification.permission) ?? "none"}`;
     const isOn = permission === "granted" && recall(this.#key);
     return isOn ? "on" : permission.replace(/granted|default/, "off");
   }
@@ -21,7 +21,8 @@ export class Desktop {
     const isWanted = this.state === "off";
     remember(this.#key, isWanted);
     if (isWanted) {
-      await Notification.requestPermission();
+      // Older browsers call back and promise nothing.
+      await new Promise((done) => Notification.requestPermission(done)?.then(done, done));
     }
   }
 

@@ -4,7 +4,7 @@ import { NotificationBell } from "./bell.js";
 import { Connection, connect } from "./connection.js";
 import { Desktop } from "./desktop.js";
 import { isSafe } from "./dom.js";
-import { attempt, learnTime, serverTime } from "./platform.js";
+import { attempt, isHidden, learnTime, serverTime } from "./platform.js";
 import { CLOSE_CODES, OTHER_USER } from "./protocol.js";
 import { isQuiet } from "./quiet.js";
 import { Seen, notBeforeSeen } from "./seen.js";
@@ -64,7 +64,7 @@ class LiveToasts extends NotificationToasts {
     const on = (target, type, act) => target.addEventListener(type, ({ detail }) => act(detail));
     on(connection.store, "change", (detail) => this.#changed(detail));
     on(connection, "toast", ({ item }) => this.#showTransient(item));
-    on(connection, "seen", ({ cursor }) => document.hidden && this.#forget(cursor));
+    on(connection, "seen", ({ cursor }) => isHidden() && this.#forget(cursor));
     on(connection, "status", (detail) => this.#statusChanged(detail));
     showCount(+unread);
     return connection;
@@ -85,7 +85,7 @@ class LiveToasts extends NotificationToasts {
 
   // It is for the tab in sight or, if there is none, for the leading one: nobody wants it late.
   #showTransient(item) {
-    if (!document.hidden || this.connection.isUnwatched) {
+    if (!isHidden() || this.connection.isUnwatched) {
       this.#consider({ item: { ...item, id: `t${++this.#transients}` } });
     }
   }

@@ -19,6 +19,11 @@ export function timely(promise, milliseconds = ANSWER_WITHIN_MS) {
   return Promise.race([promise, late]);
 }
 
+/** Tell whether nobody can see the page; one that cannot know is seen. */
+export function isHidden() {
+  return attempt(() => document.hidden) ?? false;
+}
+
 /** Return ms of a clock that nobody sets. */
 export function now() {
   return attempt(() => performance.now()) ?? Date.now();
@@ -45,8 +50,16 @@ export function locale() {
 export function remember(key, value) {
   memory.set(key, value);
   attempt(() => localStorage.setItem(key, JSON.stringify(value)));
+  if (stored(key) === JSON.stringify(value)) {
+    memory.delete(key); // another tab may change it
+  }
 }
 
+/** Return what was kept, or null or undefined; another program may have written it. */
 export function recall(key) {
-  return attempt(() => JSON.parse(localStorage.getItem(key))) ?? memory.get(key);
+  return memory.get(key) ?? attempt(() => JSON.parse(stored(key)));
+}
+
+function stored(key) {
+  return attempt(() => localStorage.getItem(key));
 }

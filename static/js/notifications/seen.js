@@ -1,6 +1,6 @@
 // What was on a visible screen for a second; the next page starts after it.
 
-import { recall, remember } from "./platform.js";
+import { isHidden, recall, remember } from "./platform.js";
 import { logOf } from "./protocol.js";
 
 const ON_SCREEN_MS = 1_000;
@@ -19,7 +19,7 @@ export class Seen {
   /** Start the second if there is something new; in a hidden page stop it. */
   soon() {
     const { position } = this.#connection.store;
-    if (document.hidden) {
+    if (isHidden()) {
       this.cancel();
     } else if (JSON.stringify(position) !== this.#reported) {
       this.#timer ??= setTimeout(() => this.#report(position), ON_SCREEN_MS);
@@ -44,7 +44,9 @@ export class Seen {
 /** Return a position, or what this browser has seen if that is later: "Back" can bring an old page. */
 export function notBeforeSeen(user, { epoch, u, b }) {
   const seen = recall(keyOf(user));
-  const isLater = logOf(seen?.epoch) === logOf(epoch) && (seen.u > u || seen.b > b);
+  const isPosition = [seen?.u, seen?.b].every(Number.isSafeInteger); // others write there, too
+  const isOurs = isPosition && logOf(`${seen.epoch}`) === logOf(epoch);
+  const isLater = isOurs && (seen.u > u || seen.b > b);
   // With its own epoch: the page may be of a log that was set back since.
   return isLater
     ? { epoch: seen.epoch, cursor: { u: Math.max(u, seen.u), b: Math.max(b, seen.b) } }

@@ -69,7 +69,7 @@ export class NotificationSocket {
   send(frame) {
     const isOpen = this.#socket?.readyState === OPEN;
     if (isOpen) {
-      this.#socket.send(JSON.stringify(frame));
+      attempt(() => this.#socket.send(JSON.stringify(frame)));
     }
     return isOpen;
   }

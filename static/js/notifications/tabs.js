@@ -1,6 +1,6 @@
 // One tab of a browser leads and tells the others what it hears. No network, no items.
 
-import { attempt } from "./platform.js";
+import { attempt, isHidden } from "./platform.js";
 
 const PING_MS = 800;
 const STEAL_AFTER_PINGS = 2;
@@ -59,7 +59,7 @@ export class Tabs {
   }
 
   post(message) {
-    const about = { isLeading: this.isLeading, isHidden: document.hidden };
+    const about = { isLeading: this.isLeading, isHidden: isHidden() };
     attempt(() => this.#channel?.postMessage({ ...message, ...about }));
   }
 
@@ -76,7 +76,7 @@ export class Tabs {
 
   #openChannel() {
     const channel = this.#name && navigator.locks && new BroadcastChannel(this.#name);
-    channel.onmessage = ({ data }) => this.#hear(data);
+    channel.onmessage = ({ data }) => this.#hear(Object(data)); // whoever posted it
     return channel;
   }
 
@@ -123,7 +123,7 @@ export class Tabs {
 
   // The timers of a hidden page run late, so one that hears others waits until it is seen.
   #tick() {
-    if (this.isLeading || (document.hidden && this.#hasHeard)) {
+    if (this.isLeading || (isHidden() && this.#hasHeard)) {
       this.#unanswered = 0;
     } else if (++this.#unanswered === STEAL_AFTER_PINGS) {
       this.takeOver();

@@ -1,7 +1,7 @@
 // The stack of toasts and the line about the connection.
 
 import { TemplateElement, announce, arrange, fillIn, parts, stamp, tell } from "./dom.js";
-import { attempt, timely } from "./platform.js";
+import { attempt, isHidden, timely } from "./platform.js";
 import { fill, run } from "./toast-card.js";
 
 const SHOWN_MAX = 5;
@@ -133,7 +133,7 @@ export class NotificationToasts extends TemplateElement {
 
   #runClocks() {
     const { region } = this.parts;
-    const isHeld = document.hidden || region.matches(":hover") || this.#cardInFocus();
+    const isHeld = isHidden() || region.matches(":hover") || this.#cardInFocus();
     this.#cards.forEach((card, id) =>
       run(card, !isHeld && card.isConnected, () => this.remove(id)),
     );
