@@ -4,7 +4,7 @@ import { NotificationBell } from "./bell.js";
 import { Connection, connect } from "./connection.js";
 import { Desktop } from "./desktop.js";
 import { isSafe } from "./dom.js";
-import { attempt, isHidden, learnTime, serverTime } from "./platform.js";
+import { attempt, isHidden, learnTime, serverTime, watchLeaving } from "./platform.js";
 import { CLOSE_CODES, OTHER_USER } from "./protocol.js";
 import { isQuiet } from "./quiet.js";
 import { Seen, notBeforeSeen } from "./seen.js";
@@ -44,6 +44,8 @@ class LiveToasts extends NotificationToasts {
     this.on(document, "follow", ({ detail: { item } }) => this.#follow(item));
     this.on(document, "notification-open", () => this.#forget(this.connection.store.position));
     this.on(document, "visibilitychange", () => this.#seen.soon());
+    const on = (...listener) => this.on(...listener);
+    watchLeaving(on, () => this.#seen.leave(), () => this.#seen.stay());
     this.connection.open();
   }
 

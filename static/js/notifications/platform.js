@@ -1,6 +1,7 @@
 // The one place that asks the browser for what it may lack, refuse, never answer or have wrong.
 
 const ANSWER_WITHIN_MS = 30_000;
+const GOING_WITHIN_MS = 1_000;
 const memory = new Map(); // where nothing may be stored
 let ahead; // of now() is the server's time, in ms
 
@@ -38,6 +39,28 @@ export function serverTime(unknown = Date.now()) {
 export function learnTime(moment) {
   const least = Date.parse(moment) - now();
   ahead = ahead >= least ? ahead : least || ahead;
+}
+
+/**
+ * Call `leave` when something takes the page away, before the next one is there, and `stay` when it
+ * did not. A lasting listener of `beforeunload` would keep pages out of Firefox's back/forward cache.
+ */
+export function watchLeaving(on, leave, stay) {
+  const navigation = attempt(() => window.navigation);
+  if (navigation) {
+    const isGoing = ({ url, sameDocument }) => url.startsWith("http") && !sameDocument;
+    on(navigation, "navigate", ({ destination, downloadRequest = null }) => {
+      if (isGoing(destination) && downloadRequest === null) {
+        leave();
+      }
+    });
+    on(navigation, "navigatesuccess navigateerror", stay);
+  } else {
+    on(window, "submit click", () => {
+      addEventListener("beforeunload", leave, { once: true });
+      setTimeout(() => removeEventListener("beforeunload", leave), GOING_WITHIN_MS);
+    });
+  }
 }
 
 /** Return the page's language as Intl takes it; undefined is the browser's own. */

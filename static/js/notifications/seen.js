@@ -4,6 +4,7 @@ import { isHidden, recall, remember } from "./platform.js";
 import { logOf } from "./protocol.js";
 
 const ON_SCREEN_MS = 1_000;
+const LEAVING_MS = 30_000; // a page that a download left where it was counts again
 const keyOf = (user) => `notifications-seen ${user}`;
 
 /** Reports the position of a connection once the page has shown it long enough. */
@@ -11,6 +12,7 @@ export class Seen {
   #connection;
   #reported;
   #timer = null;
+  #isLeaving = false;
 
   constructor(connection) {
     this.#connection = connection;
@@ -26,9 +28,24 @@ export class Seen {
     }
   }
 
+  /** Count nothing for now: the page is being left, and the next one shows what comes. */
+  leave() {
+    this.cancel();
+    this.#isLeaving = true;
+    this.#timer = setTimeout(() => this.stay(), LEAVING_MS);
+  }
+
+  stay() {
+    if (this.#isLeaving) {
+      this.cancel();
+      this.soon();
+    }
+  }
+
   cancel() {
     clearTimeout(this.#timer);
     this.#timer = null;
+    this.#isLeaving = false;
   }
 
   #report(position) {

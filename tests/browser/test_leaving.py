@@ -1,0 +1,134 @@
+"""A page that is being left shows what comes, and leaves it to the next page to show it in full."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.waiting import wait_for
+
+from .conftest import NewBare
+from .tabs import Tab
+
+OpenSlow = Callable[..., Tab]
+
+FORM = """(attributes) => {
+  const form = document.createElement("form");
+  form.append(document.createElement("button"));
+  document.body.append(Object.assign(form, { method: "post", action: "/slow/", ...attributes }));
+}"""
+LINK = """(href) => document.body.append(Object.assign(document.createElement("a"), { href }))"""
+POST = "document.querySelector('form button').click()"
+FOLLOW = "document.querySelector('body > a').click()"
+# Playwright asks nothing of a page while the next one is under way, so the page tells by itself.
+LEAVE = """(act) => setTimeout(() => {
+  eval(act);
+  const { store } = document.querySelector("notification-toasts").connection;
+  const item = { stream: "u", seq: 1, id: "n1", level: "error", title: "T1" };
+  const frame = { items: [item], cursor: { u: 1, b: 0 }, unread: 1 };
+  setTimeout(() => store.apply(frame), 50);
+  setTimeout(() => fetch(`/told/?${localStorage.getItem("notifications-seen 1")}`), 1_500);
+})"""
+# As in Firefox's extended support release.
+OLDER = "delete window.navigation;"
+NAVIGATIONS = pytest.mark.parametrize("script", ["", OLDER], ids=["new", "older"])
+
+
+@pytest.fixture
+def open_slow(open_bare: NewBare) -> OpenSlow:
+    """Return a function that opens a page with a form and a link to a page that does not come."""
+
+    def new(script: str = "") -> Tab:
+        tab, _ = open_bare(script=script, bypass_csp=True)
+        tab.page.route("**/slow/", lambda route: None)
+        tab.page.route("**/told/*", lambda route: route.fulfill())
+        return tab
+
+    return new
+
+
+def has_seen(tab: Tab, act: str) -> bool:
+    """Tell whether a toast that comes right after `act` counts as seen on this page."""
+    wait_for(lambda: tab.page.evaluate("localStorage.getItem('notifications-seen 1')"))
+    with tab.page.expect_request("**/told/*") as told:
+        tab.page.evaluate(LEAVE, act)
+    return "%22u%22:1" in told.value.url
+
+
+@NAVIGATIONS
+def test_what_comes_after_a_form_was_posted_is_for_the_next_page(
+    script: str, open_slow: OpenSlow
+) -> None:
+    tab = open_slow(script)
+    tab.page.evaluate(FORM, {})
+
+    assert not has_seen(tab, POST)
+
+
+@NAVIGATIONS
+def test_what_comes_after_a_link_was_followed_is_for_the_next_page(
+    script: str, open_slow: OpenSlow
+) -> None:
+    tab = open_slow(script)
+    tab.page.evaluate(LINK, "/slow/")
+
+    assert not has_seen(tab, FOLLOW)
+
+
+@pytest.mark.parametrize("act", ["document.forms[0].submit()", "location.assign('/slow/')"])
+def test_a_script_that_takes_the_page_away_is_no_different(act: str, open_slow: OpenSlow) -> None:
+    tab = open_slow()
+    tab.page.evaluate(FORM, {})
+
+    assert not has_seen(tab, act)
+
+
+def test_where_no_page_comes_it_counts_again(open_slow: OpenSlow) -> None:
+    soon = "const { setTimeout } = window; window.setTimeout = (act, ms, ...rest) => "
+    tab = open_slow(f"{soon}setTimeout(act, ms === 30_000 ? 10 : ms, ...rest);")
+    tab.page.evaluate(FORM, {})
+
+    assert has_seen(tab, POST)
+
+
+STAYS = {
+    "a form that a script sends": (FORM, {}, POST),
+    "a form of a dialog": (FORM, {"method": "dialog"}, POST),
+    "a form for another window": (FORM, {"target": "another"}, POST),
+    "a place on the page": (LINK, "#there", FOLLOW),
+    "an address that changes all the time": (
+        LINK,
+        "",
+        "setInterval(() => history.replaceState(null, '', `#${Math.random()}`), 200)",
+    ),
+}
+
+
+@NAVIGATIONS
+@pytest.mark.parametrize("steps", STAYS.values(), ids=list(STAYS))
+def test_what_leaves_the_page_where_it_is_changes_nothing(
+    steps: tuple[str, object, str], script: str, open_slow: OpenSlow
+) -> None:
+    tab = open_slow(script)
+    make, argument, act = steps
+    tab.page.evaluate(make, argument)
+    if argument == {}:
+        tab.page.evaluate("addEventListener('submit', (event) => event.preventDefault())")
+
+    assert has_seen(tab, act)
+
+
+def test_an_address_of_no_page_changes_nothing(open_slow: OpenSlow) -> None:
+    tab = open_slow()
+    tab.page.evaluate(LINK, "mailto:alice@example.com")
+
+    assert has_seen(tab, FOLLOW)
+
+
+def test_a_page_that_a_router_draws_anew_goes_on(open_slow: OpenSlow) -> None:
+    tab = open_slow()
+    tab.page.evaluate(LINK, "/slow/")
+    tab.page.evaluate("navigation.addEventListener('navigate', (event) => event.intercept())")
+
+    assert has_seen(tab, FOLLOW)
