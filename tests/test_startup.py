@@ -31,6 +31,7 @@ PORT = "{port}"
 SERVERS = {
     "run": [*MANAGE, "run", "--port", PORT],
     "serve": [*MANAGE, "serve", "--port", PORT],
+    "bare serve": [*MANAGE, "serve"],
     "serve uvicorn": [*MANAGE, "serve", "--server", "uvicorn", "--port", PORT],
     "runserver": [*MANAGE, "runserver", PORT],
     "django runserver": [sys.executable, "-m", "django", "runserver", PORT],
@@ -108,6 +109,8 @@ def test_every_way_to_serve_refuses_in_one_line(name: str, tmp_path: Path) -> No
         ("uvicorn", {"SECRET_KEY": "our own"}, "The database lacks"),
         ("gunicorn", {"SECRET_KEY": "our own"}, "The database lacks"),
         ("run", {"DEBUG": "flase"}, "DEBUG is 'flase'"),
+        ("bare serve", {"SECRET_KEY": "our own", "PORT": "http"}, "PORT is 'http'; it must be"),
+        ("bare serve", {"PORT": "", "SERVER": ""}, "SECRET_KEY is the default one"),
         (
             "serve",
             {"SECRET_KEY": "our own", "NOTIFICATIONS_SWEEP_SECONDS": "soon"},

@@ -1,7 +1,6 @@
 """`manage.py serve`: this process becomes the server."""
 
 import errno
-import os
 import signal
 from argparse import ArgumentParser
 from typing import Any
@@ -9,9 +8,12 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from notifier import broker
+from notifier.environment import Environment
 from notifier.serving import SERVERS, listen, raise_file_limit
 
 PORT_MAX = 65535
+
+env = Environment()
 
 
 class Command(BaseCommand):
@@ -22,8 +24,8 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1")
-        parser.add_argument("--port", type=int, default=os.environ.get("PORT", "8000"))
-        parser.add_argument("--server", choices=SERVERS, default=os.environ.get("SERVER", "daphne"))
+        parser.add_argument("--port", type=int, default=env.number("PORT", 8000))
+        parser.add_argument("--server", choices=SERVERS, default=env.text("SERVER", "daphne"))
 
     def handle(self, *args: Any, host: str, port: int, server: str, **options: Any) -> None:
         if server not in SERVERS:  # argparse does not check a default
