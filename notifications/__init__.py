@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .broadcasts import (
+    from .actions.broadcasts import (
         abroadcast,
         achange_broadcast,
         apublish_due,
@@ -21,25 +21,8 @@ if TYPE_CHECKING:
         recall_broadcast,
         send_broadcast,
     )
-    from .export import export_user
-    from .kinds import kind
-    from .merging import amerge_users, merge_users
-    from .message import Muted
-    from .payload import Payload
-    from .preferences import (
-        TooManyMutesError,
-        aclear_quiet_hours,
-        amute,
-        apreferences_of,
-        aset_quiet_hours,
-        aunmute,
-        clear_quiet_hours,
-        mute,
-        preferences_of,
-        set_quiet_hours,
-        unmute,
-    )
-    from .services import (
+    from .actions.export import export_user
+    from .actions.marks import (
         PartiallyNotified,
         amark_all_read,
         amark_read,
@@ -60,7 +43,24 @@ if TYPE_CHECKING:
         remove,
         restore,
     )
-    from .triggers import trigger, triggers_disabled
+    from .actions.merging import amerge_users, merge_users
+    from .actions.notify import Muted
+    from .actions.preferences import (
+        TooManyMutesError,
+        aclear_quiet_hours,
+        amute,
+        apreferences_of,
+        aset_quiet_hours,
+        aunmute,
+        clear_quiet_hours,
+        mute,
+        preferences_of,
+        set_quiet_hours,
+        unmute,
+    )
+    from .message.kinds import kind
+    from .message.payload import Payload
+    from .triggers.declare import trigger, triggers_disabled
 
 __all__ = [
     "Muted",
@@ -114,24 +114,31 @@ __all__ = [
 ]
 
 
+_NAMES = {
+    "actions.broadcasts": (
+        "abroadcast achange_broadcast apublish_due arecall_broadcast asend_broadcast "
+        "broadcast change_broadcast publish_due recall_broadcast send_broadcast"
+    ),
+    "actions.export": "export_user",
+    "actions.marks": (
+        "PartiallyNotified amark_all_read amark_read amark_seen amark_unread anotify "
+        "anotify_many apublish aremove arestore mark_all_read mark_read mark_seen mark_unread "
+        "notify notify_many publish remove restore"
+    ),
+    "actions.merging": "amerge_users merge_users",
+    "actions.notify": "Muted",
+    "actions.preferences": (
+        "TooManyMutesError aclear_quiet_hours amute apreferences_of aset_quiet_hours aunmute "
+        "clear_quiet_hours mute preferences_of set_quiet_hours unmute"
+    ),
+    "message.kinds": "kind",
+    "message.payload": "Payload",
+    "triggers.declare": "trigger triggers_disabled",
+}
+_HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
+
+
 def __getattr__(name: str) -> Any:
-    if name not in __all__:
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_home_of(name)}", __name__), name)
-
-
-def _home_of(name: str) -> str:
-    homes = {
-        "trigger": "triggers",
-        "broadcast": "broadcasts",
-        "publish_due": "broadcasts",
-        "export_user": "export",
-        "kind": "kinds",
-        "Muted": "message",
-        "merge_users": "merging",
-        "mute": "preferences",
-        "quiet_hours": "preferences",
-        "preferences": "preferences",
-        "TooManyMutesError": "preferences",
-    }
-    return next((home for part, home in homes.items() if part in name), "services")
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)

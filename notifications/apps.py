@@ -16,12 +16,14 @@ class NotificationsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import checks, fixtures, receivers, triggers  # noqa: F401  the checks register themselves
+        from .realtime import account_signals
+        from .store import fixtures
+        from .triggers import declare
 
-        receivers.connect()
+        account_signals.connect()
         fixtures.connect()
         autodiscover_modules("notification_kinds", "triggers")
-        triggers.connect_waiting()
+        declare.connect_waiting()
         if isinstance(apps.app_configs.get("admin"), admin_apps.AdminConfig):
             _join_admin()
 

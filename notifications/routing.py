@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from .consumers import NotificationConsumer
-from .protocol import SOCKET_PATH
+from .realtime.consumer import NotificationConsumer
+from .wire.protocol import SOCKET_PATH
 
 websocket_urlpatterns = [path(SOCKET_PATH, NotificationConsumer.as_asgi())]

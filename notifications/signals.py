@@ -11,7 +11,7 @@ from django.db import transaction
 from django.dispatch import Signal
 
 from .models import Notification
-from .transactions import database
+from .store.transactions import database
 
 notification_created = Signal()
 """A notification was stored, or rewritten in place by its key. `sender` is the model `Notification`

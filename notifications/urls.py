@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from django.urls import path
 
-from . import pages, preferences_api, preferences_page, views
+from .web.inbox import api as inbox_api
+from .web.inbox import views as inbox_views
+from .web.preferences import api as preferences_api
+from .web.preferences import views as preferences_views
 
 app_name = "notifications"
 
 urlpatterns = [
-    path("", pages.inbox_page, name="inbox"),
-    path("feed/", views.feed_page, name="feed"),
-    path("items/", views.items, name="items"),
-    path("read/", views.read, name="read"),
-    path("unread/", views.unread, name="unread"),
-    path("remove/", views.remove, name="remove"),
-    path("restore/", views.restore, name="restore"),
-    path("read-all/", views.read_all, name="read-all"),
-    path("preferences/", preferences_page.preferences_page, name="preferences"),
+    path("", inbox_views.inbox_page, name="inbox"),
+    path("feed/", inbox_api.feed_page, name="feed"),
+    path("items/", inbox_api.items, name="items"),
+    path("read/", inbox_api.read, name="read"),
+    path("unread/", inbox_api.unread, name="unread"),
+    path("remove/", inbox_api.remove, name="remove"),
+    path("restore/", inbox_api.restore, name="restore"),
+    path("read-all/", inbox_api.read_all, name="read-all"),
+    path("preferences/", preferences_views.preferences_page, name="preferences"),
     path("mutes/", preferences_api.mutes, name="mutes"),
     path("mute/", preferences_api.mute, name="mute"),
     path("unmute/", preferences_api.unmute, name="unmute"),

@@ -1,5 +1,5 @@
-"""Daphne, made to say goodbye, to write finished frames (see notifications/frames.py), and to keep
-one client from taking more than its share.
+"""Daphne, made to say goodbye, to write finished frames (see notifications/wire/frames.py), and to
+keep one client from taking more than its share.
 
 Sockets close with 1012 when the server ends, not with a bare 1006. Two things keep daphne 4.2 from
 it: its WebSocket library refuses to send codes below 3000, and its shutdown fails on the first idle
@@ -22,13 +22,13 @@ from twisted.internet.tcp import Connection
 from twisted.web.http import HTTPChannel
 from zope.interface import implementer
 
-from notifications.chunk_meter import ChunkMeter
-from notifications.door import BAD_REQUEST, TOO_SLOW, Door, end_unread
-from notifications.frame_meter import FrameMeter
-from notifications.frames import EXTENSION, Frame
 from notifications.metrics import count
-from notifications.process import current_hub, drain
-from notifications.protocol import CloseCode
+from notifications.realtime.runtime import current_hub, drain
+from notifications.wire.chunk_meter import ChunkMeter
+from notifications.wire.door import BAD_REQUEST, TOO_SLOW, Door, end_unread
+from notifications.wire.frame_meter import FrameMeter
+from notifications.wire.frames import EXTENSION, Frame
+from notifications.wire.protocol import CloseCode
 from notifier.serving import ACCEPTED_AT_ONCE
 
 RESERVED_CODES = (1012, 1013)

@@ -12,7 +12,7 @@ pages = get_asgi_application()
 # Only now are the apps loaded that these import.
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 
-from notifications.auth import AuthMiddlewareStack  # noqa: E402
+from notifications.realtime.auth import AuthMiddlewareStack  # noqa: E402
 from notifications.routing import websocket_urlpatterns  # noqa: E402
 from notifier.startup import refuse_development_key  # noqa: E402
 

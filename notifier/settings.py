@@ -164,7 +164,9 @@ REDIS_URL = env.address("REDIS_URL", default=socket_url(socket_path(VAR_DIR)))
 
 CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
     "default": {
-        "BACKEND": env.text("CHANNEL_LAYER", default="notifications.layers.RedisPubSubLayer"),
+        "BACKEND": env.text(
+            "CHANNEL_LAYER", default="notifications.delivery.layers.RedisPubSubLayer"
+        ),
         "CONFIG": {"hosts": [REDIS_URL]},
     },
 }

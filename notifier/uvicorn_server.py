@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import uvicorn
 
-from notifications.process import current_hub, drain
+from notifications.realtime.runtime import current_hub, drain
 
 GOODBYE_SECONDS = 10
 

@@ -10,7 +10,8 @@ from django.test import RequestFactory
 from pytest_django import Settings
 
 from accounts.models import User
-from notifications import firing, kinds, triggers
+from notifications.message import kinds
+from notifications.triggers import declare, dispatch
 from tests.factories import make_user
 from tests.guides import Guide
 
@@ -24,7 +25,7 @@ def guide(
     What it registers is forgotten afterwards: kinds, triggers, tasks, models and receivers.
     """
     monkeypatch.setattr(celery_state, "_on_app_finalizers", set())
-    for module in (firing, triggers):
+    for module in (dispatch, declare):
         monkeypatch.setattr(module, "rules", {})
     monkeypatch.setattr(kinds, "_kinds", {})
     monkeypatch.setitem(apps.all_models, "shop", dict(apps.all_models["shop"]))

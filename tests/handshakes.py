@@ -8,7 +8,7 @@ from typing import Any
 
 from channels.routing import URLRouter
 
-from notifications.auth import AuthMiddlewareStack
+from notifications.realtime.auth import AuthMiddlewareStack
 from notifications.routing import websocket_urlpatterns
 from notifications.testing.connection import Application, Connection, scope_for
 from notifications.testing.ending import end_idle_hub

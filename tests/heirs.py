@@ -8,7 +8,7 @@ from typing import Any
 
 import uvicorn
 
-from notifications.frames import EXTENSION, Frame
+from notifications.wire.frames import EXTENSION, Frame
 from tests.by_hand import PING, PONG, Client, wire
 from tests.servers import HOST
 from tests.waiting import PATIENCE_SECONDS, await_for

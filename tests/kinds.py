@@ -2,8 +2,8 @@
 
 import pytest
 
-from notifications import kinds
-from notifications.kinds import Kind
+from notifications.message import kinds
+from notifications.message.kinds import Kind
 
 
 @pytest.fixture

@@ -8,13 +8,14 @@ from asgiref.sync import sync_to_async
 from pytest_django import Settings
 
 from accounts.models import User
-from notifications import delivery, hints, protocol
+from notifications.delivery import sender
 from notifications.metrics import counters
+from notifications.wire import hints, protocol
 from tests.servers import BrokerProcess
 from tests.waiting import wait_for
 from tests.wire import Wire
 
-OUR_LAYER = "notifications.layers.RedisPubSubLayer"
+OUR_LAYER = "notifications.delivery.layers.RedisPubSubLayer"
 PUBSUB_LAYER = "channels_redis.pubsub.RedisPubSubChannelLayer"
 CORE_LAYER = "channels_redis.core.RedisChannelLayer"
 
@@ -40,13 +41,13 @@ def hints_through(
 def circuit_is_closed() -> bool:
     """Tell whether hints go out, by sending one to nobody."""
     before = counters["delivery.sent"]
-    delivery.send([hints.toast("nobody", "{}")])
+    sender.send([hints.toast("nobody", "{}")])
     return counters["delivery.sent"] > before
 
 
 async def hint_arrives(user: User, wire: Wire) -> bool:
     """Tell whether a hint reaches the socket now: no sweep and no feed can deliver a transient."""
-    await sync_to_async(delivery.send)([hints.toast(user.pk, protocol.toast({"title": "Now"}))])
+    await sync_to_async(sender.send)([hints.toast(user.pk, protocol.toast({"title": "Now"}))])
     try:
         await wire.receive_type("toast", HINT_SECONDS)
     except TimeoutError:

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from notifications import firing, triggers
+from notifications.triggers import declare, dispatch
 
 
 @pytest.fixture
 def own_rules(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let only the rules fire that the test declares, and forget them after it."""
     rules: dict[Any, Any] = {}
-    monkeypatch.setattr(firing, "rules", rules)
-    monkeypatch.setattr(triggers, "rules", rules)
+    monkeypatch.setattr(dispatch, "rules", rules)
+    monkeypatch.setattr(declare, "rules", rules)

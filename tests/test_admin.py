@@ -347,7 +347,7 @@ def test_the_confirmation_says_when_the_broker_does_not_answer(
 ) -> None:
     settings.CHANNEL_LAYERS = {
         "default": {
-            "BACKEND": "notifications.layers.RedisPubSubLayer",
+            "BACKEND": "notifications.delivery.layers.RedisPubSubLayer",
             "CONFIG": {"hosts": ["redis://127.0.0.1:1/0"]},
         }
     }

@@ -19,10 +19,10 @@ from django.test import Client, RequestFactory
 from pytest_django import Settings
 
 from accounts.models import User
-from notifications import ledger
 from notifications.admin import SendsNotifications, attach
 from notifications.admin.actions import AnyModelAdmin
 from notifications.models import Notification
+from notifications.store import inbox
 from tests.admins import make_sender, text, told
 from tests.factories import make_user
 from tests.inboxes import make_users
@@ -167,7 +167,7 @@ def test_a_failure_in_the_middle_is_said_and_mended_by_sending_again(
     asked = choose(desk, users)
 
     with monkeypatch.context() as broken:
-        broken.setattr(ledger, "add", failing_after(1, ledger.add))
+        broken.setattr(inbox, "add", failing_after(1, inbox.add))
         again = say(desk, asked)
     assert "2 users were told, the others were not" in text(again)
     assert recipients() == ["ann", "ben"]

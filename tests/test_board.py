@@ -5,9 +5,9 @@ from random import Random
 
 import pytest
 
-from notifications.audience import Audience
-from notifications.board import Board, Viewer
+from notifications.message.audience import Audience
 from notifications.models import Broadcast, BroadcastLog
+from notifications.store.live_broadcasts import Board, Viewer
 
 pytestmark = pytest.mark.one_database
 

@@ -22,19 +22,19 @@ from notifications import (
     anotify,
     arecall_broadcast,
     aremove,
-    hints,
-    standing,
 )
-from notifications.auth import Identity
-from notifications.epochs import Epoch
-from notifications.feed import Page, starting_point
-from notifications.frames import AsgiConnection, BroadcastFrames
+from notifications.actions.retention import prune
 from notifications.models import Broadcast, Inbox, Notification
-from notifications.protocol import Cursor
-from notifications.relay import SOCKETS_PER_SLICE, Relay
-from notifications.retention import prune
-from notifications.sockets import Socket
-from notifications.subscriber import Subscriber
+from notifications.realtime.auth import Identity
+from notifications.realtime.fan_out import SOCKETS_PER_SLICE, Relay
+from notifications.realtime.socket import Socket
+from notifications.realtime.subscriber import Subscriber
+from notifications.store import user_state
+from notifications.store.feed import Page, starting_point
+from notifications.wire import hints
+from notifications.wire.epochs import Epoch
+from notifications.wire.frames import AsgiConnection, BroadcastFrames
+from notifications.wire.protocol import Cursor
 from tests.conftest import StartServer
 from tests.factories import make_user, session_cookie_for
 from tests.outages import CORE_LAYER, PUBSUB_LAYER, hints_through
@@ -437,7 +437,7 @@ async def test_what_was_seen_of_the_broadcasts_is_not_on_the_next_page(
         await wire.receive_items(2)
         await wire.send({"type": "seen", "cursor": {"u": 0, "b": 1}})
         await await_for(Inbox.objects.filter(pk=alice.pk, broadcast_seen_seq=1).aexists)
-    start = starting_point(await sync_to_async(standing.of)(alice.pk))
+    start = starting_point(await sync_to_async(user_state.of)(alice.pk))
 
     assert (start.u, start.b, start.unread) == (0, 1, 2)
 

@@ -17,8 +17,6 @@ from notifications import (
     Payload,
     broadcast,
     change_broadcast,
-    feed,
-    inbox,
     mark_all_read,
     mark_read,
     mark_seen,
@@ -28,15 +26,16 @@ from notifications import (
     recall_broadcast,
     remove,
     restore,
-    retention,
     send_broadcast,
-    standing,
 )
-from notifications.listing import Listing
+from notifications.actions import retention
 from notifications.models import Broadcast, BroadcastLog, Notification, State
-from notifications.protocol import Resume
-from notifications.selection import Selection
 from notifications.signals import broadcast_published
+from notifications.store import feed, user_state
+from notifications.web.inbox import page as inbox
+from notifications.web.inbox.listing import Listing
+from notifications.web.inbox.selection import Selection
+from notifications.wire.protocol import Resume
 from tests.factories import make_user
 from tests.inboxes import make_users
 
@@ -81,12 +80,12 @@ def pass_by(row: Broadcast, *names: str) -> None:
 
 def titles(user: User, **filters: Any) -> list[str]:
     """Return what the user has in the inbox, the newest first."""
-    rows = Listing(standing.of(user.pk), **filters).newest(100)
+    rows = Listing(user_state.of(user.pk), **filters).newest(100)
     return [row.content.title for row in rows]
 
 
 def unread(user: User) -> int:
-    return standing.of(user.pk).unread
+    return user_state.of(user.pk).unread
 
 
 # Who gets it
@@ -242,7 +241,7 @@ def test_a_page_starts_after_the_broadcasts_that_were_seen(alice: User) -> None:
     mark_seen(alice, 0, 1)
     mark_seen(alice, 99, 0)
 
-    start = feed.starting_point(standing.of(alice.pk))
+    start = feed.starting_point(user_state.of(alice.pk))
     assert (start.u, start.b, start.unread) == (0, 1, 2)
 
 
@@ -536,10 +535,10 @@ def test_a_page_of_the_inbox_takes_at_most_five_queries_with_a_thousand_past_one
 ) -> None:
     notify(alice, "Personal")
     mark_read(alice, ["b3"])
-    standing.of(alice.pk)
+    user_state.of(alice.pk)
 
     with django_assert_max_num_queries(5):
-        page = inbox.read(standing.of(alice.pk), Selection(before="b900"))
+        page = inbox.read(user_state.of(alice.pk), Selection(before="b900"))
 
     assert (page.total, page.unread) == (PAST + 1, PAST)
     assert [entry.content.title for entry in page.days[0].entries][:2] == ["899", "898"]
@@ -562,7 +561,7 @@ def test_pages_of_the_inbox_hold_both_streams_in_the_order_of_their_time(
     query: dict[str, str] = {}
 
     while True:
-        page = inbox.read(standing.of(alice.pk), Selection.from_query(query))
+        page = inbox.read(user_state.of(alice.pk), Selection.from_query(query))
         shown += [each.content.title for day in page.days for each in day.entries]
         if not page.older:
             break
@@ -570,7 +569,7 @@ def test_pages_of_the_inbox_hold_both_streams_in_the_order_of_their_time(
 
     assert shown == expected[::-1]
     newer = dict([page.newer.lstrip("?").split("=")])
-    page = inbox.read(standing.of(alice.pk), Selection.from_query(newer))
+    page = inbox.read(user_state.of(alice.pk), Selection.from_query(newer))
     assert [each.content.title for day in page.days for each in day.entries] == expected[:9:-1]
 
 
@@ -580,7 +579,7 @@ def test_kinds_and_unread_are_counted_over_both_streams(alice: User) -> None:
     notify(alice, "Plain")
     mark_read(alice, [row])
 
-    page = inbox.read(standing.of(alice.pk), Selection(kind="ops"))
+    page = inbox.read(user_state.of(alice.pk), Selection(kind="ops"))
 
     assert [each.content.title for day in page.days for each in day.entries] == ["Alert", "Deploy"]
     assert {choice.label: choice.count for choice in page.kinds} == {"Ops": 2, "Other": 1}

@@ -12,9 +12,10 @@ from django.contrib.auth.models import Group
 from pytest_django import Settings
 
 from accounts.models import User
-from notifications import census, hints
-from notifications.audience import hubs_group
-from notifications.census import Online, online
+from notifications.message.audience import hubs_group
+from notifications.realtime import presence
+from notifications.realtime.presence import Online, online
+from notifications.wire import hints
 from tests.conftest import StartServer
 from tests.factories import make_user, session_cookie_for
 from tests.outages import CORE_LAYER, OUR_LAYER, PUBSUB_LAYER, Stopwatch, hints_through
@@ -182,7 +183,7 @@ async def answer_for(layer: Any, channel: str, user_pks: list[int]) -> None:
     while True:
         message = await layer.receive(channel)
         if message["type"] == hints.CENSUS:
-            await census.answer(layer, message, user_pks)
+            await presence.answer(layer, message, user_pks)
 
 
 async def everybody_answers(hubs: int) -> bool:

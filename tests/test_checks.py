@@ -18,7 +18,6 @@ from pytest_django import Settings
 
 from accounts.models import User
 from notifications import kind, notify
-from notifications.auth import AuthMiddlewareStack
 from notifications.checks import (
     check_addresses,
     check_connections,
@@ -33,10 +32,11 @@ from notifications.checks import (
     check_socket,
 )
 from notifications.conf import Conf
-from notifications.consumers import NotificationConsumer
-from notifications.doctor.checks import look_at_checks
-from notifications.doctor.patient import Patient
+from notifications.management.doctor.checks import look_at_checks
+from notifications.management.doctor.patient import Patient
 from notifications.models import Notification
+from notifications.realtime.auth import AuthMiddlewareStack
+from notifications.realtime.consumer import NotificationConsumer
 from notifications.routing import websocket_urlpatterns
 from notifier.urls import urlpatterns as project_urls
 from tests.factories import make_user

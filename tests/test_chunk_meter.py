@@ -2,7 +2,7 @@
 
 import pytest
 
-from notifications.chunk_meter import PIECE_BYTES_LEAST, SHORT_PIECES_MAX, ChunkMeter
+from notifications.wire.chunk_meter import PIECE_BYTES_LEAST, SHORT_PIECES_MAX, ChunkMeter
 
 MANY = 10 * SHORT_PIECES_MAX
 TOO_SHORT = {

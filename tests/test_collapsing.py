@@ -4,8 +4,8 @@ import pytest
 
 from accounts.models import User
 from notifications import mark_read, mark_unread, notify, notify_many, remove, restore
-from notifications.items import personal_item
 from notifications.models import Notification
+from notifications.wire.items import personal_item
 from tests.factories import make_user
 from tests.inboxes import state_of, told
 from tests.scripts import StartScript, run_together

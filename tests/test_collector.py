@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from notifications.collector import Collector
+from notifications.realtime.garbage import Collector
 
 
 @pytest.fixture(autouse=True)

@@ -25,8 +25,8 @@ from notifications import broadcast
 from notifications.management.base import NotifierCommand
 from notifications.management.names import ASKED_AT_ONCE, find_users
 from notifications.management.progress import LINE_SECONDS, Progress
+from notifications.message.recipients import Recipients
 from notifications.models import Broadcast, Inbox, Notification, State
-from notifications.recipients import Recipients
 from tests.conftest import StartServer
 from tests.factories import make_user, session_cookie_for
 from tests.inboxes import make_users, texts_of

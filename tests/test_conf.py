@@ -219,7 +219,7 @@ def test_a_missing_channel_layer_is_an_error_with_a_hint(layers: Any, settings: 
     [message] = check_channel_layer()
 
     assert (message.id, message.level) == ("notifications.E002", checks.ERROR)
-    assert "notifications.layers.RedisPubSubLayer" in str(message.hint)
+    assert "notifications.delivery.layers.RedisPubSubLayer" in str(message.hint)
 
 
 def test_templates_that_do_not_know_their_request_are_a_warning(settings: Settings) -> None:

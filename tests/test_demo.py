@@ -13,8 +13,8 @@ from accounts.models import User
 from demo import jobs
 from demo.models import Order
 from demo.texts import EXAMPLES
-from notifications import kinds
-from notifications.level import Level
+from notifications.message import kinds
+from notifications.message.level import Level
 from notifications.models import Notification
 from tests.factories import make_user
 

@@ -22,10 +22,10 @@ from pytest_django import Settings
 
 from accounts.models import User
 from notifications import broadcast
-from notifications.doctor import State
-from notifications.doctor.database import compared
-from notifications.doctor.rounds import PARTS
 from notifications.management.base import NotifierCommand
+from notifications.management.doctor import State
+from notifications.management.doctor.database import compared
+from notifications.management.doctor.rounds import PARTS
 from notifications.models import Broadcast, Inbox, Notification
 from tests.factories import make_user
 from tests.markdown import blocks

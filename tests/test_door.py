@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from notifications import door
 from notifications.logs import OncePerMinute
 from notifications.uvicorn.http import READ_BYTES
+from notifications.wire import door
 from tests.by_hand import CLOSE, Client, wire
 from tests.heirs import Application, Served, serving
 from tests.servers import HOST

@@ -11,9 +11,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
-from notifications import abroadcast, anotify, broadcast, feed, publish_due, standing
+from notifications import abroadcast, anotify, broadcast, publish_due
 from notifications.models import Broadcast, BroadcastLog, Inbox, State
-from notifications.protocol import Resume
+from notifications.store import feed, user_state
+from notifications.wire.protocol import Resume
 from tests.conftest import StartServer
 from tests.factories import make_user, session_cookie_for
 from tests.recording import RecordingLayer
@@ -131,7 +132,7 @@ async def test_what_went_out_at_a_start_reaches_who_comes_back_and_who_comes_new
         hers = await listen(stack, server, alice, u=0, b=0)
         [item] = await hers.receive_items(1)
         await listen(stack, server, bob)
-    stood = await sync_to_async(standing.of)(bob.pk)
+    stood = await sync_to_async(user_state.of)(bob.pk)
 
     assert (item["title"], item["seq"]) == ("0", 1)
     assert stood.unread == 1
@@ -308,7 +309,7 @@ def test_a_rolled_back_one_leaves_nothing_not_even_in_memory(alice: User, settin
 
     with transaction.atomic():
         broadcast("Never")
-        inside = [row.content.title for row in standing.of(alice.pk).broadcasts()]
+        inside = [row.content.title for row in user_state.of(alice.pk).broadcasts()]
         transaction.set_rollback(True)
 
     assert inside == ["Never", "First"]

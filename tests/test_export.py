@@ -18,7 +18,6 @@ from accounts.models import User
 from notifications import (
     broadcast,
     export_user,
-    feed,
     mark_all_read,
     mark_read,
     mark_seen,
@@ -27,10 +26,10 @@ from notifications import (
     recall_broadcast,
     remove,
     set_quiet_hours,
-    standing,
 )
 from notifications.models import Broadcast, BroadcastLog, Inbox, Mute, Notification
-from notifications.protocol import Resume
+from notifications.store import feed, user_state
+from notifications.wire.protocol import Resume
 from tests.factories import make_user
 from tests.inboxes import state_of, told
 
@@ -176,7 +175,7 @@ def test_what_is_dumped_and_loaded_again_is_the_same(
     file = str(tmp_path / f"all.{form}")
     apps = ["auth.group", "accounts", "notifications"]
     before = rows_of(milliseconds=form == "json")
-    stood = standing.of(alice.pk)
+    stood = user_state.of(alice.pk)
     reading = feed.read(alice.pk, Resume(None, 1, 1)).items
     options = {"format": form, "use_natural_foreign_keys": natural}
     call_command("dumpdata", *apps, output=file, verbosity=0, **options)
@@ -189,7 +188,7 @@ def test_what_is_dumped_and_loaded_again_is_the_same(
     assert rows_of(milliseconds=form == "json") == before
     assert feed.read(alice.pk, Resume(None, 1, 1)).items == reading
     assert feed.read(alice.pk, Resume(str(stood.epoch), 1, 1)).reset
-    assert standing.of(alice.pk).unread == stood.unread
+    assert user_state.of(alice.pk).unread == stood.unread
     last_seq, unread = state_of(alice)
     told(alice, "goes on")
     assert state_of(alice) == (last_seq + 1, unread + 1)

@@ -10,7 +10,6 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
 from notifications import (
-    feed,
     mark_all_read,
     mark_read,
     mark_seen,
@@ -18,12 +17,12 @@ from notifications import (
     notify,
     notify_many,
     remove,
-    standing,
 )
-from notifications.feed import Head, StartingPoint
-from notifications.items import personal_item
 from notifications.models import Inbox, Notification
-from notifications.protocol import Cursor, Resume
+from notifications.store import feed, user_state
+from notifications.store.feed import Head, StartingPoint
+from notifications.wire.items import personal_item
+from notifications.wire.protocol import Cursor, Resume
 from tests.factories import make_user
 from tests.inboxes import make_users
 
@@ -142,7 +141,7 @@ def test_a_page_starts_after_what_was_seen(alice: User) -> None:
     tell(alice, 3)
     mark_seen(alice, 2)
 
-    stood = standing.of(alice.pk)
+    stood = user_state.of(alice.pk)
     assert feed.starting_point(stood) == StartingPoint(stood.epoch, 2, 0, 3)
 
 
@@ -150,11 +149,11 @@ def test_a_page_never_starts_before_what_is_kept(alice: User) -> None:
     tell(alice, 3)
     Inbox.objects.update(pruned_seq=2)
 
-    assert feed.starting_point(standing.of(alice.pk)).u == 2
+    assert feed.starting_point(user_state.of(alice.pk)).u == 2
 
 
 def test_a_page_of_a_new_user_starts_at_nothing(alice: User) -> None:
-    stood = standing.of(alice.pk)
+    stood = user_state.of(alice.pk)
     assert feed.starting_point(stood) == StartingPoint(stood.epoch, 0, 0, 0)
 
 

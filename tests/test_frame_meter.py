@@ -2,8 +2,8 @@
 
 import pytest
 
-from notifications.frame_meter import FrameMeter
-from notifications.protocol import UNHEARD_AT_ONCE
+from notifications.wire.frame_meter import FrameMeter
+from notifications.wire.protocol import UNHEARD_AT_ONCE
 from tests.by_hand import BINARY, CLOSE, PING, PONG, TEXT, wire
 
 pytestmark = pytest.mark.one_database

@@ -11,10 +11,10 @@ from websockets.frames import Opcode
 from websockets.streams import StreamReader
 
 from notifications import anotify
-from notifications.auth import Identity
-from notifications.frames import AsgiConnection, BroadcastFrames, Frame
-from notifications.protocol import CloseCode, Cursor, items_frame
-from notifications.sockets import Socket
+from notifications.realtime.auth import Identity
+from notifications.realtime.socket import Socket
+from notifications.wire.frames import AsgiConnection, BroadcastFrames, Frame
+from notifications.wire.protocol import CloseCode, Cursor, items_frame
 from tests.factories import make_user, session_cookie_for
 from tests.servers import KINDS, Kind, ServerProcess
 from tests.waiting import await_for

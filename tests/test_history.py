@@ -22,18 +22,18 @@ from notifications import (
     abroadcast,
     anotify,
     broadcast,
-    feed,
     mark_all_read,
     mark_read,
     notify,
     notify_many,
     remove,
 )
-from notifications.clock import Tick
-from notifications.epochs import Anchor, Epoch
 from notifications.models import Broadcast, Inbox, Notification
-from notifications.protocol import Resume
+from notifications.models.clock import Tick
+from notifications.store import feed
 from notifications.testing import NotificationClient
+from notifications.wire.epochs import Anchor, Epoch
+from notifications.wire.protocol import Resume
 from tests.backups import Backup
 from tests.conftest import StartServer
 from tests.factories import make_user, session_cookie_for

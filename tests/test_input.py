@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from accounts.models import User
 from notifications import amark_read, mark_read, publish
-from notifications.commands import parse_command, read_json, ref_of
-from notifications.protocol import ProtocolError, Resume, error
-from notifications.selection import Selection
-from notifications.topics import read_topic, sign_topic
+from notifications.topics.names import read_topic, sign_topic
+from notifications.web.inbox.selection import Selection
+from notifications.wire.commands import parse_command, read_json, ref_of
+from notifications.wire.protocol import ProtocolError, Resume, error
 from tests.factories import make_user, session_cookie_for
 from tests.servers import KINDS, Kind, ServerProcess
 from tests.wire import open_socket

@@ -11,9 +11,9 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.models import User
 from notifications import Payload, kind, notify, notify_many
-from notifications.filters import kind_label
-from notifications.kinds import Kind, find, registered
+from notifications.message.kinds import Kind, find, registered
 from notifications.models import Inbox, Notification
+from notifications.web.inbox.filters import kind_label
 from tests.factories import make_user
 from tests.inboxes import told
 from tests.kinds import own_kinds

@@ -12,15 +12,16 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 
-from notifications import hints, relay
-from notifications.auth import Identity
-from notifications.epochs import Epoch
-from notifications.feed import Head, Page
-from notifications.frames import Connection, Frame
-from notifications.protocol import Cursor
-from notifications.relay import Relay
-from notifications.sockets import Socket
-from notifications.subscriber import Subscriber
+from notifications.realtime import fan_out
+from notifications.realtime.auth import Identity
+from notifications.realtime.fan_out import Relay
+from notifications.realtime.socket import Socket
+from notifications.realtime.subscriber import Subscriber
+from notifications.store.feed import Head, Page
+from notifications.wire import hints
+from notifications.wire.epochs import Epoch
+from notifications.wire.frames import Connection, Frame
+from notifications.wire.protocol import Cursor
 from tests.by_hand import Client
 from tests.factories import make_user
 from tests.heirs import serving
@@ -303,7 +304,7 @@ async def reached(room: Room, pk: int, b: int) -> None:
 async def test_what_happens_between_two_slices_is_in_order_for_all(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(relay, "SOCKETS_PER_SLICE_AT_ONCE", 1)
+    monkeypatch.setattr(fan_out, "SOCKETS_PER_SLICE_AT_ONCE", 1)
     async with listening(READERS) as (clients, connections):
         room = Room(connections)
         await room.broadcast()
@@ -347,7 +348,7 @@ async def test_what_happens_between_two_slices_is_in_order_for_all(
 async def test_a_spread_that_is_cut_off_leaves_nobody_with_a_gap(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(relay, "SOCKETS_PER_SLICE_AT_ONCE", 2)
+    monkeypatch.setattr(fan_out, "SOCKETS_PER_SLICE_AT_ONCE", 2)
     async with listening(READERS) as (clients, connections):
         room = Room(connections)
         await room.broadcast()

@@ -18,7 +18,6 @@ from accounts.models import User
 from notifications import (
     amerge_users,
     broadcast,
-    feed,
     mark_all_read,
     mark_read,
     mark_seen,
@@ -30,13 +29,13 @@ from notifications import (
     remove,
     restore,
     set_quiet_hours,
-    standing,
 )
-from notifications.listing import Listing
+from notifications.actions.preferences import QuietHours
 from notifications.models import Broadcast, Inbox, Mute, Notification
-from notifications.preferences import QuietHours
-from notifications.protocol import Resume
+from notifications.store import feed, user_state
 from notifications.testing import NotificationClient
+from notifications.web.inbox.listing import Listing
+from notifications.wire.protocol import Resume
 from tests.factories import make_user
 from tests.inboxes import state_of, texts_of, told
 
@@ -65,13 +64,13 @@ def numbers_of(user: User) -> list[int]:
 
 def list_of(user: User) -> list[tuple[str, bool]]:
     """Return what the user's list says, the newest first, and whether each is unread."""
-    rows = Listing(standing.of(user.pk)).newest(100)
+    rows = Listing(user_state.of(user.pk)).newest(100)
     return [(row.content.title, row.is_unread) for row in rows]
 
 
 def unseen_of(user: User) -> set[str]:
     """Return what the user's next page would show as toasts."""
-    start = feed.starting_point(standing.of(user.pk))
+    start = feed.starting_point(user_state.of(user.pk))
     page = feed.read(user.pk, Resume(str(start.epoch), start.u, start.b))
     assert not page.reset
     return {item["title"] for item in page.items if not item["removed"]}
@@ -175,7 +174,7 @@ def test_what_either_did_with_a_broadcast_counts(old: User, new: User) -> None:
         "by both": False,
         "by nobody": True,
     }
-    assert standing.of(new.pk).unread == 1
+    assert user_state.of(new.pk).unread == 1
     assert Notification.objects.of(new.pk).marks().count() == 4
 
 
@@ -191,7 +190,7 @@ def test_whoever_has_read_all_has_read_it_for_both(old: User, new: User, reader:
     merge_users(old, new)
 
     assert dict(list_of(new)) == {"one": False, "two": False, "three": True}
-    assert standing.of(new.pk).unread == 1
+    assert user_state.of(new.pk).unread == 1
 
 
 def test_marking_all_as_read_before_and_after_keeps_the_feed_in_order(old: User, new: User) -> None:
@@ -204,13 +203,13 @@ def test_marking_all_as_read_before_and_after_keeps_the_feed_in_order(old: User,
     told(old, "mine")
 
     merge_users(old, new)
-    inbox = standing.of(new.pk).inbox
+    inbox = user_state.of(new.pk).inbox
     sent("last")
     mark_all_read(new)
 
     page = feed.read(new.pk, Resume(inbox.epoch, inbox.last_seq, 7))
     assert [item["seq"] for item in page.items] == [*range(inbox.last_seq + 1, page.cursor.u + 1)]
-    assert standing.of(new.pk).unread == 0
+    assert user_state.of(new.pk).unread == 0
 
 
 def test_who_sent_a_broadcast_is_the_new_user(old: User, new: User) -> None:
@@ -385,7 +384,7 @@ def test_whatever_both_have_done_is_the_new_users(old: User, new: User) -> None:
             assert {title for title in unseen_of(new) if "tell" in title} == {
                 title for title in unseen if "tell" in title
             }
-            stood = standing.of(new.pk)
+            stood = user_state.of(new.pk)
             resumed = feed.read(new.pk, Resume(str(stood.epoch), stood.head.u, stood.head.b))
             assert (resumed.reset, list(resumed.items)) == (False, [])
             assert stood.unread == sum(is_unread for _, is_unread in list_of(new))
@@ -407,7 +406,7 @@ def act(user: User, what: str, title: str, key: str | None) -> None:
     elif what == "remove":
         remove(user, mine)
     elif what == "see":
-        mark_seen(user, standing.of(user.pk).inbox.last_seq)
+        mark_seen(user, user_state.of(user.pk).inbox.last_seq)
     elif what == "read all":
         mark_all_read(user)
     else:

@@ -12,14 +12,9 @@ from django.utils.translation import gettext_lazy
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.models import User
-from notifications import (
-    PartiallyNotified,
-    mark_read,
-    notify_many,
-    remove,
-)
+from notifications import PartiallyNotified, mark_read, notify_many, remove
+from notifications.message.recipients import batches
 from notifications.models import Notification
-from notifications.recipients import batches
 from notifications.signals import notification_created
 from tests.factories import make_user
 from tests.inboxes import make_users, state_of, texts_of

@@ -9,9 +9,9 @@ from django.test import Client
 
 from accounts.models import User
 from notifications import mark_read, remove
-from notifications.commands import parse_command
-from notifications.protocol import ITEM_ID, ProtocolError, whole_number
-from notifications.text import short
+from notifications.message.text import short
+from notifications.wire.commands import parse_command
+from notifications.wire.protocol import ITEM_ID, ProtocolError, whole_number
 from tests.factories import make_user
 from tests.inboxes import told
 

@@ -8,10 +8,10 @@ from channels.security.websocket import AllowedHostsOriginValidator
 from django.test import Client
 from pytest_django import Settings
 
-from notifications import origins
-from notifications.consumers import NotificationConsumer
 from notifications.logs import OncePerMinute
-from notifications.origins import handshake_of, is_allowed
+from notifications.realtime import origins
+from notifications.realtime.consumer import NotificationConsumer
+from notifications.realtime.origins import handshake_of, is_allowed
 from notifications.testing.connection import scope_for
 from tests.handshakes import shake_hands, sockets
 
@@ -242,7 +242,7 @@ async def test_refusals_are_logged_in_one_line(
         await shake_hands(headers=headers_of("http://[::1\x1b[31m" + "a" * 1000, HOST))
 
     [record] = caplog.records
-    assert record.name == "notifications.origins"
+    assert record.name == "notifications.realtime.origins"
     assert "this site is 'http://example.com' here" in record.getMessage()
     assert record.getMessage().isprintable()
     assert len(record.getMessage()) < 300

@@ -13,19 +13,20 @@ from django.utils.translation import gettext_lazy, override
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from notifications import Payload, hints
-from notifications.items import personal_item
-from notifications.kinds import KIND_MAX_CHARS
-from notifications.level import Level
-from notifications.models import Notification
-from notifications.payload import (
+from notifications import Payload
+from notifications.message.kinds import KIND_MAX_CHARS
+from notifications.message.level import Level
+from notifications.message.payload import (
     BODY_MAX_CHARS,
     DATA_MAX_BYTES,
     DATA_MAX_DEPTH,
     TITLE_MAX_CHARS,
     URL_MAX_CHARS,
 )
-from notifications.protocol import encode
+from notifications.models import Notification
+from notifications.wire import hints
+from notifications.wire.items import personal_item
+from notifications.wire.protocol import encode
 from tests.factories import make_user
 
 # What may be said

@@ -24,10 +24,10 @@ from notifications import (
     set_quiet_hours,
     unmute,
 )
-from notifications.items import personal_item
-from notifications.kinds import Kind
+from notifications.actions.preferences import MutedThread, QuietHours
+from notifications.message.kinds import Kind
 from notifications.models import Inbox, Mute, Notification
-from notifications.preferences import MutedThread, QuietHours
+from notifications.wire.items import personal_item
 from tests.factories import make_user
 from tests.inboxes import state_of, told
 from tests.kinds import own_kinds

@@ -15,18 +15,11 @@ from django.utils import timezone, translation
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.models import User
-from notifications import (
-    TooManyMutesError,
-    kind,
-    mute,
-    preferences_of,
-    set_quiet_hours,
-    unmute,
-)
-from notifications.items import broadcast_item
-from notifications.kinds import Kind
+from notifications import TooManyMutesError, kind, mute, preferences_of, set_quiet_hours, unmute
+from notifications.actions.preferences import QuietHours
+from notifications.message.kinds import Kind
 from notifications.models import Broadcast, Mute, Notification
-from notifications.preferences import QuietHours
+from notifications.wire.items import broadcast_item
 from tests.factories import make_user
 from tests.inboxes import told
 from tests.kinds import own_kinds

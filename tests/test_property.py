@@ -23,7 +23,6 @@ from accounts.models import User
 from notifications import (
     broadcast,
     change_broadcast,
-    feed,
     mark_all_read,
     mark_read,
     mark_unread,
@@ -33,15 +32,15 @@ from notifications import (
     recall_broadcast,
     remove,
     restore,
-    retention,
-    standing,
 )
-from notifications.audience import hubs_group, user_group
-from notifications.epochs import Epoch
-from notifications.listing import Listing
+from notifications.actions import retention
+from notifications.message.audience import hubs_group, user_group
+from notifications.message.recipients import users_of
 from notifications.models import Broadcast, BroadcastLog, Inbox, Notification
-from notifications.protocol import Cursor, Resume
-from notifications.recipients import users_of
+from notifications.store import feed, user_state
+from notifications.web.inbox.listing import Listing
+from notifications.wire.epochs import Epoch
+from notifications.wire.protocol import Cursor, Resume
 
 REMEMBERED_MAX = 6
 AT_ONCE = timedelta(0)
@@ -94,7 +93,7 @@ class Reader:
 
     def take_page(self, page: feed.Page) -> None:
         if page.reset:
-            stood = standing.of(self.user.pk)
+            stood = user_state.of(self.user.pk)
             pruned = Cursor(stood.inbox.pruned_seq, stood.board.pruned_seq)
             assert self.cursor.is_behind(pruned)
             self.items = present_items(self.user)
@@ -110,16 +109,16 @@ def without_place(item: dict[str, Any]) -> dict[str, Any]:
 
 def present_items(user: User) -> Items:
     """Return what a client loads over HTTP when it starts anew."""
-    return items_of(standing.of(user.pk))
+    return items_of(user_state.of(user.pk))
 
 
-def items_of(stood: standing.Standing) -> Items:
+def items_of(stood: user_state.Standing) -> Items:
     rows = Listing(stood).newest(1000)
     return {row.item_id: without_place(stood.item(row)) for row in rows}
 
 
 def reader_at_present(user: User) -> Reader:
-    stood = standing.of(user.pk)
+    stood = user_state.of(user.pk)
     return Reader(user, str(stood.epoch), stood.head, items_of(stood))
 
 
@@ -270,7 +269,7 @@ class Inboxes(RuleBasedStateMachine):
             elif group in readers:
                 take_hint(readers[group], hint)
         for reader in self.live:
-            stood = standing.of(reader.user.pk)
+            stood = user_state.of(reader.user.pk)
             assert Epoch.parse(reader.epoch).inbox == stood.inbox.epoch
             assert reader.cursor == stood.head
             assert (reader.items, reader.unread) == (items_of(stood), stood.unread)

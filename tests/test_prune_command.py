@@ -13,7 +13,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import User
-from notifications import broadcast, mark_read, remove, retention
+from notifications import broadcast, mark_read, remove
+from notifications.actions import retention
 from notifications.conf import DAYS_MAX, Conf
 from notifications.management.base import NotifierCommand
 from notifications.management.commands import prune_notifications

@@ -10,19 +10,12 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
-from notifications import (
-    broadcast,
-    feed,
-    mark_all_read,
-    mark_read,
-    notify,
-    recall_broadcast,
-    remove,
-    retention,
-)
+from notifications import broadcast, mark_all_read, mark_read, notify, recall_broadcast, remove
+from notifications.actions import retention
+from notifications.actions.retention import Pruned
 from notifications.models import Broadcast, Inbox, Notification
-from notifications.protocol import Resume
-from notifications.retention import Pruned
+from notifications.store import feed
+from notifications.wire.protocol import Resume
 from tests.factories import make_user
 from tests.inboxes import make_users, state_of, told
 

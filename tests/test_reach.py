@@ -20,7 +20,7 @@ from notifications import (
     remove,
 )
 from notifications.models import Broadcast, Inbox
-from notifications.reach import Counts, counts, reach
+from notifications.store.broadcast_counts import Counts, counts, reach
 from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db

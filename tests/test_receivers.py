@@ -10,7 +10,7 @@ from django.db import models
 from django.test.utils import isolate_apps
 
 from accounts.models import User
-from notifications.hints import RECHECK
+from notifications.wire.hints import RECHECK
 from tests.factories import make_user, session_for
 from tests.listening import listening_for
 from tests.rules import calls_of, tables_of

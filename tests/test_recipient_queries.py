@@ -17,7 +17,7 @@ from hypothesis import settings as budget
 from hypothesis import strategies as st
 
 from accounts.models import User
-from notifications.recipients import batches
+from notifications.message.recipients import batches
 
 EXAMPLES = int(os.environ.get("EXAMPLES_OF_QUERIES", "60"))
 

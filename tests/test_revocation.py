@@ -17,7 +17,7 @@ from pytest_django import Settings
 
 from accounts.models import User
 from notifications import anotify
-from notifications.consumers import NotificationConsumer
+from notifications.realtime.consumer import NotificationConsumer
 from notifications.testing import NotificationClient
 from tests.conftest import StartServer
 from tests.factories import make_user, session_cookie_for, session_for

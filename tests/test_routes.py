@@ -11,9 +11,9 @@ from channels.security.websocket import AllowedHostsOriginValidator
 from django.core.asgi import get_asgi_application
 from django.urls import path, re_path
 
-from notifications.auth import AuthMiddlewareStack
 from notifications.checks.routes import Route, accepts, routes_to_consumer
-from notifications.consumers import NotificationConsumer
+from notifications.realtime.auth import AuthMiddlewareStack
+from notifications.realtime.consumer import NotificationConsumer
 from notifications.routing import websocket_urlpatterns
 
 pytestmark = [pytest.mark.one_database, pytest.mark.django_db]

@@ -19,13 +19,13 @@ from notifications import (
     anotify,
     anotify_many,
     aremove,
-    delivery,
-    hints,
     mark_all_read,
     notify,
 )
+from notifications.delivery import sender
 from notifications.metrics import counters
 from notifications.models import Notification
+from notifications.wire import hints
 from tests.factories import make_user, session_cookie_for
 from tests.inboxes import make_users, state_of, texts_of, told
 from tests.listening import Message, listening_for
@@ -143,7 +143,7 @@ async def test_a_hint_carries_the_finished_items_and_where_the_log_is(
 def circuit_is_closed() -> bool:
     """Tell whether hints go out, by sending one to nobody."""
     before = counters["delivery.sent"]
-    delivery.send([hints.toast("nobody", "{}")])
+    sender.send([hints.toast("nobody", "{}")])
     return counters["delivery.sent"] > before
 
 
@@ -188,7 +188,7 @@ def test_an_absent_broker_neither_raises_nor_loses_the_notification(
     assert texts_of(alice) == ["one", "two", "three"]
     assert state_of(alice) == (3, 3)
     errors = [record for record in caplog.records if record.levelno >= logging.ERROR]
-    assert [record.name for record in errors] == ["notifications.delivery"]
+    assert [record.name for record in errors] == ["notifications.delivery.sender"]
     assert "CHANNEL_LAYERS" in caplog.text
 
 

@@ -12,12 +12,14 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
-from notifications import feed, notify_many, sharing
-from notifications.arrivals import first_pages
-from notifications.auth import session_identities
-from notifications.feed import Page
-from notifications.protocol import Resume
-from notifications.sharing import Shared
+from notifications import notify_many
+from notifications.realtime import batching
+from notifications.realtime.arrivals import first_pages
+from notifications.realtime.auth import session_identities
+from notifications.realtime.batching import Shared
+from notifications.store import feed
+from notifications.store.feed import Page
+from notifications.wire.protocol import Resume
 from tests.factories import make_user, session_cookie_for, session_for
 from tests.waiting import await_for
 
@@ -66,7 +68,7 @@ async def test_who_asks_during_a_reading_waits_for_the_next() -> None:
 async def test_who_asks_soon_after_a_reading_shares_the_next(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(sharing, "GATHER_SECONDS", 0.5)  # longer than any pause of this machine
+    monkeypatch.setattr(batching, "GATHER_SECONDS", 0.5)  # longer than any pause of this machine
     reader = Reader()
     shared = Shared(reader)
     await shared.read(1)

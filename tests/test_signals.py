@@ -17,8 +17,8 @@ from notifications import (
     notify_many,
     remove,
     restore,
-    retention,
 )
+from notifications.actions import retention
 from notifications.models import Notification
 from notifications.signals import notification_created, notification_read, notification_removed
 from tests.factories import make_user

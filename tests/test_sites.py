@@ -14,9 +14,12 @@ from django.db import connection
 from pytest_django import Settings
 
 from accounts.models import User
-from notifications import anotify, delivery, hints, topics
-from notifications.audience import hubs_group, topic_group, user_group
-from notifications.site import site_name
+from notifications import anotify
+from notifications.delivery import sender
+from notifications.message.audience import hubs_group, topic_group, user_group
+from notifications.topics import names
+from notifications.wire import hints
+from notifications.wire.site import site_name
 from tests.conftest import StartServer
 from tests.factories import make_user, session_cookie_for
 from tests.outages import CORE_LAYER, OUR_LAYER, PUBSUB_LAYER
@@ -101,11 +104,11 @@ def test_the_cache_of_the_project_has_keys_of_its_site(settings: Settings) -> No
 
 
 def test_a_topic_that_a_site_with_another_name_signed_is_refused(settings: Settings) -> None:
-    signed = topics.sign_topic("match")
-    assert topics.read_topic(signed) == "match"
+    signed = names.sign_topic("match")
+    assert names.read_topic(signed) == "match"
 
     settings.NOTIFICATIONS_SITE = "another"
-    assert topics.read_topic(signed) is None
+    assert names.read_topic(signed) is None
 
 
 # What is heard
@@ -141,7 +144,7 @@ async def test_no_layer_carries_anything_from_site_to_site(
 
 async def send_all_kinds() -> None:
     """Send a hint of each kind, as the site that the settings name."""
-    await sync_to_async(delivery.send)(
+    await sync_to_async(sender.send)(
         [
             hints.changed(1, epoch="e", after=0, seq=1, unread=1, items=[]),
             hints.census([("everyone", [])], "nowhere"),
@@ -167,10 +170,10 @@ async def test_two_sites_on_one_redis_hear_only_themselves(
         "default": {"BACKEND": OUR_LAYER, "CONFIG": {"hosts": [private_broker.url]}}
     }
     redis = {"REDIS_URL": private_broker.url}
-    cookie, signed = await sync_to_async(session_cookie_for)(alice), topics.sign_topic("match")
+    cookie, signed = await sync_to_async(session_cookie_for)(alice), names.sign_topic("match")
     settings.SECRET_KEY = OTHER_KEY
     their_cookie = await sync_to_async(session_cookie_for)(alice)
-    their_signed = topics.sign_topic("match")
+    their_signed = names.sign_topic("match")
     database = copied_database(tmp_path / "other.sqlite3")
     their_env = redis | {"SECRET_KEY": OTHER_KEY, "DATABASE_URL": database}
     quiet = {"NOTIFICATIONS_SWEEP_SECONDS": "300"}

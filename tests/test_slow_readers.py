@@ -17,7 +17,7 @@ from asgiref.sync import sync_to_async
 from accounts.models import User
 from notifications import anotify, anotify_many
 from notifications.models import Inbox, Notification
-from notifications.protocol import ACK_WINDOW_CHARS
+from notifications.wire.protocol import ACK_WINDOW_CHARS
 from tests.conftest import StartServer
 from tests.factories import make_user, session_cookie_for
 from tests.outages import Stopwatch

@@ -14,7 +14,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.models import User
 from notifications import Muted, kind, mute, notify, set_quiet_hours
-from notifications.kinds import Kind
+from notifications.message.kinds import Kind
 from notifications.models import Inbox, Notification
 from notifications.models.statements import Parameter, Statement
 from tests.factories import make_user

@@ -26,7 +26,7 @@ def make_users(number: int) -> list[str]:
 @pytest.mark.parametrize(
     ("layer", "sockets"),
     [
-        ("notifications.layers.RedisPubSubLayer", 1000),
+        ("notifications.delivery.layers.RedisPubSubLayer", 1000),
         # More than the 100 connections of redis-py's pool.
         ("channels_redis.pubsub.RedisPubSubChannelLayer", 150),
         ("channels_redis.core.RedisChannelLayer", 150),

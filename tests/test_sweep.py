@@ -15,15 +15,15 @@ from django.utils import timezone
 
 from accounts.models import User
 from notifications import anotify
-from notifications.auth import Identity
-from notifications.frames import AsgiConnection
-from notifications.hub import Hub
-from notifications.ledger import add
+from notifications.message.payload import Payload
 from notifications.models import Inbox, Notification
-from notifications.payload import Payload
-from notifications.sockets import Socket
-from notifications.sweep import Sweeper
-from notifications.terms import Terms
+from notifications.realtime.auth import Identity
+from notifications.realtime.hub import Hub
+from notifications.realtime.socket import Socket
+from notifications.realtime.sweep import Sweeper
+from notifications.store.inbox import add
+from notifications.store.options import Terms
+from notifications.wire.frames import AsgiConnection
 from tests.conftest import StartServer
 from tests.factories import make_user, session_for
 from tests.wire import open_socket

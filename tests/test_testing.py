@@ -51,7 +51,7 @@ from tests.servers import ROOT
 
 NOWHERE = {
     "default": {
-        "BACKEND": "notifications.layers.RedisPubSubLayer",
+        "BACKEND": "notifications.delivery.layers.RedisPubSubLayer",
         "CONFIG": {"hosts": ["redis://127.0.0.1:1"]},
     }
 }

@@ -17,11 +17,11 @@ from pytest_django import Settings
 
 from accounts.models import User
 from notifications import Payload, broadcast, kind, mute, notify, preferences_of, publish
+from notifications.message.payload import PAYLOAD_FIELDS
+from notifications.message.text import plain
 from notifications.models import Broadcast, Notification
-from notifications.payload import PAYLOAD_FIELDS
 from notifications.testing import capture_notifications
-from notifications.text import plain
-from notifications.topics import read_topic, sign_topic
+from notifications.topics.names import read_topic, sign_topic
 from tests.factories import make_user
 from tests.inboxes import told
 from tests.kinds import own_kinds

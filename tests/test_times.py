@@ -13,12 +13,12 @@ from pytest_django import Settings
 
 from accounts.models import User
 from notifications import anotify, broadcast, change_broadcast, mute, notify, set_quiet_hours
-from notifications.doctor.database import look_at_clock
-from notifications.doctor.patient import Patient
+from notifications.actions.retention import prune, remove_expired
+from notifications.management.doctor.database import look_at_clock
+from notifications.management.doctor.patient import Patient
+from notifications.message.times import LAST_MOMENT, aware, local, storable
 from notifications.models import Broadcast, Inbox, Mute, Notification
-from notifications.retention import prune, remove_expired
 from notifications.testing import NotificationClient
-from notifications.times import LAST_MOMENT, aware, local, storable
 from tests.factories import make_user
 from tests.inboxes import told
 

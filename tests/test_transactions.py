@@ -16,7 +16,6 @@ from accounts.models import User
 from notifications import (
     broadcast,
     change_broadcast,
-    feed,
     mark_all_read,
     mark_read,
     mark_seen,
@@ -26,11 +25,12 @@ from notifications import (
     recall_broadcast,
     remove,
     restore,
-    retention,
 )
+from notifications.actions import retention
 from notifications.metrics import counters
 from notifications.models import Broadcast, Inbox, Notification
-from notifications.protocol import Resume
+from notifications.store import feed
+from notifications.wire.protocol import Resume
 from tests.factories import make_user
 from tests.inboxes import state_of, texts_of, told
 from tests.recording import RecordingLayer

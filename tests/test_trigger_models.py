@@ -365,7 +365,7 @@ def start_with(directory: Path, code: str) -> "subprocess.CompletedProcess[str]"
         "DEFAULT_AUTO_FIELD = 'django.db.models.BigAutoField'\n"
     )
     script = (
-        "import django; django.setup(); from notifications.firing import rules; "
+        "import django; django.setup(); from notifications.triggers.dispatch import rules; "
         "print({each.__name__: len(its) for each, its in rules.items() "
         "if each._meta.app_label == 'early'})"
     )

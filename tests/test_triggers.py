@@ -19,8 +19,9 @@ from pytest_django import Settings
 
 from accounts.models import User
 from demo.models import Order
-from notifications import firing, trigger, triggers_disabled
+from notifications import trigger, triggers_disabled
 from notifications.models import Notification
+from notifications.triggers import dispatch
 from tests.factories import make_user
 from tests.markdown import blocks
 from tests.rules import calls_of
@@ -277,7 +278,7 @@ def test_a_disabled_block_is_of_its_own_thread(order: Order) -> None:
     calls = calls_of(on="updated")
 
     def save_in_a_thread() -> None:
-        firing.saved(order, created=False, raw=False, using="default", update_fields=None)
+        dispatch.saved(order, created=False, raw=False, using="default", update_fields=None)
 
     with triggers_disabled():
         order.save()
@@ -300,7 +301,7 @@ def test_the_triggers_of_an_app_are_found(tmp_path: Path) -> None:
         "from notifier.settings import *\nINSTALLED_APPS = [*INSTALLED_APPS, 'rules_of_a_shop']\n"
     )
     script = (
-        "import django; django.setup(); from notifications.firing import rules; "
+        "import django; django.setup(); from notifications.triggers.dispatch import rules; "
         "print([(model, rule.name) for model, its in rules.items() for rule in its])"
     )
     paths = os.pathsep.join([str(tmp_path), str(ROOT)])

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from notifications.turns import Turns
+from notifications.realtime.turns import Turns
 from tests.waiting import await_for
 
 pytestmark = [pytest.mark.one_database, pytest.mark.django_db]

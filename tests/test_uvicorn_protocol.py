@@ -23,9 +23,9 @@ from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.server import ServerState
 from websockets.asyncio.client import connect
 
-from notifications import protocol
-from notifications.frames import EXTENSION, Frame
-from notifications.uvicorn.served import Served as ServedConnections
+from notifications.uvicorn.pings import Served as ServedConnections
+from notifications.wire import protocol
+from notifications.wire.frames import EXTENSION, Frame
 from tests.by_hand import BINARY, PING, PONG, TEXT, Client, goodbye, wire
 from tests.heirs import Application, Event, Heir, Work, serving
 from tests.servers import HOST

@@ -9,8 +9,9 @@ from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
-from notifications import mark_read, remove, standing
+from notifications import mark_read, remove
 from notifications.models import Inbox, Notification
+from notifications.store import user_state
 from tests.factories import make_user
 from tests.inboxes import told
 
@@ -160,7 +161,7 @@ def test_the_feed_without_a_cursor_starts_at_the_present(client: Client, alice: 
     answer = get(client, FEED)
 
     assert answer == {
-        "epoch": str(standing.of(alice.pk).epoch),
+        "epoch": str(user_state.of(alice.pk).epoch),
         "cursor": {"u": 1, "b": 0},
         "unread": 1,
         "reset": False,

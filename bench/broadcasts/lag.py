@@ -11,7 +11,7 @@ from typing import Any
 
 from django.http import HttpRequest, JsonResponse
 
-from notifications import relay
+from notifications.realtime import fan_out
 
 TICK_SECONDS = 0.001
 
@@ -31,7 +31,7 @@ async def lag(request: HttpRequest) -> JsonResponse:
     if "gc" in request.GET:
         getattr(gc, request.GET["gc"])()
     if "slice" in request.GET:
-        relay.SOCKETS_PER_SLICE_AT_ONCE = int(request.GET["slice"])
+        fan_out.SOCKETS_PER_SLICE_AT_ONCE = int(request.GET["slice"])
     if not _tasks:
         _tasks.add(asyncio.get_running_loop().create_task(_watch()))
         gc.callbacks.append(_note_collection)

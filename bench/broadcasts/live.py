@@ -21,7 +21,7 @@ from accounts.models import User
 from bench.broadcasts import Row
 from bench.users import make_listeners
 from notifications import broadcast, notify
-from notifications.relay import SOCKETS_PER_SLICE_AT_ONCE
+from notifications.realtime.fan_out import SOCKETS_PER_SLICE_AT_ONCE
 from tests.servers import ROOT, Kind, ServerProcess
 
 ROUNDS = 10

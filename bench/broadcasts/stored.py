@@ -14,10 +14,12 @@ from django.utils import timezone
 from accounts.models import User
 from bench.broadcasts import Row
 from bench.broadcasts.filling import make_past_broadcasts, make_users
-from notifications import broadcast, feed, inbox, mark_read, notify, reach, remove, standing
+from notifications import broadcast, mark_read, notify, remove
 from notifications.models import Broadcast, Inbox, Notification
-from notifications.protocol import Resume
-from notifications.selection import Selection
+from notifications.store import broadcast_counts, feed, user_state
+from notifications.web.inbox import page as inbox
+from notifications.web.inbox.selection import Selection
+from notifications.wire.protocol import Resume
 from tests.factories import session_cookie_for
 
 ROUNDS = 20
@@ -70,7 +72,7 @@ def _someone() -> User:
 
 
 def _reading(user: User) -> Iterator[Row]:
-    head = standing.of(user.pk).head
+    head = user_state.of(user.pk).head
     present = Resume(None, head.u, head.b)
     away = Resume(None, head.u - 20, head.b - 50)
     cookie = session_cookie_for(user)
@@ -90,7 +92,7 @@ def _reading(user: User) -> Iterator[Row]:
 
 
 def _read_inbox(user: User) -> None:
-    stood = standing.of(user.pk)
+    stood = user_state.of(user.pk)
     inbox.read(stood, Selection())
     feed.starting_point(stood)
 
@@ -102,10 +104,10 @@ def _get_page(cookie: str) -> None:
 
 
 def _counting() -> Iterator[Row]:
-    yield _query_row("reach: everyone", partial(reach.reach, "everyone"), "")
-    yield _query_row("reach: staff", partial(reach.reach, "staff"), "")
+    yield _query_row("reach: everyone", partial(broadcast_counts.reach, "everyone"), "")
+    yield _query_row("reach: staff", partial(broadcast_counts.reach, "staff"), "")
     rows = list(Broadcast.objects.order_by("-pk")[:20])
-    yield _query_row("counts of 20 broadcasts", partial(reach.counts, rows), "")
+    yield _query_row("counts of 20 broadcasts", partial(broadcast_counts.counts, rows), "")
 
 
 def _query_row(name: str, call: Callable[[], object], target: str = QUERIES_TARGET) -> Row:

@@ -95,8 +95,8 @@ def _verbs(user: Any, router: str) -> Iterator[str]:
 
 def _delivery(server: ServerProcess, user: Any) -> Iterator[str]:
     from notifications import notify
-    from notifications.ledger import add
-    from notifications.terms import Terms
+    from notifications.store.inbox import add
+    from notifications.store.options import Terms
 
     with Tab(server, user.pk) as tab:
         notify(user, "Live")

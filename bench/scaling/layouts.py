@@ -9,8 +9,8 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from bench.scaling.node import Node
-from notifications import hints
-from notifications.layers import RedisPubSubLayer
+from notifications.delivery.layers import RedisPubSubLayer
+from notifications.wire import hints
 from tests.servers import HOST
 from tests.waiting import wait_for
 

@@ -12,17 +12,11 @@ from bench.fleet import Fleet
 from bench.scaling.site import Counts, Site, used
 from bench.users import session_keys
 from bench.wire import payload, upgrade
-from notifications import (
-    auth,
-    broadcast,
-    feed,
-    mark_read,
-    notify,
-    notify_many,
-    publisher,
-    retention,
-)
+from notifications import broadcast, mark_read, notify, notify_many
+from notifications.actions import retention
 from notifications.models import BroadcastLog, Notification
+from notifications.realtime import auth, schedule
+from notifications.store import feed
 from tests.waiting import wait_for
 
 WARMING, SOCKETS, AWAY = 400, 1200, 1000
@@ -70,7 +64,7 @@ def verbs(site: Site) -> Figures:
     }
     newest = dict(Notification.objects.filter(recipient__in=away).values_list("recipient", "pk"))
     figures["mark_read"] = _each(site, 300, lambda at: mark_read(away[at], [newest[away[at].pk]]))
-    figures["schedule"] = _each(site, 200, lambda at: publisher.look())
+    figures["schedule"] = _each(site, 200, lambda at: schedule.look())
     figures["sweep"] = _each(site, 20, lambda at: _sweep(users[:SOCKETS]), each=SOCKETS)
     return figures
 

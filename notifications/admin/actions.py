@@ -21,9 +21,9 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from ..audience import Audience
+from ..actions.marks import PartiallyNotified, notify_many
+from ..message.audience import Audience
 from ..models import Notification
-from ..services import PartiallyNotified, notify_many
 from .forms import MessageForm
 from .history import count_of_users, log_notified
 from .live import number

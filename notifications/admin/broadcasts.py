@@ -11,7 +11,7 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from ..broadcasts import change_broadcast
+from ..actions.broadcasts import change_broadcast
 from ..models import Broadcast, BroadcastLog, State
 from .confirmations import Confirmations, Refused
 from .forms import ChangeForm, ComposeForm

@@ -13,11 +13,11 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from .. import census
-from ..broadcasts import recall_broadcast, send_broadcast
+from ..actions.broadcasts import recall_broadcast, send_broadcast
 from ..models import Broadcast, BroadcastLog, State
-from ..reach import Counts, counts, group_pks, reach
-from ..transactions import database
+from ..realtime import presence
+from ..store.broadcast_counts import Counts, counts, group_pks, reach
+from ..store.transactions import database
 from .listing import audience_text
 from .live import moment_text, number, online_text
 from .permission import check_may_send
@@ -140,7 +140,7 @@ class Confirmations(BroadcastModelAdmin):
 def reach_text(broadcast: Broadcast) -> str:
     """Return how many users a broadcast would reach, and how many of them are online now."""
     users = reach(broadcast.audience, group_pks(broadcast))
-    answer = census.online([(broadcast.audience, group_pks(broadcast))])
+    answer = presence.online([(broadcast.audience, group_pks(broadcast))])
     shown = {"number": number(users)}
     if answer is None:
         return (

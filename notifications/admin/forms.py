@@ -16,11 +16,11 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from ..audience import Audience
+from ..message.audience import Audience
+from ..message.payload import Payload, is_safe_url
+from ..message.times import LAST_MOMENT, storable
 from ..models import Broadcast
-from ..payload import Payload, is_safe_url
-from ..protocol import whole_number
-from ..times import LAST_MOMENT, storable
+from ..wire.protocol import whole_number
 from . import rules
 
 if TYPE_CHECKING:

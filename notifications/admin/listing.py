@@ -14,9 +14,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from ..audience import Audience
+from ..message.audience import Audience
 from ..models import Broadcast, State
-from ..protocol import whole_number
+from ..wire.protocol import whole_number
 from .live import figures, moment_text
 from .permission import check_may_send
 

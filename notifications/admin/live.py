@@ -8,10 +8,10 @@ from typing import Any
 
 from django.utils.formats import date_format, number_format
 
-from .. import census
+from ..message.times import local
 from ..models import Broadcast, State
-from ..reach import counts, group_pks
-from ..times import local
+from ..realtime import presence
+from ..store.broadcast_counts import counts, group_pks
 
 UNKNOWN = "–"
 
@@ -39,7 +39,7 @@ def online_texts(broadcasts: Sequence[Broadcast]) -> list[str]:
     """Return how many of each audience are online, or dashes when nobody can tell."""
     if not broadcasts:
         return []
-    answer = census.online([(each.audience, group_pks(each)) for each in broadcasts])
+    answer = presence.online([(each.audience, group_pks(each)) for each in broadcasts])
     if answer is None:
         return [UNKNOWN] * len(broadcasts)
     return [online_text(each) for each in answer]

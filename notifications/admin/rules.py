@@ -10,10 +10,10 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from ..audience import Audience
+from ..message.audience import Audience
+from ..message.recipients import is_anybody_in
 from ..models import Broadcast, State
-from ..reach import group_pks
-from ..recipients import is_anybody_in
+from ..store.broadcast_counts import group_pks
 
 
 def wrong_dates(starts: datetime | None, expires: datetime | None) -> dict[str, str]:

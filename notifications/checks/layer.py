@@ -12,8 +12,8 @@ from django.core import checks, mail
 MEMORY_LAYER = "channels.layers.InMemoryChannelLayer"
 CORE_LAYER = "channels_redis.core.RedisChannelLayer"
 RIGHT = (
-    'Set CHANNEL_LAYERS = {"default": {"BACKEND": "notifications.layers.RedisPubSubLayer", '
-    '"CONFIG": {"hosts": ["redis://…"]}}}.'
+    'Set CHANNEL_LAYERS = {"default": {"BACKEND": '
+    '"notifications.delivery.layers.RedisPubSubLayer", "CONFIG": {"hosts": ["redis://…"]}}}.'
 )
 # What redis-py 8 changed, to values that the core layer does not get along with.
 CHANGED_IN = 8
@@ -65,7 +65,7 @@ def check_core_layer(**kwargs: Any) -> list[checks.CheckMessage]:
             f"{redis_version()} ends a read after 5 s, which is as long as the layer waits for "
             "messages, and raises from 101 connections on.",
             hint=f'Set each host like {{"address": "redis://…", {wanted}}}, or use '
-            '"notifications.layers.RedisPubSubLayer", which needs neither.',
+            '"notifications.delivery.layers.RedisPubSubLayer", which needs neither.',
             id="notifications.W005",
         )
     ]

@@ -16,7 +16,7 @@ from typing import Any
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.urls import Resolver404
 
-from ..protocol import SOCKET_PATH
+from ..wire.protocol import SOCKET_PATH
 
 ANSWER_SECONDS = 5.0
 # What Channels and Django raise where they have no route.
@@ -55,8 +55,8 @@ def accepts(application: Any) -> bool | None:
 
 
 async def _answers(application: Any) -> list[Any]:
-    from ..hub import Hub
-    from ..process import end, use
+    from ..realtime.hub import Hub
+    from ..realtime.runtime import end, use
 
     use(Hub())  # not one that publishes and sweeps, as a server's does
     scope = {
@@ -113,7 +113,7 @@ def _routed(
 
 
 def _is_consumer(application: Any) -> bool:
-    from ..consumers import NotificationConsumer
+    from ..realtime.consumer import NotificationConsumer
 
     consumer = getattr(application, "consumer_class", None)
     return isinstance(consumer, type) and issubclass(consumer, NotificationConsumer)

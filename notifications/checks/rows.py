@@ -39,7 +39,7 @@ def check_kinds(databases: Sequence[str] | None = None, **kwargs: Any) -> list[c
 
     A site that registers no kind at all does without them and is left alone.
     """
-    from ..kinds import registered
+    from ..message.kinds import registered
 
     if not registered():
         return []
@@ -60,7 +60,7 @@ def check_kinds(databases: Sequence[str] | None = None, **kwargs: Any) -> list[c
 
 
 def _unregistered(alias: str) -> list[str]:
-    from ..kinds import find
+    from ..message.kinds import find
     from ..models import Notification
 
     rows = Notification.objects.using(alias)

@@ -9,8 +9,8 @@ from django.conf import settings
 from django.core import checks
 from django.urls import NoReverseMatch, Resolver404, get_script_prefix, resolve, reverse
 
-from ..auth import has_lasting_keys
-from ..protocol import SOCKET_PATH
+from ..realtime.auth import has_lasting_keys
+from ..wire.protocol import SOCKET_PATH
 from .layer import is_test_run
 
 NAMESPACE = "notifications"

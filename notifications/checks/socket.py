@@ -8,7 +8,7 @@ from channels.routing import get_default_application
 from django.conf import settings
 from django.core import checks
 
-from ..protocol import SOCKET_PATH
+from ..wire.protocol import SOCKET_PATH
 from .routes import Route, accepts, routes_to_consumer
 
 

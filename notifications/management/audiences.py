@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ..audience import Audience
+from ..message.audience import Audience
 from .names import find_groups, find_users
 
 WHOLE = (Audience.EVERYONE.value, Audience.STAFF.value)

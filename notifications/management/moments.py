@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.forms.utils import from_current_timezone
 from django.utils import timezone
 
-from ..times import aware, is_too_late, storable
+from ..message.times import aware, is_too_late, storable
 from .wording import dated
 
 LEGAL = "2026-12-01T08:00, or +30m, +2h, +3d from now"

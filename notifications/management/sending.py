@@ -9,10 +9,10 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from ..actions.marks import PartiallyNotified
 from ..conf import conf
-from ..level import Level
-from ..payload import Payload
-from ..services import PartiallyNotified
+from ..message.level import Level
+from ..message.payload import Payload
 from .base import NotifierCommand
 from .interrupts import HeldInterrupts
 from .progress import Progress

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from ..message.recipients import users_of
+from ..message.times import local
 from ..models import Broadcast, State
-from ..recipients import users_of
-from ..times import local
 
 
 def counted(users: int) -> str:

@@ -13,8 +13,8 @@ from django.db.models import Q, Subquery
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from ..audience import Audience
-from ..clock import Tick
+from ..message.audience import Audience
+from .clock import Tick
 from .content import Content
 
 LOG_PK = 1

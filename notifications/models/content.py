@@ -5,9 +5,9 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from ..kinds import KIND_MAX_CHARS
-from ..level import Level
-from ..payload import BODY_MAX_CHARS, TITLE_MAX_CHARS, URL_MAX_CHARS
+from ..message.kinds import KIND_MAX_CHARS
+from ..message.level import Level
+from ..message.payload import BODY_MAX_CHARS, TITLE_MAX_CHARS, URL_MAX_CHARS
 
 
 class Content(models.Model):

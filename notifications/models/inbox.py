@@ -17,9 +17,9 @@ from django.db.models.functions import Greatest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from ..clock import Tick
-from ..times import aware
+from ..message.times import aware
 from .bulk import insert_from
+from .clock import Tick
 from .mute import Mute
 from .statements import Parameter, Statement
 

@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
-from ..kinds import KIND_MAX_CHARS
+from ..message.kinds import KIND_MAX_CHARS
 from .deletion import CASCADE_UNREAD
 
 GROUP_KEY_MAX_CHARS = 200

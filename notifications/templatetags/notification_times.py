@@ -9,8 +9,8 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from ..items import timestamp
-from ..times import local
+from ..message.times import local
+from ..wire.items import timestamp
 
 register = template.Library()
 

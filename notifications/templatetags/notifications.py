@@ -21,12 +21,12 @@ from django.utils.html import strip_tags
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
-from .. import standing
-from ..feed import StartingPoint, starting_point
-from ..items import timestamp
-from ..level import Level
+from ..message.level import Level
 from ..models import Inbox
-from ..protocol import SOCKET_PATH
+from ..store import user_state
+from ..store.feed import StartingPoint, starting_point
+from ..wire.items import timestamp
+from ..wire.protocol import SOCKET_PATH
 
 BADGE_MAX = 99
 
@@ -46,7 +46,7 @@ def notifications_widget(
     request = context.get("request")
     if request is None:
         return {}
-    stood = standing.of_visitor(request)
+    stood = user_state.of_visitor(request)
     start = starting_point(stood) if stood else None
     shown = {
         "bell": bell,
@@ -75,7 +75,7 @@ def notifications_bell(context: Context) -> dict[str, Any]:
 
 
 def _start(request: HttpRequest) -> StartingPoint | None:
-    stood = standing.of_visitor(request)
+    stood = user_state.of_visitor(request)
     return starting_point(stood) if stood else None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..recipients import recipient_pk
+from ..message.recipients import recipient_pk
 from .capturing import SentNotification, open_captures
 
 

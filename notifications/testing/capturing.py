@@ -15,15 +15,16 @@ from typing import Any, overload
 from django.contrib.auth import get_user_model
 from django.db import connections, transaction
 
-from .. import delivery, hints
-from ..audience import Audience
-from ..broadcast_ledger import LogChange
-from ..hints import Hint
-from ..items import broadcast_item, personal_item
-from ..ledger import Change
+from ..delivery import sender
+from ..message.audience import Audience
 from ..models import Broadcast, Notification
-from ..standing import IS_STAFF, JOINED
-from ..transactions import database
+from ..store.broadcasts import LogChange
+from ..store.inbox import Change
+from ..store.transactions import database
+from ..store.user_state import IS_STAFF, JOINED
+from ..wire import hints
+from ..wire.hints import Hint
+from ..wire.items import broadcast_item, personal_item
 from .items import Item
 
 
@@ -119,13 +120,13 @@ def capture_notifications() -> Iterator[CapturedNotifications]:
     """
     captured = CapturedNotifications()
     watch = captured.watch
-    delivery.watchers.append(watch)
+    sender.watchers.append(watch)
     open_captures.append(captured)
     try:
         yield captured
     finally:
         open_captures[:] = [each for each in open_captures if each is not captured]
-        delivery.watchers.remove(watch)
+        sender.watchers.remove(watch)
 
 
 class _Commit:
@@ -156,7 +157,7 @@ def _news(message: Change | LogChange | Hint) -> Iterator[SentNotification]:
 
 
 def _personal(change: Change) -> Iterator[SentNotification]:
-    if change.standing is not None:  # read, removed or restored: nothing new was said
+    if change.user_state is not None:  # read, removed or restored: nothing new was said
         return
     for row in change.rows:
         item = personal_item(row)

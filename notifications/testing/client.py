@@ -12,10 +12,10 @@ from django.conf import settings
 from django.test import AsyncClient
 from django.urls import get_script_prefix, reverse
 
-from .. import feed, standing
-from ..database import in_database_thread
-from ..protocol import SOCKET_PATH, VERSION
-from ..recipients import recipient_pk
+from ..message.recipients import recipient_pk
+from ..realtime.threads import in_database_thread
+from ..store import feed, user_state
+from ..wire.protocol import SOCKET_PATH, VERSION
 from .connection import Application, scope_for
 from .ending import end_idle_hub
 from .items import Item
@@ -156,7 +156,7 @@ class NotificationClient:
         return self.shown[before:]
 
     async def _open_page(self) -> None:
-        stood = await in_database_thread(standing.of, self._user_pk)
+        stood = await in_database_thread(user_state.of, self._user_pk)
         self._tab.open(feed.starting_point(stood), stood.inbox.is_quiet)
 
     async def _connect(self) -> None:

@@ -7,16 +7,16 @@ import asyncio
 from channels.layers import get_channel_layer
 from channels_redis.pubsub import RedisPubSubChannelLayer
 
-from .. import database, process
+from ..realtime import runtime, threads
 
 
 async def end_idle_hub() -> None:
     """End the hub of the running loop and what it opened, unless it still has a socket."""
-    await process.end()
+    await runtime.end()
     await _disconnect()
     # A thread that still reads would keep the database from being emptied, and what it left
     # connected from being dropped.
-    await asyncio.to_thread(database.end_threads)
+    await asyncio.to_thread(threads.end_threads)
 
 
 # The in-memory layer has no connections, and a flush would take it away from other consumers of the

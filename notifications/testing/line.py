@@ -9,9 +9,9 @@ from typing import Any
 
 from channels.layers import get_channel_layer
 
-from .. import hints, protocol
 from ..conf import conf
-from ..protocol import CloseCode
+from ..wire import hints, protocol
+from ..wire.protocol import CloseCode
 from .connection import Application, Connection
 from .tab import Tab
 

@@ -8,8 +8,8 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
 from django.db import connections
 
-from ..database import in_database_thread
-from ..transactions import database
+from ..realtime.threads import in_database_thread
+from ..store.transactions import database
 
 TRANSACTION = (
     "NotificationClient sees what is committed, and this test runs in a transaction that never is: "

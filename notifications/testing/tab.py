@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from ..feed import StartingPoint
-from ..protocol import Cursor
+from ..store.feed import StartingPoint
+from ..wire.protocol import Cursor
 from .items import Item
 
 

@@ -10,10 +10,10 @@ from typing import Any
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 from uvicorn.protocols.http.flow_control import FlowControl
 
-from ..chunk_meter import ChunkMeter
-from ..door import BAD_REQUEST, TOO_SLOW, end_unread
 from ..metrics import count
-from .served import door_of, kept
+from ..wire.chunk_meter import ChunkMeter
+from ..wire.door import BAD_REQUEST, TOO_SLOW, end_unread
+from .pings import door_of, kept
 
 # What one connection may have read of it in a turn of the loop. asyncio reads sixteen times as
 # much, and a head of headers of one letter would be parsed for tens of milliseconds.

@@ -7,7 +7,7 @@ from websockets.frames import Opcode
 from websockets.streams import StreamReader
 from websockets.utils import apply_mask
 
-from ..frames import Event
+from ..wire.frames import Event
 
 # RFC 6455, 5.2.
 FINAL_TEXT, MASKED, SHORT_BYTES = 0x81, 0x80, 126

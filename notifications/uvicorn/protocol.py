@@ -12,13 +12,13 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
-from ..door import BAD_REQUEST, end_unread
-from ..frame_meter import FrameMeter
-from ..frames import EXTENSION, Frame
 from ..metrics import count
-from ..protocol import CloseCode
-from .quiet import QuietConnection, Take
-from .served import Served, door_of
+from ..wire.door import BAD_REQUEST, end_unread
+from ..wire.frame_meter import FrameMeter
+from ..wire.frames import EXTENSION, Frame
+from ..wire.protocol import CloseCode
+from .connection import QuietConnection, Take
+from .pings import Served, door_of
 
 
 class PreparedFrameProtocol(WebSocketsSansIOProtocol, asyncio.BufferedProtocol):

@@ -10,9 +10,9 @@ from urllib.parse import parse_qs, urlsplit
 from django.template.loader import render_to_string
 from playwright.sync_api import Page, Route, WebSocketRoute
 
-from notifications.epochs import Epoch
-from notifications.feed import StartingPoint
+from notifications.store.feed import StartingPoint
 from notifications.templatetags.notifications import bell_context
+from notifications.wire.epochs import Epoch
 
 SITE = "http://bare.localhost"  # a secure context, so that its tabs have locks
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
-from notifications import protocol
-from notifications.level import Level
+from notifications.message.level import Level
+from notifications.wire import protocol
 
 from .bare import SITE, PlayedServer
 from .tabs import Tab, Visitor

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from accounts.models import User
 from notifications import broadcast, mute, notify, preferences_of, set_quiet_hours
-from notifications.preferences import Preferences
+from notifications.actions.preferences import Preferences
 
 from .conftest import Aside, NewBare, NewVisitor
 from .tabs import Tab

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
-from notifications import broadcasts, services
+from notifications.actions import broadcasts, marks
 from notifications.models import Broadcast, Notification
 
 Action = Callable[[User], object]
@@ -41,7 +41,7 @@ def live() -> list[Broadcast]:
 
 def rolled_back(user: User) -> None:
     with transaction.atomic():
-        services.notify(user, payload("ROLLED BACK"))
+        marks.notify(user, payload("ROLLED BACK"))
         broadcasts.broadcast(payload("ROLLED BACK"))
         transaction.set_rollback(True)
 
@@ -62,16 +62,16 @@ def to_one_of_the_live(change: Callable[[Broadcast], object]) -> None:
 
 
 ACTIONS: list[tuple[int, Action]] = [
-    (40, lambda user: services.notify(user, payload("one"))),
-    (15, lambda user: services.notify(user, payload("key"), key=f"k{random.randrange(3)}")),
-    (4, lambda user: services.notify_many(User.objects.all(), payload("many"))),
-    (3, lambda user: services.notify(user, payload("soon over"), expires_in=2)),
-    (3, lambda user: services.notify(user, payload("transient"), transient=True)),
+    (40, lambda user: marks.notify(user, payload("one"))),
+    (15, lambda user: marks.notify(user, payload("key"), key=f"k{random.randrange(3)}")),
+    (4, lambda user: marks.notify_many(User.objects.all(), payload("many"))),
+    (3, lambda user: marks.notify(user, payload("soon over"), expires_in=2)),
+    (3, lambda user: marks.notify(user, payload("transient"), transient=True)),
     (3, rolled_back),
-    (12, lambda user: services.mark_read(user, anything(user))),
-    (6, lambda user: services.mark_unread(user, anything(user))),
-    (2, lambda user: services.mark_all_read(user)),
-    (12, lambda user: services.remove(user, anything(user))),
+    (12, lambda user: marks.mark_read(user, anything(user))),
+    (6, lambda user: marks.mark_unread(user, anything(user))),
+    (2, lambda user: marks.mark_all_read(user)),
+    (12, lambda user: marks.remove(user, anything(user))),
     (4, lambda user: broadcasts.broadcast(payload("all"))),
     (2, lambda user: broadcasts.broadcast(payload("some"), Group.objects.get())),
     (2, soon_and_over),

@@ -14,9 +14,9 @@ from django.core.management import call_command
 from django.db import connections
 
 from accounts.models import User
-from notifications import standing
-from notifications.ledger import READ_ALL_TOLD
 from notifications.models import Broadcast, Inbox, Notification
+from notifications.store import user_state
+from notifications.store.inbox import READ_ALL_TOLD
 from tests.chaos.client import Client, State
 from tests.chaos.faults import Faults
 from tests.factories import make_user, session_cookie_for
@@ -147,7 +147,9 @@ class Run:
 
     async def _miscounting(self) -> int:
         unread = await _look_up(
-            lambda: {client.user_pk: standing.of(client.user_pk).unread for client in self.clients}
+            lambda: {
+                client.user_pk: user_state.of(client.user_pk).unread for client in self.clients
+            }
         )
         return sum(client.unread != unread[client.user_pk] for client in self.clients)
 
@@ -192,7 +194,7 @@ def stored_state(user_pk: int) -> State:
         )
         for row in rows
     }
-    broadcasts = standing.of(user_pk).broadcasts()
+    broadcasts = user_state.of(user_pk).broadcasts()
     return state | {
         row.item_id: (row.content.title, row.read_at is not None, False) for row in broadcasts
     }

@@ -6,9 +6,9 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from ...broadcasts import broadcast
+from ...actions.broadcasts import broadcast
+from ...message.payload import Payload
 from ...models import Broadcast
-from ...payload import Payload
 from ..audiences import LEGAL as LEGAL_AUDIENCES
 from ..audiences import USER, WHOLE, chosen_audience
 from ..interrupts import HeldInterrupts

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from ...export import export_user
+from ...actions.export import export_user
 from ..base import NotifierCommand
 from ..names import find_users
 

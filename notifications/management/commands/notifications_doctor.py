@@ -11,10 +11,10 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from ...doctor import Finding, Patient, State, examine
-from ...doctor.patient import TIMEOUT_SECONDS
-from ...doctor.rounds import PARTS
 from ..base import NotifierCommand
+from ..doctor import Finding, Patient, State, examine
+from ..doctor.patient import TIMEOUT_SECONDS
+from ..doctor.rounds import PARTS
 
 SOCKET_SCHEMES = ("ws://", "wss://")
 SOMETHING_IS_WRONG = 1

@@ -9,8 +9,8 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils import timezone
 
-from ...payload import Payload
-from ...services import notify_many
+from ...actions.marks import notify_many
+from ...message.payload import Payload
 from ..moments import LEGAL, future_moment
 from ..names import find_users
 from ..sending import SendingCommand

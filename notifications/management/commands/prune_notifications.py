@@ -12,8 +12,8 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser, OutputWrapper
 from django.db import Error
 
+from ...actions.retention import Pruned, prunable, prune
 from ...conf import conf
-from ...retention import Pruned, prunable, prune
 from ..base import NotifierCommand
 from ..interrupts import HeldInterrupts
 from ..progress import Progress

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from ...broadcasts import publish_due
+from ...actions.broadcasts import publish_due
 from ...models import Broadcast, State
 from ..base import NotifierCommand
 from ..interrupts import HeldInterrupts

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ... import fixtures, history
 from ...models import Inbox, Notification
+from ...store import fixtures, history
 from ..base import NotifierCommand
 
 AT_ONCE = 500

@@ -1,4 +1,4 @@
-// The names of the wire protocol, as notifications/protocol.py has them; a test compares both.
+// The names of the wire protocol, as notifications/wire/protocol.py has them; a test compares both.
 
 export const VERSION = 1;
 

@@ -1,0 +1,1 @@
+"""The verbs that change something: the one door for writing."""

@@ -1,0 +1,271 @@
+"""What users want to be told, and when: the verbs, and the settings of one user as a value.
+
+Each verb has an asynchronous twin with the prefix `a`. What is muted is decided when something is
+written; broadcasts are not muted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, time
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.db.models import Max
+from django.utils import timezone
+from django.utils.asyncio import async_unsafe
+
+from ..conf import conf
+from ..message import kinds
+from ..message.kinds import Kind
+from ..message.payload import refuse_unstorable
+from ..message.recipients import recipient_pk
+from ..message.text import plain
+from ..message.times import LAST_MOMENT, is_too_late
+from ..models import GROUP_KEY_MAX_CHARS, Inbox, Mute, Notification
+from ..store.transactions import Refused, in_one_transaction
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuietHours:
+    """A part of the day, in a time zone of the IANA database; it may go over midnight."""
+
+    starts: time
+    ends: time
+    time_zone: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preference:
+    """A registered kind, and whether the user has muted it."""
+
+    kind: Kind
+    is_muted: bool
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MutedThread:
+    """A thread that the user has muted, and the title of the newest notification in it."""
+
+    group_key: str
+    until: datetime | None
+    title: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preferences:
+    """What one user wants to be told. With `has_more`, other threads come after these."""
+
+    kinds: Sequence[Preference]
+    threads: Sequence[MutedThread]
+    quiet_hours: QuietHours | None
+    has_more: bool = False
+
+
+class TooManyMutesError(Refused):
+    """A user has muted as many threads as they may."""
+
+
+@async_unsafe("You cannot call preferences_of() in async code; use `await apreferences_of(…)`.")
+def preferences_of(user: object, *, after: str = "", max_threads: int | None = None) -> Preferences:
+    """Return what a user has muted and their quiet hours.
+
+    The threads are in the order of their keys, from behind `after` and at most `max_threads`.
+    """
+    user_pk = recipient_pk(user)
+    refuse_unstorable("after", after)
+    mutes = Mute.objects.of(user_pk).in_force(timezone.now())
+    untils = dict(mutes.filter(group_key="").values_list("kind", "until"))
+    threads = mutes.filter(group_key__gt=after).order_by("group_key")
+    found = list(threads if max_threads is None else threads[: max_threads + 1])
+    return Preferences(
+        kinds=[
+            Preference(kind=each, is_muted=each.name in untils, until=untils.get(each.name))
+            for each in kinds.registered()
+        ],
+        threads=_threads(user_pk, found[:max_threads]),
+        quiet_hours=_quiet_hours(user_pk),
+        has_more=max_threads is not None and len(found) > max_threads,
+    )
+
+
+@async_unsafe("You cannot call mute() in async code; use `await amute(…)`.")
+def mute(
+    user: object, *, kind: str = "", group_key: str = "", until: datetime | None = None
+) -> None:
+    """Tell a user nothing more of a kind, or of a thread, until a moment or for good.
+
+    Raises `TypeError` or `ValueError` for a user, a kind that is unknown or critical, an empty
+    thread, or an end that is past or has no time zone, and `TooManyMutesError`, a `ValueError`, for
+    one thread more than `NOTIFICATIONS_MAX_MUTED_THREADS`.
+    """
+    user_pk = recipient_pk(user)
+    named = _named(kind, group_key)
+    _check_kind(named["kind"])
+    _check_until(until)
+    _store_mute(user_pk, named, until)
+
+
+@async_unsafe("You cannot call unmute() in async code; use `await aunmute(…)`.")
+def unmute(user: object, *, kind: str = "", group_key: str = "") -> None:
+    """Tell a user again of a kind or a thread; nothing happens if it is not muted."""
+    Mute.objects.of(recipient_pk(user)).filter(**_named(kind, group_key)).delete()
+
+
+@async_unsafe("You cannot call set_quiet_hours() in async code; use `await aset_quiet_hours(…)`.")
+def set_quiet_hours(user: object, starts: time, ends: time, time_zone: str = "") -> None:
+    """Show a user no toasts between two times of each day; the bell counts meanwhile.
+
+    `time_zone` is a name of the IANA database, such as "Europe/Berlin"; without one it is the
+    site's. Raises `TypeError` or `ValueError` for what is no time, no zone, or no span.
+    """
+    zone = time_zone or timezone.get_default_timezone_name()
+    _check_span(starts, ends)
+    _check_zone(zone)
+    _store_quiet_hours(recipient_pk(user), starts, ends, plain(zone))
+
+
+@async_unsafe("You cannot call clear_quiet_hours() in async code; use `await aclear_quiet_hours`.")
+def clear_quiet_hours(user: object) -> None:
+    """Show a user toasts at any time."""
+    _store_quiet_hours(recipient_pk(user), None, None, "")
+
+
+@in_one_transaction
+def _store_mute(user_pk: Any, named: dict[str, Any], until: datetime | None) -> None:
+    # Whoever writes looks there, and one after the other gets no further than the bound.
+    Inbox.objects.lock_of(user_pk)
+    mutes = Mute.objects.of(user_pk)
+    mutes.over(timezone.now()).delete()
+    if named["group_key"] and not mutes.filter(**named).exists():
+        most = conf.MAX_MUTED_THREADS
+        if mutes.exclude(group_key="").count() >= most:
+            raise TooManyMutesError(
+                f"The user has muted {most} threads, which is the most. Unmute another one first; "
+                "NOTIFICATIONS_MAX_MUTED_THREADS is the bound."
+            )
+    Mute.objects.update_or_create(user_id=user_pk, **named, defaults={"until": until})
+
+
+def _store_quiet_hours(user_pk: Any, starts: time | None, ends: time | None, zone: str) -> None:
+    Inbox.objects.ensure([user_pk])
+    Inbox.objects.filter(pk=user_pk).update(quiet_from=starts, quiet_until=ends, time_zone=zone)
+
+
+def _quiet_hours(user_pk: Any) -> QuietHours | None:
+    inbox = Inbox.objects.filter(pk=user_pk).first()
+    if inbox is None or inbox.quiet_from is None or inbox.quiet_until is None:
+        return None
+    return QuietHours(starts=inbox.quiet_from, ends=inbox.quiet_until, time_zone=inbox.time_zone)
+
+
+def _threads(user_pk: Any, mutes: Sequence[Mute]) -> list[MutedThread]:
+    titles = _titles(user_pk, mutes[0].group_key, mutes[-1].group_key) if mutes else {}
+    return [
+        MutedThread(
+            group_key=mute.group_key,
+            until=mute.until,
+            title=titles.get(mute.group_key, mute.group_key),
+        )
+        for mute in mutes
+    ]
+
+
+def _titles(user_pk: Any, first: str, last: str) -> dict[str, str]:
+    """Return the newest title in each muted thread from the first key to the last."""
+    # Not by naming the keys: a database takes so many values and no more.
+    keys = Mute.objects.of(user_pk).filter(group_key__gte=first, group_key__lte=last)
+    rows = Notification.objects.of(user_pk)
+    muted = rows.filter(group_key__in=keys.exclude(group_key="").values("group_key"))
+    newest = muted.order_by().values("group_key").annotate(newest=Max("seq")).values("newest")
+    return dict(rows.filter(seq__in=newest).values_list("group_key", "title"))
+
+
+def _named(kind: str, group_key: str) -> dict[str, Any]:
+    if bool(kind) == bool(group_key):
+        raise ValueError("Name one of the two: kind= or group_key=.")
+    named = {"kind": kind, "group_key": group_key}
+    for name, value in named.items():
+        if not isinstance(value, str) or len(value) > GROUP_KEY_MAX_CHARS:
+            raise ValueError(
+                f"{name} is {value!r:.80}; it must be a string of 1 to {GROUP_KEY_MAX_CHARS} "
+                "characters."
+            )
+        refuse_unstorable(name, value)
+    return {name: plain(value) for name, value in named.items()}
+
+
+def _check_kind(name: str) -> None:
+    if not name:
+        return
+    found = kinds.find(name)
+    if found is None:
+        known = ", ".join(each.name for each in kinds.registered()) or "none"
+        raise ValueError(f"Unknown kind {name!r}; the registered ones are: {known}.")
+    if found.critical:
+        raise ValueError(f"The kind {name!r} is critical and cannot be muted.")
+
+
+def _check_until(until: datetime | None) -> None:
+    if until is None:
+        return
+    if not isinstance(until, datetime):
+        raise TypeError(f"until is {until!r}; it must be a datetime or None.")
+    if timezone.is_naive(until) == settings.USE_TZ:
+        raise ValueError(f"until is {until}; with USE_TZ it needs a time zone, without it none.")
+    if until <= timezone.now():
+        raise ValueError(f"until is {until}, which is past; it is {timezone.now()} now.")
+    if is_too_late(until):
+        raise ValueError(
+            f"until is {until}; the last one that can be is {LAST_MOMENT}. For good it is None."
+        )
+
+
+def _check_span(starts: time, ends: time) -> None:
+    for name, value in (("starts", starts), ("ends", ends)):
+        if not isinstance(value, time) or value.tzinfo is not None:
+            raise TypeError(f"{name} is {value!r}; it must be a datetime.time without a zone.")
+    if starts == ends:
+        raise ValueError(f"Quiet hours from {starts} to {ends} are none; the two must differ.")
+
+
+def _check_zone(zone: str) -> None:
+    try:
+        ZoneInfo(zone)
+    except (TypeError, ValueError, OSError, ZoneInfoNotFoundError) as exc:
+        raise ValueError(
+            f"time_zone is {zone!r}; it must be a name such as 'Europe/Berlin'."
+        ) from exc
+
+
+async def apreferences_of(
+    user: object, *, after: str = "", max_threads: int | None = None
+) -> Preferences:
+    """Asynchronous `preferences_of()`."""
+    return await sync_to_async(preferences_of)(user, after=after, max_threads=max_threads)
+
+
+async def amute(
+    user: object, *, kind: str = "", group_key: str = "", until: datetime | None = None
+) -> None:
+    """Asynchronous `mute()`."""
+    await sync_to_async(mute)(user, kind=kind, group_key=group_key, until=until)
+
+
+async def aunmute(user: object, *, kind: str = "", group_key: str = "") -> None:
+    """Asynchronous `unmute()`."""
+    await sync_to_async(unmute)(user, kind=kind, group_key=group_key)
+
+
+async def aset_quiet_hours(user: object, starts: time, ends: time, time_zone: str = "") -> None:
+    """Asynchronous `set_quiet_hours()`."""
+    await sync_to_async(set_quiet_hours)(user, starts, ends, time_zone)
+
+
+async def aclear_quiet_hours(user: object) -> None:
+    """Asynchronous `clear_quiet_hours()`."""
+    await sync_to_async(clear_quiet_hours)(user)

@@ -1,0 +1,208 @@
+"""The channel layer this app is fastest on: Redis pub/sub, with two things added.
+
+A synchronous, bulk way to send: `async_to_sync(layer.group_send)` makes a loop and a connection for
+each call; `group_send_now` publishes any number of messages in one pipeline on a kept connection.
+And word of a lost connection: what was published meanwhile is gone, which the base keeps to itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import uuid4
+
+import redis
+from channels_redis.pubsub import (
+    RedisPubSubChannelLayer,
+    RedisPubSubLoopLayer,
+    RedisSingleShardConnection,
+)
+from channels_redis.utils import _consistent_hash, decode_hosts
+from redis.asyncio.client import PubSub
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from redis.sentinel import Sentinel, SentinelConnectionPool
+
+from ..metrics import count
+from ..wire import hints
+from .cancellation import raise_if_cancelled
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS = 0.25
+POLL_SECONDS = 1.0
+SENDING_CONNECTIONS_MAX = 50
+
+AWAY = (
+    "Redis pub/sub is away (%s: %s). Sockets stay open and the sweep delivers; live delivery "
+    "resumes by itself. Check that Redis runs and that CHANNEL_LAYERS names it."
+)
+
+_HOST_DEFAULTS = {
+    "socket_timeout": 5.0,
+    "socket_connect_timeout": 1.0,
+    # redis-py 8 raises beyond 100 connections instead of waiting.
+    "max_connections": 10_000,
+    # By RESP3, redis-py 8 logs each message that it gets.
+    "protocol": 2,
+}
+
+
+class RedisPubSubLayer(RedisPubSubChannelLayer):  # type: ignore[misc]  # untyped base
+    """`channels_redis.pubsub.RedisPubSubChannelLayer` that can also send from synchronous code.
+
+    Takes the same `CONFIG`. Each host gets connection options that suit this use, unless the
+    configuration names them.
+    """
+
+    def __init__(
+        self,
+        hosts: Sequence[Any] | None = None,
+        prefix: str = "asgi",
+        **options: Any,
+    ) -> None:
+        self._hosts: list[dict[str, Any]] = decode_hosts(hosts)
+        self._prefix = prefix
+        self._senders: dict[tuple[int, float], list[redis.Redis]] = {}
+        super().__init__(
+            hosts=[{**_HOST_DEFAULTS, **host} for host in self._hosts], prefix=prefix, **options
+        )
+
+    async def new_channel(self, prefix: str = "specific.") -> str:
+        """Open a channel; unlike in the base, a failed attempt leaves nothing behind."""
+        layer = self._get_layer()
+        channel = f"{layer.prefix}{prefix}{uuid4().hex}"
+        try:
+            await layer._subscribe_to_channel(channel)
+        except BaseException:
+            layer.channels.pop(channel, None)
+            raise
+        return channel
+
+    def group_send_now(
+        self, messages: Sequence[tuple[str, Mapping[str, Any]]], *, timeout_seconds: float
+    ) -> None:
+        """Publish `(group, message)` pairs in one round trip for each host.
+
+        Safe from any thread and after a fork. Raises `redis.RedisError` when a host does not take
+        them within the time for one reply.
+        """
+        senders = self._senders_for(timeout_seconds)
+        batches: dict[int, list[tuple[str, bytes]]] = {}
+        for group, message in messages:
+            channel = f"{self._prefix}__group__{group}"
+            shard = _consistent_hash(channel, len(senders))
+            batches.setdefault(shard, []).append((channel, self.serialize(message)))
+        for shard, batch in batches.items():
+            _publish(senders[shard], batch)
+
+    def _senders_for(self, timeout_seconds: float) -> list[redis.Redis]:
+        # Connections made before a fork belong to the parent; a child begins with none.
+        key = (os.getpid(), timeout_seconds)
+        senders = self._senders.get(key)
+        if senders is None:
+            senders = [sender_to(host, timeout_seconds) for host in self._hosts]
+            self._senders[key] = senders
+        return senders
+
+    def _get_layer(self) -> RedisPubSubLoopLayer:
+        is_new = asyncio.get_running_loop() not in self._layers
+        layer = super()._get_layer()
+        if is_new:
+            layer._shards = [_Shard(shard.host, layer) for shard in layer._shards]
+        return layer
+
+
+class _Shard(RedisSingleShardConnection):  # type: ignore[misc]  # untyped base
+    """The base's connection, which says when it was away, in the log and to every channel here."""
+
+    def _ensure_redis(self) -> None:
+        if self._redis is None:
+            super()._ensure_redis()
+            redis_client: Any = self._redis
+            self._pubsub = _PubSub(redis_client.connection_pool)
+            self._pubsub.reconnected = self._tell_channels
+
+    async def _do_receiving(self) -> None:
+        is_away = False
+        while True:
+            raise_if_cancelled()
+            try:
+                await self._receive_one()
+            except Exception as exc:  # whatever Redis does, this task must not end by itself
+                raise_if_cancelled()
+                if not is_away:
+                    logger.error(AWAY, type(exc).__name__, exc)
+                is_away = True
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            if is_away:
+                logger.warning("Redis pub/sub is back.")
+            is_away = False
+
+    async def _receive_one(self) -> None:
+        if self._pubsub is None or not self._pubsub.subscribed:
+            await asyncio.sleep(RETRY_SECONDS)
+            return
+        message = await self._pubsub.get_message(
+            ignore_subscribe_messages=True, timeout=POLL_SECONDS
+        )
+        self._receive_message(message)
+
+    def _tell_channels(self) -> None:
+        count("layers.reconnected")
+        body = self.channel_layer.channel_layer.serialize(hints.missed()[1])
+        for queue in self.channel_layer.channels.values():
+            queue.put_nowait(body)
+
+
+class _PubSub(PubSub):
+    """redis-py's subscriptions, which it renews in silence when it connects again."""
+
+    reconnected: Any = None
+
+    async def on_connect(self, connection: Any) -> None:
+        """Renew the subscriptions, then say so."""
+        await super().on_connect(connection)
+        self.reconnected()
+
+
+def _publish(sender: redis.Redis, batch: Sequence[tuple[str, bytes]]) -> None:
+    if len(batch) == 1:  # without what a pipeline costs
+        sender.publish(*batch[0])
+        return
+    with sender.pipeline(transaction=False) as pipeline:
+        for channel, body in batch:
+            pipeline.publish(channel, body)
+        pipeline.execute()
+
+
+def sender_to(host: Mapping[str, Any], timeout_seconds: float) -> redis.Redis:
+    """Return a synchronous client of one of a layer's hosts, which gives up after that time."""
+    options: dict[str, Any] = {
+        **host,
+        "socket_timeout": timeout_seconds,
+        "socket_connect_timeout": timeout_seconds,
+        # The circuit breaker decides about another try; one here would double the caller's wait.
+        "retry": Retry(NoBackoff(), 0),
+    }
+    pooling = {"max_connections": SENDING_CONNECTIONS_MAX, "timeout": timeout_seconds}
+    if "address" in options:
+        url = options.pop("address")
+        pool: Any = redis.BlockingConnectionPool.from_url(url, **{**pooling, **options})
+    elif "master_name" in options:
+        pool = _sentinel_pool(options)
+    else:
+        pool = redis.BlockingConnectionPool(**{**pooling, **options})  # type: ignore[no-untyped-call]
+    return redis.Redis(connection_pool=pool)
+
+
+def _sentinel_pool(options: dict[str, Any]) -> SentinelConnectionPool:
+    sentinel = Sentinel(  # type: ignore[no-untyped-call]
+        options.pop("sentinels"), sentinel_kwargs=options.pop("sentinel_kwargs", None)
+    )
+    name = options.pop("master_name")
+    return SentinelConnectionPool(name, sentinel, **options)  # type: ignore[no-untyped-call]

@@ -1,0 +1,114 @@
+"""Looks at the database: is it migrated, can it be written, is anything overdue, is its time right.
+
+What is written is rolled back.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from time import perf_counter
+
+from django.apps import apps
+from django.db import connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.recorder import MigrationRecorder
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from ...conf import conf
+from ...message.times import storable
+from ...models import Broadcast
+from ...store.transactions import database
+from .findings import Finding, listed, milliseconds, well, wrong
+from .patient import Patient
+
+ADVICE = (
+    "Check that the database runs, that DATABASES names it, that it may be written, and that "
+    "nobody keeps it locked."
+)
+MIGRATE = "Run `manage.py migrate`."
+CLOCK_SECONDS_MAX = 2.0
+LATE_SECONDS = 60.0
+
+
+class RolledBack(Exception):  # noqa: N818  says what is the case
+    """Ends a transaction that shall leave nothing."""
+
+
+def look_at_database(patient: Patient) -> Finding:
+    """Write a row and read it again, in a transaction that is rolled back."""
+    connection = connections[database()]
+    connection.ensure_connection()
+    if pending := _pending(connection):
+        return wrong(f"Not migrated: {listed(pending)}.", MIGRATE, pending=pending)
+    started = perf_counter()
+    _write_and_read(connection.alias)
+    seconds = perf_counter() - started
+    server = f"{connection.display_name} {'.'.join(map(str, connection.get_database_version()))}"
+    return well(
+        f"{server} ({connection.alias!r}): written, read and rolled back in "
+        f"{milliseconds(seconds)}.",
+        server=server,
+        seconds=seconds,
+    )
+
+
+def look_at_broadcasts(patient: Patient) -> Finding:
+    """See whether anybody publishes what is due and ends what is over."""
+    late = timezone.now() - timedelta(seconds=max(LATE_SECONDS, 5 * conf.PUBLISH_SECONDS))
+    due = Broadcast.objects.due(late).count()
+    over = Broadcast.objects.overdue(late).count() + Broadcast.objects.missed(late).count()
+    if not due + over:
+        return well("No broadcast is late.", due=0, over=0)
+    return wrong(
+        f"{due:,} broadcasts should have gone out by now, {over:,} should have ended: nothing "
+        "keeps their time.",
+        "A server process does so from its first socket on. Where none runs all the time, have "
+        "cron run `manage.py publish_due`.",
+        due=due,
+        over=over,
+    )
+
+
+def look_at_clock(patient: Patient) -> Finding:
+    """Compare the database's time with this machine's."""
+    connection = connections[database()]
+    rows = MigrationRecorder(connection).migration_qs
+    before = timezone.now()
+    there = rows.annotate(now=Now()).values_list("now", flat=True).first()
+    if there is not None and there.tzinfo is None and connection.vendor == "sqlite":
+        there = storable(there.replace(tzinfo=UTC))  # which is all that it knows
+    return compared(there, before, timezone.now())
+
+
+def compared(there: datetime | None, before: datetime, after: datetime) -> Finding:
+    """Compare a time that was told between two moments of this machine."""
+    if there is None:
+        return well("It tells no time.")
+    apart = max((before - there).total_seconds(), (there - after).total_seconds(), 0.0)
+    if apart <= CLOCK_SECONDS_MAX:
+        return well(f"The same time as here, within {CLOCK_SECONDS_MAX:g} s.", apart=apart)
+    return wrong(
+        f"{apart:,.0f} s {'ahead of' if there > after else 'behind'} this machine's time. "
+        "Broadcasts go out, and what expires goes, by the time of the machine that sees to it.",
+        "Have all machines take their time from NTP.",
+        apart=apart,
+    )
+
+
+def _pending(connection: BaseDatabaseWrapper) -> list[str]:
+    executor = MigrationExecutor(connection)
+    own = executor.loader.graph.leaf_nodes(apps.get_app_config("notifications").label)
+    return [f"{each.app_label}.{each.name}" for each, _ in executor.migration_plan(own)]
+
+
+# In bulk, because that sends no signals.
+def _write_and_read(alias: str) -> None:
+    try:
+        with transaction.atomic(using=alias):
+            [row] = Broadcast.objects.using(alias).bulk_create([Broadcast(title="Doctor")])
+            Broadcast.objects.using(alias).get(pk=row.pk)
+            raise RolledBack
+    except RolledBack:
+        return

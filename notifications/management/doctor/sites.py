@@ -1,0 +1,60 @@
+"""Looks at the name of the site, and at who else uses its Redis."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from itertools import islice
+from typing import Any
+
+import redis
+from channels.layers import get_channel_layer
+from channels_redis.pubsub import RedisPubSubChannelLayer
+
+from ...conf import conf
+from ...delivery.layers import sender_to
+from ...wire.site import site_name
+from .broker import hosts
+from .findings import Finding, listed, noted, well
+from .patient import Patient
+
+# Where groups are keys, as with the core layer, they are looked for among this many.
+KEYS_MAX = 100_000
+_HUBS = re.compile(rb".*(?:__group__|:group:)(?:([A-Za-z0-9_-]+)\.)?hubs")
+
+
+def look_at_site(patient: Patient) -> Finding:
+    """Name the site, and the others whose servers listen on the same Redis."""
+    name = site_name()
+    origin = "NOTIFICATIONS_SITE" if conf.SITE else "from SECRET_KEY"
+    text = f"This is {name} ({origin})"
+    try:
+        others = sorted(set(_sites(patient.timeout_seconds)) - {name})
+    except redis.ResponseError:  # it may be a user without the right to ask
+        return well(f"{text}; who else is on this Redis, it does not say.", site=name, others=[])
+    if not others:
+        return well(f"{text}, and no other site listens on this Redis.", site=name, others=others)
+    return noted(
+        f"{text}; on this Redis {listed(others)} listens as well. Neither hears the other.",
+        "In order where that is another site, or an older version of this one while it is "
+        "replaced. Processes of one site need the same SECRET_KEY and SECRET_KEY_FALLBACKS, or "
+        "the same NOTIFICATIONS_SITE.",
+        site=name,
+        others=others,
+    )
+
+
+def _sites(timeout_seconds: float) -> Iterable[str]:
+    for host in hosts():
+        with sender_to(host, timeout_seconds) as client:
+            for group in _hub_groups(client):
+                if found := _HUBS.fullmatch(group):
+                    yield found[1].decode() if found[1] else "a site without a name"
+
+
+def _hub_groups(client: Any) -> Iterable[bytes]:
+    layer: Any = get_channel_layer()
+    if isinstance(layer, RedisPubSubChannelLayer):
+        channels: list[bytes] = client.pubsub_channels("*__group__*hubs")
+        return channels
+    return islice(client.scan_iter("*:group:*hubs", count=1000), KEYS_MAX)

@@ -1,0 +1,183 @@
+"""Looks at a socket: does it open, who is taken for whom, and does a live message come through."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
+from importlib import import_module
+from time import perf_counter
+from typing import Any
+from uuid import uuid4
+
+from channels.routing import get_default_application
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+
+from ...actions import marks
+from ...topics.names import sign_topic
+from ...wire.protocol import CloseCode
+from ..names import find_users
+from .findings import Finding, milliseconds, noted, said, well, wrong
+from .patient import Patient
+from .wires import Closed, Frame, NotOpened, Wire, in_process, origin_of, to_address
+
+ADVICE = "Check the server, its log, and what stands between it and here."
+SESSION_SECONDS = 60
+AGAIN_SECONDS = 0.5
+LIVE_SECONDS = 2.0
+
+NOT_OPENED = {
+    0: "Check that a server listens at this address and that nothing in between blocks it.",
+    403: "Its origin, {origin}, is neither that of the site, by scheme, host and port, nor one of "
+    "CSRF_TRUSTED_ORIGINS, or its host is none of ALLOWED_HOSTS. A proxy has to pass Host on, and "
+    "with TLS what SECURE_PROXY_SSL_HEADER names. --origin names another.",
+    404: "Check the path, and that an ASGI server answers: under WSGI there are no sockets.",
+}
+LOG = "The server's log says more."
+PROXY = "Whatever answers there does not pass Upgrade and Connection on to the ASGI server."
+CLOSED: dict[int, str] = {
+    CloseCode.LOGIN_REQUIRED: "The server does not know the session: has it this database, this "
+    "SECRET_KEY, this SESSION_ENGINE and this SESSION_COOKIE_NAME?",
+    CloseCode.FORBIDDEN: "The account is not active.",
+    CloseCode.TOO_MANY: "This user has as many sockets as NOTIFICATIONS_MAX_SOCKETS_PER_USER.",
+    CloseCode.FULL: "The server is at NOTIFICATIONS_MAX_SOCKETS, or cannot read the database.",
+    CloseCode.RESTART: "The server is about to end. Look again in a moment.",
+}
+
+
+def look_at_socket(patient: Patient) -> Finding:
+    """Open a socket: as the user, or as nobody to see that it is sent away."""
+    try:
+        user = next(iter(find_users([patient.user]))) if patient.user else None
+    except ValueError as exc:
+        return wrong(str(exc), "Name another --user.")
+    where = patient.url or getattr(settings, "ASGI_APPLICATION", "ASGI_APPLICATION")
+    origin = patient.origin or origin_of(patient.url)
+    try:
+        with _cookie_of(user) as cookie:
+            wire = _wire(patient.url, origin, cookie)
+            return asyncio.run(_as_user(wire, patient) if cookie else _as_nobody(wire))
+    except NotOpened as exc:
+        return wrong(f"{where} opens no socket: {exc}.", _advice(exc.status, origin))
+    except Closed as exc:
+        advice = CLOSED.get(exc.code, LOG)
+        return wrong(f"{where} closed the socket with {exc.code}.", advice, code=exc.code)
+    except Exception as exc:  # of the site's application, or of its asgi.py
+        return wrong(f"{where} fails: {said(exc)}", ADVICE)
+
+
+def _advice(status: int, origin: str) -> str:
+    return NOT_OPENED.get(status, LOG if status >= 500 else PROXY).format(origin=origin)
+
+
+def _wire(url: str, origin: str, cookie: str) -> AbstractAsyncContextManager[Wire]:
+    if url:
+        return to_address(url, origin, cookie)
+    return in_process(get_default_application(), origin, cookie)
+
+
+# A session as a log-in makes it, without its signals.
+@contextmanager
+def _cookie_of(user: Any) -> Iterator[str]:
+    if user is None:
+        yield ""
+        return
+    session = import_module(settings.SESSION_ENGINE).SessionStore()
+    session[SESSION_KEY] = user._meta.pk.value_to_string(user)
+    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+    if hasattr(user, "get_session_auth_hash"):
+        session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.set_expiry(SESSION_SECONDS)  # should this process be killed
+    session.save()
+    try:
+        yield f"{settings.SESSION_COOKIE_NAME}={session.session_key}"
+    finally:
+        session.delete(session.session_key)
+
+
+async def _as_nobody(opening: AbstractAsyncContextManager[Wire]) -> Finding:
+    started = perf_counter()
+    async with opening as wire:
+        try:
+            frame = await wire.receive()
+        except Closed as exc:
+            if exc.code != CloseCode.LOGIN_REQUIRED:
+                raise
+            seconds = perf_counter() - started
+            return well(
+                f"Opened, and closed with {exc.code:d} because nobody is logged in, in "
+                f"{milliseconds(seconds)}. --user NAME looks further.",
+                code=exc.code,
+                seconds=seconds,
+            )
+    return wrong(
+        f"A socket without a session gets a frame: {frame.get('type')!r}.",
+        "Check that this is the address of the notification socket.",
+    )
+
+
+async def _as_user(opening: AbstractAsyncContextManager[Wire], patient: Patient) -> Finding:
+    started = perf_counter()
+    async with opening as wire:
+        await _receive(wire, "welcome")
+        welcomed = perf_counter() - started
+        if "broker" in patient.unwell:
+            return well(
+                f"Welcomed in {milliseconds(welcomed)}; nothing is live, because of the broker.",
+                welcomed=welcomed,
+            )
+        try:
+            async with asyncio.timeout(LIVE_SECONDS):
+                live = await _live_round_trip(wire)
+        except TimeoutError:
+            return wrong(
+                f"Welcomed in {milliseconds(welcomed)}, but what is published here does not "
+                "arrive there.",
+                "Check that server and this command have the same broker and the same prefix in "
+                "CHANNEL_LAYERS.",
+                welcomed=welcomed,
+            )
+    if live is None:
+        return noted(
+            f"Welcomed in {milliseconds(welcomed)}; it refuses topics that are signed here.",
+            "Check that server and this command have the same SECRET_KEY.",
+            welcomed=welcomed,
+        )
+    return well(
+        f"Welcomed in {milliseconds(welcomed)}; a live message arrived in {milliseconds(live)}.",
+        welcomed=welcomed,
+        live=live,
+    )
+
+
+# Through a topic that nobody else knows: nothing is stored, and nobody hears of it.
+async def _live_round_trip(wire: Wire) -> float | None:
+    topic = f"notifications.doctor.{uuid4().hex}"
+    await wire.send({"type": "subscribe", "topic": sign_topic(topic), "ref": "doctor"})
+    if (await _receive(wire, "ok", "error"))["type"] == "error":
+        return None
+    while not await _arrives(wire, topic):
+        continue
+    started = perf_counter()
+    while not await _arrives(wire, topic):
+        started = perf_counter()
+    return perf_counter() - started
+
+
+async def _arrives(wire: Wire, topic: str) -> bool:
+    message = uuid4().hex
+    await marks.apublish(topic, message)
+    try:
+        async with asyncio.timeout(AGAIN_SECONDS):
+            while (await _receive(wire, "message"))["data"] != message:
+                continue
+    except TimeoutError:
+        return False
+    return True
+
+
+async def _receive(wire: Wire, *types: str) -> Frame:
+    while (frame := await wire.receive())["type"] not in types:
+        continue
+    return frame

@@ -1,0 +1,1 @@
+"""One server process, from the channel layer to its sockets."""

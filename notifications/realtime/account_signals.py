@@ -1,0 +1,96 @@
+"""What happens elsewhere and may end sockets: log-outs, changed accounts, lost sessions."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY, get_user_model
+from django.contrib.auth.signals import user_logged_in, user_logged_out
+from django.contrib.sessions.base_session import AbstractBaseSession
+from django.db.models import Model
+from django.db.models.signals import post_delete, post_save
+from django.http import HttpRequest
+
+from ..delivery import sender
+from ..inheritance import follow
+from ..wire import hints
+from ..wire.protocol import CloseCode
+from . import auth
+
+# A log-in saves `last_login` alone, which changes nothing for the sockets.
+ACCOUNT_FIELDS = {"password", "is_active"}
+
+
+def connect() -> None:
+    """Connect everything here, each to its senders alone: a receiver slows deletes down."""
+    user_logged_in.connect(name_log_in)
+    user_logged_out.connect(close_sockets_of_session)
+    follow(get_user_model(), _follow_accounts)
+    store = import_module(settings.SESSION_ENGINE).SessionStore
+    if hasattr(store, "get_model_class"):
+        follow(store.get_model_class(), _follow_sessions)
+
+
+def name_log_in(request: HttpRequest, user: Any, **kwargs: object) -> None:
+    """Name a log-in where its session's key does not last, and end that of another user."""
+    session = getattr(request, "session", None)
+    if session is None or auth.has_lasting_keys():
+        return
+    auth.name_log_in(session)
+    # Django replaces a session without a log-out, and elsewhere deletes it.
+    cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
+    [before] = auth.session_identities([cookie])
+    if before is not None and before.user_pk != user.pk:
+        _end(before.user_pk, before.session_digest)
+
+
+def close_sockets_of_session(request: HttpRequest | None, user: Any, **kwargs: object) -> None:
+    """Close the sockets of the session that logs out, and of no other if it has a lasting name."""
+    session: Any = getattr(request, "session", None)
+    if user is None or session is None or session.session_key is None:
+        return
+    # Whom a middleware puts in the place of the session's user has no socket of this session.
+    user_pk = session.get(SESSION_KEY, user.pk)
+    _end(user_pk, auth.session_digest(session))
+
+
+def recheck_changed_user(
+    instance: Model, created: bool, update_fields: frozenset[str] | None, **kwargs: object
+) -> None:
+    """Look up again who may listen when a password or an account's activity may have changed."""
+    if not created and (update_fields is None or ACCOUNT_FIELDS & update_fields):
+        sender.send_on_commit([hints.recheck(_user_pk(instance))])
+
+
+def recheck_deleted_user(instance: Model, **kwargs: object) -> None:
+    """Look up again who may listen when an account is gone."""
+    sender.send_on_commit([hints.recheck(_user_pk(instance))])
+
+
+def recheck_deleted_session(instance: AbstractBaseSession, **kwargs: object) -> None:
+    """Look up again who may listen when a session is gone."""
+    user_pk = instance.get_decoded().get(SESSION_KEY)
+    if user_pk is not None:
+        sender.send_on_commit([hints.recheck(user_pk)])
+
+
+def _follow_accounts(model: type[Model]) -> None:
+    post_save.connect(recheck_changed_user, sender=model)
+    post_delete.connect(recheck_deleted_user, sender=model)
+
+
+def _follow_sessions(model: type[Model]) -> None:
+    post_delete.connect(recheck_deleted_session, sender=model)
+
+
+# A model that inherits from the user's may have a key of its own.
+def _user_pk(instance: Model) -> Any:
+    return getattr(instance, get_user_model()._meta.pk.attname)
+
+
+# Sockets may have been opened with an earlier key of the session, which is looked up.
+def _end(user_pk: Any, digest: str | None) -> None:
+    ended = hints.revoked(user_pk, CloseCode.LOGIN_REQUIRED, digest)
+    sender.send_on_commit([ended, hints.recheck(user_pk)])

@@ -1,0 +1,212 @@
+"""Who connects, and who may go on listening: the sessions and accounts behind the sockets.
+
+Channels' own `AuthMiddlewareStack` works too. This one asks the database after the socket is
+accepted, so that a storm of connects does not time out in the handshake. It does so in this app's
+threads, not in the one that all consumers share. And it never writes to the session, where
+`channels.auth.get_user` ignores SECRET_KEY_FALLBACKS and logs the user out after a key rotation.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib import import_module
+from itertools import chain
+from typing import Any
+
+from channels.sessions import CookieMiddleware
+from django.conf import settings
+from django.contrib.auth import (
+    BACKEND_SESSION_KEY,
+    HASH_SESSION_KEY,
+    SESSION_KEY,
+    get_user_model,
+)
+from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.backends.signed_cookies import SessionStore as CookieSession
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare, get_random_string
+
+from ..wire.protocol import CloseCode
+from .unknown_paths import RefuseUnknownPaths
+
+# In sessions whose key is their content, and so changes with it.
+LOG_IN_KEY = "_notifications_log_in"
+LOG_IN_CHARS = 22
+
+Scope = MutableMapping[str, Any]
+Application = Callable[[Scope, Any, Any], Awaitable[None]]
+LookUp = Callable[[str], Awaitable["Identity | None"]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Identity:
+    """Who a socket belongs to, as somebody said when it connected; `judge()` says whether it holds.
+
+    `session_key` is None where no session said so, `auth_hash` changes with the user's password.
+    `log_in` names the session where its key does not last. `is_of_session` says that it was the
+    session that named the user, and so has to go on naming them.
+    """
+
+    user_pk: Any
+    session_key: str | None = None
+    is_of_session: bool = False
+    auth_hash: str = ""
+    log_in: str = ""
+    expires: datetime | None = field(default=None, compare=False)
+
+    @property
+    def session_digest(self) -> str | None:
+        """What names the session on the channel layer without giving it away."""
+        return _digest(self.log_in or self.session_key)
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """What has become of identities: who may no longer listen, and when the sessions end."""
+
+    revoked: dict[Identity, CloseCode]
+    expires: dict[str, datetime]
+
+
+def has_lasting_keys() -> bool:
+    """Tell whether the key of a session outlives a change of its content; in a cookie it is it."""
+    return not issubclass(_session_store(), CookieSession)
+
+
+def name_log_in(session: SessionBase) -> None:
+    """Give a session a name that lasts until its user logs out."""
+    session.setdefault(LOG_IN_KEY, get_random_string(LOG_IN_CHARS))
+
+
+def session_digest(session: SessionBase) -> str | None:
+    """Return what names a session without letting anybody take it over, or None if nothing does."""
+    return _digest(session.session_key if has_lasting_keys() else session.get(LOG_IN_KEY))
+
+
+async def identify(scope: Scope, look_up: LookUp) -> Identity | None:
+    """Return who connects, to be judged, or None for nobody.
+
+    `look_up` reads whom a session key names, as `session_identities()` does for many.
+    """
+    if "cookies" in scope and "user" not in scope:
+        session_key = scope["cookies"].get(settings.SESSION_COOKIE_NAME)
+        return await look_up(session_key) if session_key else None
+    if "user" not in scope:
+        raise ValueError(
+            "NotificationConsumer does not know who connects. Wrap it in AuthMiddlewareStack of "
+            "notifications.realtime.auth (or of channels.auth) in your asgi.py."
+        )
+    user, session = scope["user"], scope.get("session")
+    if not user.is_authenticated:
+        return None
+    # Whoever looked up the user has loaded the session; what is not loaded cannot be asked here.
+    loaded = getattr(session, "_session_cache", {})
+    return Identity(
+        user_pk=user.pk,
+        session_key=getattr(session, "session_key", None),
+        is_of_session=_named_user(loaded) == user.pk,
+        log_in="" if session is None or has_lasting_keys() else session.get(LOG_IN_KEY, ""),
+        auth_hash=user.get_session_auth_hash() if hasattr(user, "get_session_auth_hash") else "",
+    )
+
+
+def session_identities(session_keys: Sequence[str]) -> list[Identity | None]:
+    """Return whom live sessions name, in one query however many they are."""
+    sessions = _load_sessions(session_keys)
+    return [_claimed(key, *sessions[key]) if key in sessions else None for key in session_keys]
+
+
+def judge(identities: Collection[Identity]) -> Verdicts:
+    """Look up whether identities hold, by the rules of `django.contrib.auth.get_user`.
+
+    One query for the accounts and one for the sessions. Who was judged before a listener was in the
+    user's group is not safe: what revoked it meanwhile may have been told to nobody.
+    """
+    users = get_user_model()._default_manager.filter(pk__in={each.user_pk for each in identities})
+    by_pk = {user.pk: user for user in users}
+    sessions = _load_sessions({each.session_key for each in identities if each.session_key})
+    verdicts = {each: _verdict(each, by_pk.get(each.user_pk), sessions) for each in identities}
+    revoked = {each: code for each, code in verdicts.items() if code is not None}
+    return Verdicts(revoked, {key: end for key, (_, end) in sessions.items() if end is not None})
+
+
+def AuthMiddlewareStack(inner: Application) -> Application:  # noqa: N802  named as in channels.auth
+    """Give the consumer what it needs to ask who connects; goes where Channels' stack would.
+
+    A socket at a path that `inner` does not know is refused.
+    """
+    stack: Application = CookieMiddleware(RefuseUnknownPaths(inner))
+    return stack
+
+
+def _session_store() -> Any:
+    return import_module(settings.SESSION_ENGINE).SessionStore
+
+
+def _digest(name: str | None) -> str | None:
+    return hashlib.sha256(name.encode()).hexdigest() if name else None
+
+
+Loaded = tuple[dict[str, Any], datetime | None]
+
+
+def _verdict(identity: Identity, user: Any, sessions: dict[str, Loaded]) -> CloseCode | None:
+    if user is not None and not user.is_active:
+        return CloseCode.FORBIDDEN
+    if user is None or not _is_of(user, identity.auth_hash):
+        return CloseCode.LOGIN_REQUIRED
+    if identity.session_key:
+        session, _ = sessions.get(identity.session_key, (None, None))
+        is_lost = identity.is_of_session and _named_user(session or {}) != identity.user_pk
+        if session is None or is_lost:
+            return CloseCode.LOGIN_REQUIRED
+    return None
+
+
+def _is_of(user: Any, auth_hash: str) -> bool:
+    if not hasattr(user, "get_session_auth_hash"):
+        return True
+    hashes = chain([user.get_session_auth_hash()], user.get_session_auth_fallback_hash())
+    return any(constant_time_compare(auth_hash, each) for each in hashes)
+
+
+def _named_user(session: Mapping[str, Any]) -> Any:
+    try:
+        return get_user_model()._meta.pk.to_python(session[SESSION_KEY])
+    except (KeyError, ValidationError):  # of a user model that the site had before
+        return None
+
+
+def _claimed(
+    session_key: str, session: dict[str, Any], expires: datetime | None
+) -> Identity | None:
+    if session.get(BACKEND_SESSION_KEY) not in settings.AUTHENTICATION_BACKENDS:
+        return None
+    user_pk = _named_user(session)
+    if user_pk is None:
+        return None
+    return Identity(
+        user_pk=user_pk,
+        session_key=session_key,
+        is_of_session=True,
+        auth_hash=session.get(HASH_SESSION_KEY, ""),
+        log_in=session.get(LOG_IN_KEY, ""),
+        expires=expires,
+    )
+
+
+def _load_sessions(session_keys: Collection[str]) -> dict[str, Loaded]:
+    # Sessions in the database are read there, past a cache, because only the row says when it ends.
+    store = _session_store()
+    if not hasattr(store, "get_model_class"):
+        loaded = {key: store(key).load() for key in session_keys}
+        return {key: (session, None) for key, session in loaded.items() if session}
+    model = store.get_model_class()
+    # Whatever else a cookie holds is no key, and not every database can be asked for it.
+    legal = [key for key in session_keys if key.isascii() and key.isprintable()]
+    rows = model.objects.filter(pk__in=legal, expire_date__gt=timezone.now())
+    return {row.session_key: (row.get_decoded(), row.expire_date) for row in rows}

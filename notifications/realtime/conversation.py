@@ -1,0 +1,129 @@
+"""What a client says on its socket, and what is done about it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db import Error as DatabaseError
+
+from ..actions import marks
+from ..conf import conf
+from ..metrics import count
+from ..topics import names
+from ..wire import commands, protocol
+from ..wire.commands import Command
+from ..wire.frames import Frame
+from ..wire.protocol import CloseCode, ProtocolError
+from ..wire.rate_limit import TokenBucket
+from .hub import Hub
+from .socket import Socket
+from .threads import in_database_thread
+
+logger = logging.getLogger(__name__)
+
+INTERNAL_ERROR = 1011
+
+Work = Coroutine[Any, Any, None]
+
+
+class Conversation:
+    """What one client may still say, and carries out what it says."""
+
+    __slots__ = ("_bad_frames", "_budget", "_hub", "socket")
+
+    def __init__(self, socket: Socket, hub: Hub) -> None:
+        self.socket = socket
+        self._hub = hub
+        self._budget = TokenBucket(protocol.FRAMES_AT_ONCE, protocol.FRAMES_PER_SECOND)
+        self._bad_frames = 0
+
+    def take(self, event: dict[str, Any]) -> Work | None:
+        """Do what an ASGI event says, now or in the coroutine that is returned."""
+        if event["type"] == "websocket.disconnect":
+            return self._hub.leave(self.socket)
+        work = self.hear(event.get("text"))
+        return self._guarded(work) if work is not None else None
+
+    def hear(self, text: str | None) -> Work | None:
+        """Do what a frame says, now or in the coroutine that is returned."""
+        if self.socket.closed_with is not None:
+            return None
+        if not self._budget.take():
+            count("consumer.too_many_frames")
+            self.socket.close(CloseCode.TOO_MANY)
+            return None
+        try:
+            command = commands.parse_command(text)
+        except ProtocolError as exc:
+            self._refuse(exc, commands.ref_of(text))
+            return None
+        if command.type != "ack":
+            return self._carry_out(command)
+        if self._hub.acknowledge(self.socket, command.cursor):
+            self._budget.give_back()  # one that reads much has much to acknowledge
+        return None
+
+    def _refuse(self, exc: ProtocolError, ref: str | int | None) -> None:
+        count("consumer.bad_frame")
+        self._bad_frames += 1
+        self.socket.write(Frame(protocol.error(exc.code, str(exc), ref)))
+        if self._bad_frames >= protocol.BAD_FRAMES_MAX:
+            self.socket.close(CloseCode.PROTOCOL)
+
+    async def _carry_out(self, command: Command) -> None:
+        try:
+            refusal = await self._do(command)
+        except DatabaseError:
+            count("consumer.command_failed")
+            logger.exception("A %s command failed in the database", command.type)
+            refusal = "unavailable", "The database does not answer; try again in a moment."
+        if refusal:
+            self.socket.write(Frame(protocol.error(*refusal, command.ref)))
+        elif command.type != "seen" or command.ref is not None:
+            self.socket.write(Frame(protocol.ok(command.ref)))
+
+    async def _do(self, command: Command) -> tuple[str, str] | None:
+        if command.type in ("subscribe", "unsubscribe"):
+            return await self._change_topic(command)
+        async with self._hub.turns.of(self.socket.identity.user_pk):
+            await in_database_thread(_CHANGES[command.type], self._user(), command)
+        return None
+
+    async def _change_topic(self, command: Command) -> tuple[str, str] | None:
+        topic = names.read_topic(command.topic)
+        if topic is None:
+            return "forbidden", "topic must be a name that this site has signed."
+        if command.type == "unsubscribe":
+            await self._hub.unsubscribe(self.socket, topic)
+        elif len(self.socket.topics) >= conf.MAX_TOPICS_PER_SOCKET:
+            return "too_many", f"A socket has at most {conf.MAX_TOPICS_PER_SOCKET} topics."
+        else:
+            await self._hub.subscribe(self.socket, topic)
+        return None
+
+    def _user(self) -> Any:
+        # The services take users; this one is as if read, without the query.
+        model = get_user_model()
+        key = self.socket.identity.user_pk
+        return model.from_db(None, [model._meta.pk.attname], [key])
+
+    async def _guarded(self, work: Work) -> None:
+        try:
+            await work
+        except Exception:
+            count("consumer.failed")
+            logger.exception("A notification socket failed")
+            self.socket.close(INTERNAL_ERROR)
+
+
+_CHANGES: dict[str, Callable[[Any, Command], object]] = {
+    "read": lambda user, command: marks.mark_read(user, command.ids),
+    "unread": lambda user, command: marks.mark_unread(user, command.ids),
+    "read_all": lambda user, command: marks.mark_all_read(user),
+    "remove": lambda user, command: marks.remove(user, command.ids),
+    "restore": lambda user, command: marks.restore(user, command.ids),
+    "seen": lambda user, command: marks.mark_seen(user, command.cursor.u, command.cursor.b),
+}

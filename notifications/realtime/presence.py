@@ -1,0 +1,114 @@
+"""Who is online now: asks every hub through the channel layer, and answers for this process.
+
+A hub answers with a sketch of its users, so that somebody who is connected to several processes
+counts once. The sketch holds the smallest hashes (k minimum values): it is exact up to 1,024 users
+and after that tells the number within some 3 % (Bar-Yossef and others, "Counting distinct elements
+in a data stream", 2002).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from channels.layers import get_channel_layer
+
+from ..conf import conf
+from ..message.audience import Audience
+from ..message.recipients import members_among
+from ..metrics import count
+from ..wire import hints
+from .threads import in_database_thread
+
+logger = logging.getLogger(__name__)
+
+SKETCH_MAX = 1024
+HASH_BYTES = 8
+ANSWER_SECONDS = 0.4
+
+Audiences = Sequence[tuple[str, Sequence[Any]]]
+"""Audiences as in `Broadcast`, each with the primary keys of its groups."""
+
+
+@dataclass(frozen=True)
+class Online:
+    """How many users of an audience have an open socket, counted or estimated."""
+
+    count: int
+    is_exact: bool = True
+
+
+def online(audiences: Audiences, *, timeout_seconds: float = ANSWER_SECONDS) -> list[Online] | None:
+    """Return who of each audience is connected anywhere, or None if the layer does not answer.
+
+    Takes `timeout_seconds`, for nobody knows how many hubs there are to answer.
+    """
+    if not audiences:
+        return []
+    try:
+        answers = async_to_sync(ask)(audiences, timeout_seconds)
+    except Exception as exc:  # whatever the layer raises: the number is missing, no more
+        count("census.failed")
+        logger.warning("Nobody could be asked who is online: %r", exc)
+        return None
+    return [estimate([answer[index] for answer in answers]) for index in range(len(audiences))]
+
+
+async def answer(layer: Any, message: dict[str, Any], user_pks: Sequence[Any]) -> None:
+    """Answer for the users who are connected to this process."""
+    try:
+        sketches = [
+            sketch(await _members(user_pks, audience, groups))
+            for audience, groups in message["audiences"]
+        ]
+        reply = {"type": hints.CENSUS, "sketches": sketches}
+        async with asyncio.timeout(conf.SEND_TIMEOUT_SECONDS):
+            await layer.send(message["reply_to"], reply)
+    except Exception:  # the one who asked counts the others
+        count("census.not_answered")
+        logger.exception("A census could not be answered")
+
+
+def sketch(user_pks: Iterable[Any]) -> list[int]:
+    """Return the smallest hashes of some users."""
+    return sorted(map(_hash, user_pks))[:SKETCH_MAX]
+
+
+async def ask(audiences: Audiences, timeout_seconds: float) -> list[list[list[int]]]:
+    """Return what each hub that answers in time has to say: a sketch for each audience."""
+    layer = get_channel_layer()
+    answers: list[list[list[int]]] = []
+    async with asyncio.timeout(conf.SEND_TIMEOUT_SECONDS):
+        channel = await layer.new_channel()
+        group, message = hints.census(audiences, channel)
+        await layer.group_send(group, message)
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            while True:
+                answers.append((await layer.receive(channel))["sketches"])
+    except TimeoutError:
+        return answers
+
+
+async def _members(user_pks: Sequence[Any], audience: str, groups: Sequence[str]) -> Iterable[Any]:
+    if audience == Audience.EVERYONE:
+        return user_pks
+    return await in_database_thread(members_among, user_pks, audience, groups)
+
+
+def estimate(sketches: Sequence[Sequence[int]]) -> Online:
+    """Return how many users all hubs together have, by their sketches."""
+    smallest = sorted(set().union(*sketches))[:SKETCH_MAX]
+    if len(smallest) < SKETCH_MAX:
+        return Online(len(smallest))
+    share = smallest[-1] / 2 ** (8 * HASH_BYTES)
+    return Online(round((SKETCH_MAX - 1) / share), is_exact=False)
+
+
+def _hash(user_pk: Any) -> int:
+    return int.from_bytes(blake2b(str(user_pk).encode(), digest_size=HASH_BYTES).digest())

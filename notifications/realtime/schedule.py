@@ -1,0 +1,112 @@
+"""Keeps the time of broadcasts: publishes what is due and ends what is over, in every process.
+
+All look at the schedule once a second; the lock on the log sees to it that each goes out once. The
+same look finds the hints of broadcasts that got lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Subquery
+from django.utils import timezone
+
+from ..actions import broadcasts
+from ..conf import conf
+from ..metrics import count
+from ..models import Broadcast, BroadcastLog, BroadcastQuerySet
+from ..store import history
+from ..store.live_broadcasts import board_at
+from ..wire.epochs import NOTHING, Anchor
+from .garbage import Collector
+from .hub import Hub
+from .threads import in_database_thread
+
+logger = logging.getLogger(__name__)
+
+LEAST_SECONDS = 0.02
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """The log of broadcasts at one moment, and the next one at which it changes by itself.
+
+    `is_set_back` says that it lacks what was seen of it before.
+    """
+
+    newest: Anchor = NOTHING
+    epoch: str = ""
+    moment: datetime | None = None
+    is_set_back: bool = False
+
+
+class Publisher:
+    """Looks at the schedule for as long as the hub of this process lives."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._is_failing = False
+        self._collector = Collector()
+
+    async def run(self) -> None:
+        """Publish until cancelled."""
+        while True:
+            self._collector.look(self._hub.size)
+            pause = await self._round()
+            await asyncio.sleep(pause)
+
+    async def _round(self) -> float:
+        pause = conf.PUBLISH_SECONDS * random.uniform(0.9, 1.1)  # noqa: S311
+        try:
+            found = await in_database_thread(look, self._hub.relay.newest)
+            if found.moment is not None and found.moment <= timezone.now():
+                await in_database_thread(broadcasts.publish_due)
+                found = await in_database_thread(look, self._hub.relay.newest)
+            await self._hub.compare(found.newest, found.epoch, is_set_back=found.is_set_back)
+        except Exception as exc:  # the database is away: the next round tries again
+            self._note_failure(exc)
+            return pause
+        self._is_failing = False
+        return min(pause, _seconds_until(found.moment))
+
+    def _note_failure(self, exc: Exception) -> None:
+        count("publisher.failed")
+        if not self._is_failing:
+            self._is_failing = True
+            logger.error("Due broadcasts could not be looked up (%r); it is tried again.", exc)
+
+
+def look(seen: Anchor = NOTHING) -> Look:
+    """Look at the log of broadcasts, of which `seen` is the last change that is known.
+
+    The board is read along if it is another, so that those who connect find it.
+    """
+    row: Any = BroadcastLog.objects.annotate(
+        start=_first(Broadcast.objects.scheduled(), "starts"),
+        expiry=_first(Broadcast.objects.live().filter(expires__isnull=False), "expires"),
+    ).first()
+    board = board_at(row or BroadcastLog())
+    is_set_back = not board.knows(seen) and not history.knows_broadcasts_up_to(seen)
+    if row is None:
+        return Look(is_set_back=is_set_back)
+    return Look(
+        newest=Anchor(row.last_seq, row.clock),
+        epoch=row.epoch,
+        moment=min((each for each in (row.start, row.expiry) if each), default=None),
+        is_set_back=is_set_back,
+    )
+
+
+def _first(rows: BroadcastQuerySet, name: str) -> Subquery:
+    return Subquery(rows.order_by(name).values(name)[:1])
+
+
+def _seconds_until(moment: datetime | None) -> float:
+    if moment is None:
+        return float("inf")
+    return max((moment - timezone.now()).total_seconds(), LEAST_SECONDS)

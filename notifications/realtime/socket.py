@@ -1,0 +1,251 @@
+"""One open WebSocket as the hub sees it: what is still to be written, and how far its client is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from ..conf import conf
+from ..metrics import count
+from ..wire import protocol
+from ..wire.frames import Connection, Frame, Mark
+from ..wire.protocol import ACK_WINDOW_CHARS, ACK_WINDOW_FRAMES, CloseCode, Cursor
+from .auth import Identity
+
+if TYPE_CHECKING:
+    from .lockstep import Lockstep
+
+HALF_WINDOW_CHARS = ACK_WINDOW_CHARS // 2
+OUTBOX_FRAMES_MAX = 2 * ACK_WINDOW_FRAMES
+# What a client that keeps up has unacknowledged at most, now and then.
+FEW_FRAMES, FEW_CHARS = ACK_WINDOW_FRAMES // 4, ACK_WINDOW_CHARS // 8
+
+
+class Socket:
+    """An accepted WebSocket. Its methods never wait.
+
+    Where the server takes finished frames and has room, they are written at once; otherwise a task
+    of its own writes while there is work.
+
+    What is said of its client means nothing unless `is_live`: the socket was welcomed and is not
+    closed. While it is in a `lockstep`, what broadcasts change of it is kept there.
+    """
+
+    __slots__ = (
+        "_full_since",
+        "_is_asked",
+        "_outbox",
+        "_position",
+        "_unacked",
+        "_unacked_chars",
+        "_writer",
+        "acked_b",
+        "closed_with",
+        "connection",
+        "identity",
+        "is_live",
+        "lockstep",
+        "place",
+        "topics",
+    )
+
+    def __init__(self, connection: Connection, identity: Identity) -> None:
+        self.connection = connection
+        self.identity = identity
+        self._position = Cursor()
+        self.is_live = False
+        self.lockstep: Lockstep | None = None
+        self.place = self.acked_b = 0
+        """Where it is in lockstep, and which broadcast it has acknowledged there."""
+        self.topics: frozenset[str] = frozenset()
+        self.closed_with: int | None = None
+        # Lists, which take less than deques do; both are short.
+        self._outbox: list[Frame] = []
+        self._unacked: list[Mark] = []
+        self._unacked_chars = 0
+        self._is_asked = False
+        self._full_since: float | None = None
+        self._writer: asyncio.Task[None] | None = None
+
+    @property
+    def key(self) -> str:
+        """The user's primary key as it goes over the channel layer."""
+        return str(self.identity.user_pk)
+
+    @property
+    def position(self) -> Cursor:
+        """Where its client will be with everything that was handed over."""
+        if self.lockstep is None:
+            return self._position
+        return self._position.at(b=self.lockstep.b_of(self))
+
+    @position.setter
+    def position(self, cursor: Cursor) -> None:
+        self.settle()
+        self._position = cursor
+
+    @property
+    def keeps_up(self) -> bool:
+        """Whether its client has acknowledged most, and what is written goes out at once."""
+        is_idle = self.is_live and self._writer is None and self.connection.writes_at_once
+        return is_idle and len(self._unacked) < FEW_FRAMES and self._unacked_chars < FEW_CHARS
+
+    def settle(self) -> None:
+        """Leave the others."""
+        if self.lockstep is not None:
+            self.lockstep.leave(self)
+
+    def take_over(self, cursor: Cursor, marks: Sequence[Mark]) -> None:
+        """Take note of where it came in lockstep, and of what it has to acknowledge."""
+        self._position = cursor
+        self._unacked += marks
+        self._unacked_chars += sum(size for _, size in marks)
+
+    @property
+    def room_chars(self) -> int:
+        """How much may be delivered before the client has to acknowledge; 0 when it is full."""
+        self.settle()
+        if len(self._unacked) >= ACK_WINDOW_FRAMES:
+            return 0
+        return max(ACK_WINDOW_CHARS - self._unacked_chars, 0)
+
+    def write(self, frame: Frame) -> None:
+        """Write a frame that needs no acknowledgement: an answer, a heartbeat."""
+        if self.closed_with is not None:
+            return
+        # Behind a writer that waits, it would overtake what that has in hand.
+        if self._writer is not None or not self.connection.write(frame):
+            self._queue(frame)
+
+    def deliver(self, frame: Frame, mark: Mark) -> None:
+        """Write a frame to a live client, or close one that acknowledges none.
+
+        `mark` is the frame's, with the cursor that it takes the client to.
+        """
+        self.settle()
+        unacked = self._unacked
+        if len(unacked) >= ACK_WINDOW_FRAMES or self._unacked_chars >= ACK_WINDOW_CHARS:
+            self._give_up()
+            return
+        self._position, size = mark
+        unacked.append(mark)
+        self._unacked_chars += size
+        self.put(frame)
+
+    def put(self, frame: Frame) -> None:
+        """Write a frame that is noted as delivered."""
+        if self._writer is not None or not self.connection.write(frame):
+            self._queue(frame)
+        if self._unacked_chars > HALF_WINDOW_CHARS or len(self._unacked) >= ACK_WINDOW_FRAMES:
+            self._ask_for_acknowledgement()
+
+    def acknowledge(self, cursor: Cursor) -> bool:
+        """Take note that the client has everything up to `cursor`; return whether that was news."""
+        is_news = self.lockstep is not None and self.lockstep.acknowledge(self, cursor)
+        unacked = self._unacked
+        left = 0
+        # They only grow, and a client that keeps up leaves few.
+        for mark_cursor, _ in reversed(unacked):
+            if not cursor.is_behind(mark_cursor):
+                break
+            left += 1
+        if left == len(unacked):
+            return is_news
+        self._unacked = unacked[len(unacked) - left :]
+        self._unacked_chars = sum(size for _, size in self._unacked)
+        self._is_asked, self._full_since = False, None
+        return True
+
+    def beat(self, heartbeat: Frame) -> None:
+        """Write a heartbeat, or close one that has been full for longer than a sweep."""
+        if self._full_since and monotonic() - self._full_since > conf.SWEEP_SECONDS:
+            self._give_up()
+        else:
+            self.write(heartbeat)
+
+    def close(self, code: int, *, at_once: bool = False) -> None:
+        """Close with a code, after what is still to be written or, `at_once`, instead of it."""
+        if self.closed_with is not None:
+            return
+        self.settle()
+        self.closed_with, self.is_live = code, False
+        if at_once and self._writer is not None:
+            # The writer may be waiting for a client that does not read.
+            self._outbox.clear()
+            self._writer.cancel()
+            self._writer = None
+        self._wake()
+
+    async def last_words(self) -> None:
+        """Wait until everything is written, the goodbye included."""
+        if self._writer is not None:
+            await asyncio.wait([self._writer])
+
+    def abandon(self) -> None:
+        """Let go of everything; the connection is gone."""
+        self.settle()
+        self.closed_with, self.is_live = self.closed_with or 1006, False
+        self._outbox.clear()
+        if self._writer is not None:
+            self._writer.cancel()
+
+    async def _end_after_failure(self) -> None:
+        # What could not be written is missing; a client that lives comes back for it.
+        self.settle()
+        self._outbox.clear()
+        if self.closed_with is None:
+            self.closed_with, self.is_live = CloseCode.RESTART, False
+            with suppress(Exception):
+                await send_close(self.connection, self.closed_with)
+
+    def _give_up(self) -> None:
+        count("socket.too_slow")
+        self.close(CloseCode.TOO_SLOW, at_once=True)
+
+    def _ask_for_acknowledgement(self) -> None:
+        # Clients acknowledge at every 64 items and every heartbeat. A few long items are neither.
+        if self._unacked_chars > HALF_WINDOW_CHARS and not self._is_asked:
+            self._is_asked = True
+            self.write(Frame(protocol.heartbeat(self.position)))
+        if not self.room_chars:
+            self._full_since = self._full_since or monotonic()
+
+    def _queue(self, frame: Frame) -> None:
+        self.settle()
+        if len(self._outbox) >= OUTBOX_FRAMES_MAX:  # answers, mostly: they need no acknowledgement
+            self._give_up()
+            return
+        self._outbox.append(frame)
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._writer is None:
+            self._writer = asyncio.get_running_loop().create_task(self._write_all())
+
+    async def _write_all(self) -> None:
+        try:
+            while self._outbox:
+                frame = self._outbox.pop(0)
+                await self.connection.send({"type": "websocket.send", "text": frame.text})
+            if self.closed_with is not None:
+                await send_close(self.connection, self.closed_with)
+        except Exception:  # servers differ in what they raise when the peer is gone
+            count("socket.write_failed")
+            await self._end_after_failure()
+        finally:
+            if self._writer is asyncio.current_task():
+                self._writer = None
+
+
+async def send_close(connection: Connection, code: int) -> None:
+    """Close with `code`, or with 1000 where the server refuses to send it.
+
+    Daphne by itself raises for 1012 and 1013; a client comes back after a 1000 as well.
+    """
+    try:
+        await connection.send({"type": "websocket.close", "code": int(code)})
+    except Exception:  # daphne raises a bare Exception
+        await connection.send({"type": "websocket.close", "code": 1000})

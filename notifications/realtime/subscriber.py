@@ -1,0 +1,280 @@
+"""A user who is connected to this process: their sockets here, and how far their log has come."""
+
+from __future__ import annotations
+
+from asyncio import TimerHandle
+from collections.abc import Iterable, Iterator
+from functools import reduce
+from typing import TYPE_CHECKING, Any
+
+from ..store.feed import Head, Page
+from ..store.history import Claim
+from ..store.live_broadcasts import last_board
+from ..store.portions import portion
+from ..wire import protocol
+from ..wire.epochs import Anchor, Epoch
+from ..wire.frames import BroadcastFrames, Frame
+from ..wire.protocol import CloseCode, Cursor
+from .socket import Socket
+
+if TYPE_CHECKING:
+    from .lockstep import Lockstep
+
+
+class Subscriber:
+    """The open sockets of one user in one process; decides what is written to each.
+
+    A frame of one stream is written to sockets that lack nothing of the other; whoever is behind in
+    either gets pages of the feed until it is not.
+    """
+
+    __slots__ = (
+        "_newest",
+        "_unread_broadcasts",
+        "clock",
+        "epoch",
+        "is_catching_up",
+        "lockstep",
+        "recheck",
+        "site",
+        "sockets",
+        "user_pk",
+    )
+
+    def __init__(self, user_pk: Any) -> None:
+        self.user_pk = user_pk
+        self.epoch: str | None = None
+        self.site = ""
+        self.clock = 0
+        """The time of the change at `newest.u`; 0 where nobody said."""
+        self._newest = Cursor()
+        self._unread_broadcasts = 0
+        self.lockstep: Lockstep | None = None
+        self.is_catching_up = False
+        self.recheck: TimerHandle | None = None
+        """When it is looked up next whether the sessions have ended."""
+        # A list takes less than a set, and one user's sockets are few.
+        self.sockets: list[Socket] = []
+
+    @property
+    def newest(self) -> Cursor:
+        """How far the logs have come, as far as is known here."""
+        return self._newest if self.lockstep is None else self.sockets[0].position
+
+    @newest.setter
+    def newest(self, cursor: Cursor) -> None:
+        self.settle()
+        self._newest = cursor
+
+    @property
+    def unread_broadcasts(self) -> int:
+        """How many broadcasts are unread at `newest`."""
+        return self._unread_broadcasts + self.newest.b - self._newest.b
+
+    @unread_broadcasts.setter
+    def unread_broadcasts(self, number: int) -> None:
+        self.settle()
+        self._unread_broadcasts = number
+
+    @property
+    def log(self) -> Epoch:
+        """The log that the sockets here follow, by its name alone."""
+        return Epoch(self.epoch or "", self.site)
+
+    @property
+    def claim(self) -> Claim | None:
+        """What was seen here of the user's log, if anything."""
+        if self.epoch is None or not self.clock:
+            return None
+        seen = Anchor(self.newest.u, self.clock)
+        return Claim(self.user_pk, Epoch(self.epoch, self.site, seen))
+
+    def doubt(self, head: Anchor) -> Claim | None:
+        """Return what was seen here, unless the log that is read now ends with the same."""
+        claim = self.claim
+        return claim if claim and claim.epoch.u != head else None
+
+    def doubt_hint(self, message: dict[str, Any]) -> Claim | None:
+        """Return what was seen here, unless a hint goes on from there or is an older one."""
+        claim, clock = self.claim, message.get("clock")
+        if claim is None or not clock:
+            return None
+        seen, hint = claim.epoch.u, Anchor(message["seq"], clock)
+        if message["after"] == seen.seq:
+            is_next = message["clock_before"] in (0, seen.clock)
+        else:
+            is_next = hint == seen or (hint.seq < seen.seq and hint.clock < seen.clock)
+        return None if is_next else claim
+
+    def settle(self) -> None:
+        """Go on alone, as far as this user has come in lockstep with others."""
+        if self.lockstep is not None:
+            self.sockets[0].settle()
+
+    def take_over(self, cursor: Cursor) -> None:
+        """Take note of where the user came in lockstep, by broadcasts alone."""
+        self._unread_broadcasts += cursor.b - self._newest.b
+        self._newest = cursor
+
+    def up_to_date(self, b: int) -> Socket | None:
+        """Return the user's one socket if it is at broadcast `b`, lacks nothing and keeps up."""
+        if len(self.sockets) != 1 or self.lockstep is not None:
+            return None
+        [socket] = self.sockets
+        newest = self.newest
+        is_here = newest.b == b and socket.position == newest
+        return socket if is_here and socket.keeps_up else None
+
+    def welcome(self, socket: Socket, page: Page, heartbeat_seconds: float) -> None:
+        """Start a socket with its welcome and the first page of what it missed."""
+        self.settle()
+        if not self._is_of(page.epoch.inbox, page.epoch.site):
+            self.newest, self.unread_broadcasts = Cursor(), 0
+        socket.position, socket.is_live = page.start, True
+        welcome = protocol.welcome(
+            heartbeat_seconds=heartbeat_seconds,
+            epoch=page.epoch,
+            cursor=page.start,
+            unread=page.unread,
+            reset=page.reset,
+        )
+        socket.write(Frame(welcome))
+        self.epoch, self.site = page.epoch.inbox, page.epoch.site
+        self._learn(page)
+        if page.start.is_behind(page.cursor):
+            self._deliver_page(socket, page)
+
+    def take_items(self, message: dict[str, Any]) -> None:
+        """Write a hint's items to the sockets that stand just before them."""
+        if not self._is_of(message["epoch"]):
+            return
+        before, head = self.newest.at(u=message["after"]), self.newest.at(u=message["seq"])
+        is_known = self._count_broadcasts(message)
+        self._advance(head, message.get("clock", 0))
+        if not message["items"] or not is_known:
+            return
+        unread = message["unread"] + self.unread_broadcasts
+        frame = Frame(protocol.items_frame(message["items"], head, unread, self._seen()))
+        mark = frame.mark(head)
+        for socket in self._welcomed():
+            if socket.position == before:
+                socket.deliver(frame, mark)
+
+    def take_broadcast(self, frames: BroadcastFrames, *, is_theirs: bool) -> bool:
+        """Write a new broadcast to the sockets that stand just before it.
+
+        Return whether a socket here lacks something then.
+        """
+        newest, seq = self.newest, frames.seq
+        if seq <= newest.b:
+            return self.furthest_behind() is not None
+        if newest.b == seq - 1:
+            self.unread_broadcasts += is_theirs
+        before, self.newest = newest.at(b=seq - 1), newest.at(b=seq)
+        frame = frames.frame(newest.u, is_theirs=is_theirs)
+        mark = frame.mark(self.newest)
+        is_behind = False
+        for socket in self._welcomed():
+            if socket.position == before:
+                socket.deliver(frame, mark)
+            else:
+                is_behind = True
+        return is_behind
+
+    def take_page(self, page: Page) -> None:
+        """Write a page of the feed to the sockets that stand within it."""
+        if not self._is_of(page.epoch.inbox, page.epoch.site):
+            return
+        self._learn(page)
+        for socket in self._welcomed():
+            if page.reset and socket.position.is_behind(page.cursor):
+                socket.close(CloseCode.RESTART)
+            elif _is_within(socket.position, page):
+                self._deliver_page(socket, page)
+
+    def take_head(self, head: Head) -> bool:
+        """Compare with the heads of the logs; return whether a socket here lacks something."""
+        if self._is_of(head.epoch, head.site) and self.newest.is_behind(head.cursor):
+            self._advance(head.cursor, head.clock)
+        return self.furthest_behind() is not None
+
+    def take_broadcast_head(self, seq: int) -> bool:
+        """Take note that the log has come to here; return whether a socket here lacks something."""
+        self.newest = self.newest.latest(Cursor(b=seq))
+        return self.furthest_behind() is not None
+
+    def take_toast(self, toast: str) -> None:
+        """Write a frame that is in no log to every socket."""
+        frame = Frame(toast)
+        for socket in self._welcomed():
+            socket.deliver(frame, frame.mark(socket.position))
+
+    def beat(self, *, with_epoch: bool = False) -> None:
+        """Tell every socket how far the logs have come."""
+        epoch = self._seen() if with_epoch else ""
+        heartbeat = Frame(protocol.heartbeat(self.newest, epoch))
+        for socket in self._welcomed():
+            socket.beat(heartbeat)
+
+    def furthest_behind(self) -> Cursor | None:
+        """Return up to where all sockets here are that lack something and have room for it."""
+        behind = [each for each in self._welcomed() if each.position.is_behind(self.newest)]
+        positions = [each.position for each in behind if each.room_chars]
+        return reduce(Cursor.earliest, positions) if positions else None
+
+    def _seen(self) -> Epoch:
+        anchor = Anchor(self.newest.u, self.clock)
+        return Epoch(self.epoch or "", self.site, anchor, last_board().newest)
+
+    def _advance(self, cursor: Cursor, clock: int) -> None:
+        if cursor.u > self.newest.u:
+            self.clock = clock
+        self.newest = self.newest.latest(cursor)
+
+    def _learn(self, page: Page) -> None:
+        if not page.head.is_behind(self.newest):
+            self.newest, self.unread_broadcasts = page.head, page.unread_broadcasts
+            self.clock = page.epoch.u.clock
+
+    def _count_broadcasts(self, message: dict[str, Any]) -> bool:
+        if "unread_broadcasts" not in message:
+            return True
+        if message["head"] != self.newest.b:
+            return False  # counted at another place of that log: the feed says it
+        if message["seq"] > self.newest.u:
+            self.unread_broadcasts = message["unread_broadcasts"]
+        return True
+
+    def _is_of(self, epoch: str, site: str | None = None) -> bool:
+        # The sockets of another epoch come back and are told to reset. Before the first welcome
+        # there is nothing to compare with.
+        if self.epoch is None or (epoch == self.epoch and site in (None, self.site)):
+            return True
+        for socket in self._welcomed():
+            socket.close(CloseCode.RESTART)
+        return False
+
+    def _deliver_page(self, socket: Socket, page: Page) -> None:
+        if socket.room_chars:  # or the next page is read when it has acknowledged
+            socket.deliver(*portion(page, socket.position, socket.room_chars))
+
+    def _welcomed(self) -> list[Socket]:
+        return [socket for socket in self.sockets if socket.is_live]
+
+
+def slices(subscribers: Iterable[Subscriber], sockets: int) -> Iterator[list[Subscriber]]:
+    """Cut users into parts of about as many sockets, so that none holds the loop up."""
+    part: list[Subscriber] = []
+    size = 0
+    for subscriber in subscribers:
+        part.append(subscriber)
+        size += len(subscriber.sockets)
+        if size >= sockets:
+            yield part
+            part, size = [], 0
+    yield part
+
+
+def _is_within(position: Cursor, page: Page) -> bool:
+    is_past_start = not position.is_behind(page.start)
+    return is_past_start and position != page.cursor and not page.cursor.is_behind(position)

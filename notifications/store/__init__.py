@@ -1,0 +1,1 @@
+"""Each change of what is stored, one transaction each, and reading it back."""

@@ -1,0 +1,116 @@
+"""How many a broadcast is for, and how many of them have seen and read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import or_
+from typing import Any
+
+from django.db.models import Count, Exists, F, OuterRef, Q, prefetch_related_objects
+
+from ..message.audience import Audience
+from ..message.recipients import has_field, users_of
+from ..models import Broadcast, Notification, State
+from ..models.inbox import QUERY_NAME
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """How many of its audience have had a broadcast on screen or read it, and how many read it."""
+
+    seen: int
+    read: int
+
+
+def reach(audience: str, group_pks: Iterable[Any] = ()) -> int:
+    """Return how many users an audience has now."""
+    return users_of(audience, group_pks).count()
+
+
+def group_pks(broadcast: Broadcast) -> list[Any]:
+    """Return the keys of a broadcast's groups; without a query where they were read along."""
+    return [group.pk for group in broadcast.groups.all()]
+
+
+def counts(broadcasts: Iterable[Broadcast]) -> dict[int, Counts]:
+    """Return the counts of broadcasts, by primary key, in at most three queries.
+
+    Who is in an audience now and joined before it was told counts. One that has ended has the
+    counts that `keep_counts()` left, or is missing.
+    """
+    shown = list(broadcasts)
+    kept = {
+        each.pk: Counts(seen=each.seen_count, read=each.read_count)
+        for each in shown
+        if each.seen_count is not None and each.read_count is not None
+    }
+    return kept | _counted([each for each in shown if each.state == State.LIVE])
+
+
+def keep_counts(ended: Sequence[Broadcast]) -> None:
+    """Store the counts of broadcasts that have ended just now."""
+    for pk, found in _counted(ended).items():
+        Broadcast.objects.filter(pk=pk).update(seen_count=found.seen, read_count=found.read)
+
+
+def _counted(broadcasts: Sequence[Broadcast]) -> dict[int, Counts]:
+    if not broadcasts:
+        return {}
+    prefetch_related_objects(broadcasts, "groups")
+    marked = _by_marks(broadcasts)
+    passed = _by_watermarks(broadcasts)
+    return {each.pk: _sum(passed, marked.get(each.pk, {}), each.pk) for each in broadcasts}
+
+
+def _sum(passed: dict[str, int], marked: dict[str, int], pk: int) -> Counts:
+    return Counts(
+        seen=passed[f"seen_{pk}"] + marked.get("unnoticed", 0),
+        read=passed[f"read_{pk}"] + marked.get("read", 0) - marked.get("covered", 0),
+    )
+
+
+# One pass over the inboxes for all broadcasts.
+def _by_watermarks(live: Sequence[Broadcast]) -> dict[str, int]:
+    first = min(each.published_seq for each in live)
+    columns = {}
+    for each in live:
+        of = Q() if each.audience == Audience.EVERYONE else Q(pk__in=_audience(each).values("pk"))
+        if has_field("date_joined"):
+            of &= Q(date_joined__lte=each.published_at)
+        columns[f"seen_{each.pk}"] = Count("pk", filter=of & _is_past(each.published_seq))
+        columns[f"read_{each.pk}"] = Count("pk", filter=of & _has_read(each.published_seq))
+    row: dict[str, int] = users_of(Audience.EVERYONE).filter(_is_past(first)).aggregate(**columns)
+    return row
+
+
+# What the watermarks do not know: those marked by themselves.
+def _by_marks(live: Sequence[Broadcast]) -> dict[int, dict[str, int]]:
+    inbox, seq = f"recipient__{QUERY_NAME}", F("broadcast__published_seq")
+    is_read = Q(read_at__isnull=False)
+    marks = Notification.objects.marks().filter(reduce(or_, map(_is_for, live)))
+    if has_field("date_joined"):
+        marks = marks.filter(recipient__date_joined__lte=F("broadcast__published_at"))
+    rows = marks.values("broadcast").annotate(
+        read=Count("pk", filter=is_read),
+        covered=Count("pk", filter=_has_read(seq, inbox)),
+        unnoticed=Count("pk", filter=is_read & ~_is_past(seq, inbox)),
+    )
+    return {row["broadcast"]: row for row in rows}
+
+
+def _is_for(broadcast: Broadcast) -> Q:
+    return Q(Exists(_audience(broadcast).filter(pk=OuterRef("recipient_id"))), broadcast=broadcast)
+
+
+def _audience(broadcast: Broadcast) -> Any:
+    return users_of(broadcast.audience, group_pks(broadcast))
+
+
+def _has_read(seq: Any, inbox: str = QUERY_NAME) -> Q:
+    return Q(**{f"{inbox}__broadcast_read_seq__gte": seq})
+
+
+def _is_past(seq: Any, inbox: str = QUERY_NAME) -> Q:
+    return Q(**{f"{inbox}__broadcast_seen_seq__gte": seq}) | _has_read(seq, inbox)

@@ -1,0 +1,239 @@
+"""Changes of state. Each is one transaction: lock inboxes, take their next numbers, write rows.
+
+Nothing here checks input or sends. What comes back tells services.py which hints are due.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from django.db.models import F, OuterRef, Q, Subquery, Value
+from django.db.models.functions import Coalesce, Greatest, Least
+from django.utils import timezone
+
+from ..message.payload import Fields
+from ..models import BroadcastLog, Inbox, Notification, NotificationQuerySet
+from . import user_state
+from .options import Terms
+from .targets import Chosen
+from .transactions import in_one_transaction
+from .user_state import Standing
+
+# Older ones that became read with all others are told by the count alone.
+READ_ALL_TOLD = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One inbox after a change, and the rows that took numbers after `after`, in their order.
+
+    `standing` is None where nothing about broadcasts was looked at. `muted` says what its user has
+    muted, "kind" or "thread", where nothing was written for that.
+    """
+
+    inbox: Inbox
+    after: int
+    rows: Sequence[Notification] = ()
+    user_state: Standing | None = None
+    muted: str = ""
+
+
+@in_one_transaction
+def add(texts: Mapping[Any, Fields], terms: Terms) -> list[Change]:
+    """Write one notification for each user, with the text that is theirs.
+
+    Users for whom nothing changed are not in the answer; those who have it muted are.
+    """
+    now = timezone.now()
+    inboxes = Inbox.objects.lock(texts.keys(), **terms.asked(now))
+    muted = {pk: inbox for pk, inbox in inboxes.items() if terms.muted(inbox)}
+    for pk in muted:
+        del inboxes[pk]
+    existing = _existing(inboxes, terms)
+    fresh = [inbox for pk, inbox in inboxes.items() if pk not in existing]
+    Inbox.objects.advance(fresh, unread=1)
+    rows: list[Notification] = []
+    for fields, part in _alike(fresh, texts, terms, now):
+        rows += Notification.objects.create_in(part, **fields)
+    if terms.rewrite or terms.dedupe_key is None:
+        rows += _rewrite(list(existing.values()), inboxes, texts, terms, now)
+    told = [Change(inbox=inboxes[row.recipient_id], after=row.seq - 1, rows=[row]) for row in rows]
+    return told + [
+        Change(inbox=inbox, after=inbox.last_seq, muted=terms.muted(inbox))
+        for inbox in muted.values()
+    ]
+
+
+def reachable(user_pks: Collection[Any], terms: Terms) -> dict[Any, str]:
+    """Return why something that is not stored reaches these users not: "" where it does."""
+    if terms.is_critical:
+        return dict.fromkeys(user_pks, "")
+    now = timezone.now()
+    rows = Inbox.objects.among(user_pks).with_mutes(**terms.asked(now))
+    found = {
+        inbox.pk: terms.muted(inbox) or ("quiet hours" if inbox.is_quiet(now) else "")
+        for inbox in rows
+    }
+    return dict.fromkeys(user_pks, "") | found
+
+
+def _existing(user_pks: Collection[Any], terms: Terms) -> dict[Any, Notification]:
+    if terms.dedupe_key is not None:
+        rows = Notification.objects.filter(recipient__in=user_pks, dedupe_key=terms.dedupe_key)
+    elif terms.group_key:
+        rows = Notification.objects.threads(user_pks, terms.group_key)
+    else:
+        return {}
+    return {row.recipient_id: row for row in rows}
+
+
+def _alike(
+    inboxes: Iterable[Inbox], texts: Mapping[Any, Fields], terms: Terms, now: datetime
+) -> Iterator[tuple[Fields, list[Inbox]]]:
+    """Put together the inboxes that get the same, with what that is."""
+    parts: dict[tuple[int, bool], list[Inbox]] = {}
+    for inbox in inboxes:
+        key = id(texts[inbox.pk]), terms.is_quiet(inbox, now)
+        parts.setdefault(key, []).append(inbox)
+    for (_, is_quiet), part in parts.items():
+        written = terms.fields | {"quiet": is_quiet, "created": now}
+        yield texts[part[0].pk] | written, part
+
+
+def _rewrite(
+    rows: list[Notification],
+    inboxes: dict[Any, Inbox],
+    texts: Mapping[Any, Fields],
+    terms: Terms,
+    now: datetime,
+) -> list[Notification]:
+    if not rows:
+        return rows
+    counted = [inboxes[row.recipient_id] for row in rows if row.is_unread]
+    uncounted = [inboxes[row.recipient_id] for row in rows if not row.is_unread]
+    Inbox.objects.advance(counted)
+    Inbox.objects.advance(uncounted, unread=1)
+    parts: dict[tuple[Any, ...], list[Notification]] = {}
+    for row in rows:
+        row.seq, row.clock = inboxes[row.recipient_id].last_seq, inboxes[row.recipient_id].clock
+        count = row.count + 1 if terms.dedupe_key is None else 1
+        is_quiet = terms.is_quiet(inboxes[row.recipient_id], now)
+        text = texts[row.recipient_id]
+        parts.setdefault((count, is_quiet, id(text)), []).append(row)
+    for (count, is_quiet, _), part in parts.items():
+        _overwrite(
+            part,
+            **texts[part[0].recipient_id],
+            group_key=terms.group_key,
+            count=count,
+            quiet=is_quiet,
+            expires=terms.expires,
+            created=now,
+            read_at=None,
+            removed_at=None,
+        )
+    return rows
+
+
+def _overwrite(rows: list[Notification], **fields: Any) -> None:
+    inbox = Inbox.objects.filter(pk=OuterRef("recipient"))
+    place = {"seq": Subquery(inbox.values("last_seq")), "clock": Subquery(inbox.values("clock"))}
+    Notification.objects.filter(pk__in=[row.pk for row in rows]).update(**place, **fields)
+    for row in rows:
+        for name, value in fields.items():
+            setattr(row, name, value)
+
+
+@in_one_transaction
+def set_read(user_pk: Any, chosen: Chosen, *, read: bool) -> Change:
+    """Mark those chosen that are this user's, present and not yet so."""
+    inbox = Inbox.objects.lock_of(user_pk)
+    present = (row for row in _rows(inbox, chosen) if row.removed_at is None)
+    changing = [row for row in present if (row.read_at is None) == read]
+    step = -1 if read else 1
+    read_at = timezone.now() if read else None
+    return _renumber(inbox, changing, unread=step * _personal(changing), read_at=read_at)
+
+
+@in_one_transaction
+def set_all_read(user_pk: Any) -> Change:
+    """Mark everything as read. For broadcasts without a mark, only the watermark moves."""
+    inbox = Inbox.objects.lock_of(user_pk)
+    stood = user_state.of(user_pk)
+    rows = list(Notification.objects.of(user_pk).personal().unread().order_by("seq"))
+    marks = [mark for mark in stood.chosen(stood.marks) if mark.is_unread]
+    change = _renumber(inbox, rows + marks, unread=-len(rows), read_at=timezone.now())
+    news = {each.pk for each in stood.unmarked()}
+    if not news:
+        return change
+    Inbox.objects.move_watermark(inbox, after=stood.told_after(READ_ALL_TOLD), to=stood.board.head)
+    moved = user_state.of(user_pk)
+    told = [mark for mark in moved.read_all(after=0) if mark.broadcast_id in news]
+    return replace(change, inbox=inbox, rows=[*change.rows, *told], user_state=moved)
+
+
+@in_one_transaction
+def remove(user_pk: Any, chosen: Chosen, *, limit: int | None = None) -> Change:
+    """Take those chosen that are this user's out of the inbox; a tombstone stays in the log."""
+    inbox = Inbox.objects.lock_of(user_pk)
+    changing = [row for row in _rows(inbox, chosen, limit) if row.removed_at is None]
+    unread = _personal(row for row in changing if row.is_unread)
+    return _renumber(inbox, changing, unread=-unread, removed_at=timezone.now())
+
+
+@in_one_transaction
+def restore(user_pk: Any, chosen: Chosen) -> Change:
+    """Bring those chosen back that this user's inbox lost, as read or unread as they went."""
+    inbox = Inbox.objects.lock_of(user_pk)
+    now = timezone.now()
+    changing = [row for row in _rows(inbox, chosen) if row.is_restorable(now)]
+    unread = _personal(row for row in changing if row.read_at is None)
+    return _renumber(inbox, changing, unread=unread, removed_at=None)
+
+
+@in_one_transaction
+def prune(user_pk: Any, rows: NotificationQuerySet, *, limit: int) -> int:
+    """Delete the oldest of this user's `rows`, which are no longer shown; return how many.
+
+    A reader that stands before one of them may still hold what it took away, and nothing in the
+    log would say so. `pruned_seq` sends such readers back to the start; all others know already.
+    """
+    inbox = Inbox.objects.lock_of(user_pk)
+    seqs = list(rows.of(user_pk).order_by("seq").values_list("seq", flat=True)[:limit])
+    if seqs:
+        Inbox.objects.filter(pk=user_pk).update(pruned_seq=max(inbox.pruned_seq, seqs[-1]))
+        Notification.objects.of(user_pk).filter(seq__in=seqs).delete()
+    return len(seqs)
+
+
+@in_one_transaction
+def set_seen(user_pk: Any, seq: int, broadcast_seq: int) -> None:
+    """Move the seen position forward, never back and never past the logs."""
+    behind = Q(seen_seq__lt=seq) | Q(broadcast_seen_seq__lt=broadcast_seq)
+    head = Coalesce(Subquery(BroadcastLog.objects.values("last_seq")), 0)
+    Inbox.objects.filter(behind, pk=user_pk).update(
+        seen_seq=Greatest(F("seen_seq"), Least(Value(seq), F("last_seq"))),
+        broadcast_seen_seq=Greatest(F("broadcast_seen_seq"), Least(Value(broadcast_seq), head)),
+    )
+
+
+def _rows(inbox: Inbox, chosen: Chosen, limit: int | None = None) -> list[Notification]:
+    rows = list(chosen.rows.of(inbox.pk).personal().order_by("seq")[:limit])
+    if chosen.broadcasts:
+        rows += user_state.of(inbox.pk).chosen(chosen.broadcasts)
+    return rows
+
+
+def _personal(rows: Iterable[Notification]) -> int:
+    return sum(row.broadcast_id is None for row in rows)
+
+
+def _renumber(inbox: Inbox, rows: list[Notification], *, unread: int, **changes: Any) -> Change:
+    after = inbox.last_seq
+    if rows:
+        Inbox.objects.advance([inbox], by=len(rows), unread=unread)
+        Notification.objects.renumber(rows, inbox, **changes)
+    return Change(inbox=inbox, after=after, rows=rows, user_state=user_state.of(inbox.pk))

@@ -1,0 +1,164 @@
+"""The broadcasts as one value: what is live, and what has changed. Read once for each state.
+
+A process keeps the board of the newest state that it has seen, so that most readers need no query
+for it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import accumulate
+from typing import Any
+
+from ..message.audience import Audience
+from ..models import Broadcast, BroadcastLog
+from ..wire.epochs import Anchor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Viewer:
+    """What of a user decides which broadcasts are theirs. `joined` is None for ever."""
+
+    joined: datetime | None = None
+    is_staff: bool = False
+    groups: frozenset[Any] = frozenset()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One number of the log: the broadcast that took it last, None where that has ended."""
+
+    seq: int
+    pk: int
+    broadcast: Broadcast | None
+    clock: int = 0
+
+
+class Board:
+    """Every broadcast that is live at one state of the log, and the tombstones of the others."""
+
+    def __init__(
+        self,
+        log: BroadcastLog,
+        live: Sequence[Broadcast] = (),
+        groups: dict[int, frozenset[Any]] | None = None,
+        ended: Sequence[tuple[int, int, int]] = (),
+    ) -> None:
+        self.stamp, self.head, self.pruned_seq = log.stamp, log.last_seq, log.pruned_seq
+        self.epoch, self.newest = log.epoch, Anchor(log.last_seq, log.clock)
+        self.groups = frozenset(pk for pks in (groups or {}).values() for pk in pks)
+        self._live = live
+        self._groups = groups or {}
+        self._by_pk = {each.pk: each for each in live}
+        self._published_seqs = [each.published_seq for each in live]
+        # In their order even where a clock was set back.
+        self._dates = list(accumulate((each.dated for each in live), max))
+        self._to_everyone = _counted(live, Audience.EVERYONE)
+        self._to_staff = _counted(live, Audience.STAFF)
+        self._to_groups = [
+            (place, each) for place, each in enumerate(live) if each.audience == Audience.GROUPS
+        ]
+        entries = [Entry(each.seq, each.pk, each, each.clock) for each in live]
+        entries += [Entry(seq, pk, None, clock) for pk, seq, clock in ended]
+        self._log = sorted(entries, key=lambda entry: entry.seq)
+        self._seqs = [entry.seq for entry in self._log]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is live."""
+        return not self._live
+
+    def get(self, pk: int | None) -> Broadcast | None:
+        """Return a live broadcast."""
+        return self._by_pk.get(pk or 0)
+
+    def of(self, viewer: Viewer, *, after: int = 0) -> Iterator[Broadcast]:
+        """Iterate over a user's live broadcasts, the oldest first, from after a number."""
+        start = self._start(viewer, after)
+        return (each for each in self._live[start:] if self._is_for(viewer, each))
+
+    def count(self, viewer: Viewer, *, after: int = 0) -> int:
+        """Return how many `of()` iterates over, however many are live."""
+        start = self._start(viewer, after)
+        count = self._to_everyone[-1] - self._to_everyone[start]
+        if viewer.is_staff:
+            count += self._to_staff[-1] - self._to_staff[start]
+        if viewer.groups:
+            to_groups = (each for place, each in self._to_groups if place >= start)
+            count += sum(self._is_for(viewer, each) for each in to_groups)
+        return count
+
+    def is_for(self, viewer: Viewer, broadcast: Broadcast) -> bool:
+        """Tell whether a live broadcast is a user's."""
+        place = bisect_left(self._published_seqs, broadcast.published_seq)
+        return place >= self._start(viewer) and self._is_for(viewer, broadcast)
+
+    def changes(self, *, after: int) -> Iterator[Entry]:
+        """Iterate over the log after a number, in its order."""
+        return iter(self._log[bisect_right(self._seqs, after) :])
+
+    def knows(self, anchor: Anchor) -> bool:
+        """Tell whether a change that somebody has seen is of this log's history."""
+        if anchor.seq >= self.head:
+            return anchor.seq == self.head and anchor.agrees_with(self.newest)
+        place = bisect_right(self._seqs, anchor.seq)
+        newest = self._log[place - 1] if place else Entry(0, 0, None)
+        return anchor.agrees_with(Anchor(newest.seq, newest.clock))
+
+    def _start(self, viewer: Viewer, after: int = 0) -> int:
+        joined = bisect_left(self._dates, viewer.joined) if viewer.joined else 0
+        return max(joined, bisect_right(self._published_seqs, after))
+
+    def _is_for(self, viewer: Viewer, broadcast: Broadcast) -> bool:
+        if broadcast.audience == Audience.EVERYONE:
+            return True
+        if broadcast.audience == Audience.STAFF:
+            return viewer.is_staff
+        return not viewer.groups.isdisjoint(self._groups.get(broadcast.pk, ()))
+
+
+def board_at(log: BroadcastLog) -> Board:
+    """Return the board of a state of the log, or of a later one if it has gone on since."""
+    global _newest
+    board = _newest  # another thread may replace it at any moment
+    if board is None or board.stamp != log.stamp:
+        board = _newest = _read(log) if log.last_seq else Board(log)
+    return board
+
+
+def last_board() -> Board:
+    """Return the board that this process has read last."""
+    return _newest or Board(BroadcastLog())
+
+
+def _read(log: BroadcastLog) -> Board:
+    live = list(Broadcast.objects.live().order_by("published_seq").with_log())
+    if live:
+        # It may have gone on since, and what is live belongs to this state of it.
+        log = BroadcastLog.beside(live[0])
+    ended = (
+        Broadcast.objects.ended().filter(seq__lte=log.last_seq).values_list("pk", "seq", "clock")
+    )
+    return Board(log, live, _groups_of(live), list(ended))
+
+
+def _counted(live: Sequence[Broadcast], audience: Audience) -> list[int]:
+    """Return how many of an audience are before each place, and before the end."""
+    return [0, *accumulate(each.audience == audience for each in live)]
+
+
+def _groups_of(live: Sequence[Broadcast]) -> dict[int, frozenset[Any]]:
+    if all(each.audience != Audience.GROUPS for each in live):
+        return {}
+    through = Broadcast.groups.through._default_manager
+    pairs = through.filter(broadcast__in=Broadcast.objects.live()).values_list("broadcast", "group")
+    groups: dict[int, set[Any]] = {}
+    for broadcast_pk, group_pk in pairs:
+        groups.setdefault(broadcast_pk, set()).add(group_pk)
+    return {pk: frozenset(pks) for pk, pks in groups.items()}
+
+
+_newest: Board | None = None

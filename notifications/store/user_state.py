@@ -1,0 +1,229 @@
+"""How a user stands to both streams: their inbox, the board, and what they did with broadcasts.
+
+A broadcast as its reader sees it is a `Notification` with `broadcast` set. It is stored when the
+reader marks that one; until then it follows from the watermark in the inbox.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db.models import F, QuerySet
+from django.http import HttpRequest
+
+from ..message.recipients import has_field
+from ..models import Broadcast, BroadcastLog, Inbox, Notification
+from ..wire.epochs import Anchor, Epoch
+from ..wire.items import broadcast_item, personal_item, tombstone
+from ..wire.protocol import Cursor
+from .live_broadcasts import Board, Viewer, board_at
+
+# Fields that a user model has when it stands on AbstractUser; without them nobody joined late, and
+# nobody is of the staff.
+JOINED = "date_joined"
+IS_STAFF = "is_staff"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """One user at one moment. `marks` are the stored ones of live broadcasts, by broadcast."""
+
+    inbox: Inbox
+    board: Board
+    viewer: Viewer
+    marks: Mapping[int, Notification] = field(default_factory=dict)
+
+    @property
+    def head(self) -> Cursor:
+        """The end of both logs."""
+        return Cursor(self.inbox.last_seq, self.board.head)
+
+    @property
+    def epoch(self) -> Epoch:
+        """What a client holds of both logs who has all of this."""
+        newest = Anchor(self.inbox.last_seq, self.inbox.clock)
+        return Epoch(self.inbox.epoch, self.board.epoch, newest, self.board.newest)
+
+    def is_of(self, epoch: Epoch) -> bool:
+        """Tell whether these are the logs of an epoch, and have come to what it says was seen."""
+        is_same = (epoch.inbox, epoch.site) == (self.inbox.epoch, self.board.epoch)
+        return is_same and epoch.u.seq <= self.inbox.last_seq and self.board.knows(epoch.b)
+
+    @cached_property
+    def unread_broadcasts(self) -> int:
+        """How many broadcasts count in the badge."""
+        watermark = self.inbox.broadcast_read_seq
+        count = self.board.count(self.viewer, after=watermark)
+        for pk, mark in self.marks.items():
+            broadcast = self.board.get(pk)
+            if broadcast and self.board.is_for(self.viewer, broadcast):
+                count += mark.is_unread - (broadcast.published_seq > watermark)
+        return count
+
+    @property
+    def unread(self) -> int:
+        """How many of all count in the badge."""
+        return self.inbox.unread + self.unread_broadcasts
+
+    def unmarked(self) -> list[Broadcast]:
+        """Return the broadcasts that the watermark has not come to, without those marked singly."""
+        fresh = self.board.of(self.viewer, after=self.inbox.broadcast_read_seq)
+        return [each for each in fresh if each.pk not in self.marks]
+
+    def told_after(self, count: int) -> int:
+        """Return the published number that all but the newest `count` broadcasts are up to."""
+        newest = list(self.board.of(self.viewer))[-count:]
+        return newest[0].published_seq - 1 if newest else self.board.head
+
+    def mark(self, broadcast: Broadcast) -> Notification:
+        """Return a live broadcast as this user sees it."""
+        return self.marks.get(broadcast.pk) or Notification(
+            recipient_id=self.inbox.pk,
+            broadcast=broadcast,
+            seq=0,
+            created=broadcast.dated,
+            read_at=self._read_at(broadcast),
+        )
+
+    def states(self) -> Iterator[tuple[Broadcast, bool]]:
+        """Iterate over the user's broadcasts that are in the inbox, and whether each is unread."""
+        for each in self.board.of(self.viewer):
+            mark = self.marks.get(each.pk)
+            if mark is None:
+                yield each, each.published_seq > self.inbox.broadcast_read_seq
+            elif mark.removed_at is None:
+                yield each, mark.is_unread
+
+    def broadcasts(self) -> Iterator[Notification]:
+        """Iterate over the user's broadcasts that are in the inbox, the newest first."""
+        mine = list(self.board.of(self.viewer))
+        marks = (self.mark(each) for each in reversed(mine))
+        return (mark for mark in marks if mark.removed_at is None)
+
+    def chosen(self, pks: Iterable[int]) -> list[Notification]:
+        """Return those of these broadcasts that are live and the user's, removed ones too."""
+        named = (self.board.get(pk) for pk in pks)
+        return [self.mark(each) for each in named if each and self.board.is_for(self.viewer, each)]
+
+    def change(self, row: Notification) -> dict[str, Any]:
+        """Return a number of this user's log as an item; what broadcasts say is on the board."""
+        if row.broadcast_id is not None:
+            broadcast = self.board.get(row.broadcast_id)
+            if broadcast is None:
+                return tombstone("u", row.seq, row.item_id)
+            row.broadcast = broadcast
+        return personal_item(row)
+
+    def item(self, row: Notification) -> dict[str, Any]:
+        """Return a row of this user's list as an item: unmarked broadcasts are on stream b."""
+        if row._state.adding and row.broadcast:
+            return broadcast_item(row.broadcast.seq, row)
+        return personal_item(row)
+
+    def read_all(self, *, after: int) -> Iterator[Notification]:
+        """Iterate over the broadcasts that became read with the last "mark all as read".
+
+        Only those whose number in the user's log lies after this one, and that have no stored mark.
+        """
+        inbox = self.inbox
+        shift = inbox.read_all_after_seq - inbox.read_all_from_seq
+        for each in self.board.of(self.viewer, after=max(inbox.read_all_from_seq, after - shift)):
+            if each.published_seq > inbox.broadcast_read_seq:
+                return
+            if each.pk not in self.marks:
+                mark = self.mark(each)
+                mark.seq = each.published_seq + shift
+                yield mark
+
+    def _read_at(self, broadcast: Broadcast) -> datetime | None:
+        is_read = broadcast.published_seq <= self.inbox.broadcast_read_seq
+        return broadcast.dated if is_read else None
+
+
+def of(user_pk: Any) -> Standing:
+    """Return how one user stands; make the inbox if this is the first contact."""
+    return of_many([user_pk])[user_pk]
+
+
+def of_visitor(request: HttpRequest) -> Standing | None:
+    """Return how the visitor of a page stands, looked up once; None for who is not logged in."""
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated:
+        return None
+    # By user: a view may log somebody in.
+    known: dict[Any, Standing] = vars(request).setdefault("_notifications_standings", {})
+    if user.pk not in known:
+        known[user.pk] = of(user.pk)
+    return known[user.pk]
+
+
+def of_many(user_pks: Collection[Any]) -> dict[Any, Standing]:
+    """Return how users stand, by primary key, in a few queries for all of them.
+
+    Who was deleted meanwhile stands before an empty inbox, and spoils nothing for the others.
+    """
+    inboxes = _inboxes(set(user_pks))
+    if not user_pks:
+        return {}
+    log = BroadcastLog.beside(next(iter(inboxes.values()))) if inboxes else BroadcastLog()
+    board = board_at(log)
+    inboxes |= {pk: Inbox(pk=pk) for pk in user_pks if pk not in inboxes}
+    groups = _groups(inboxes.keys(), board)
+    marks = _marks(inboxes.keys(), board)
+    return {
+        pk: Standing(
+            inbox=inbox, board=board, viewer=_viewer(inbox, groups), marks=marks.get(pk, {})
+        )
+        for pk, inbox in inboxes.items()
+    }
+
+
+def _inboxes(user_pks: set[Any]) -> dict[Any, Inbox]:
+    inboxes = _rows().in_bulk(user_pks)
+    if len(inboxes) < len(user_pks):
+        Inbox.objects.ensure(user_pks - inboxes.keys())
+        inboxes = _rows().in_bulk(user_pks)
+    return inboxes
+
+
+# The state of the other log and what decides on audiences come along, in the same statement.
+def _rows() -> QuerySet[Inbox]:
+    columns = {name: F(f"user__{name}") for name in (JOINED, IS_STAFF) if has_field(name)}
+    return Inbox.objects.annotate(
+        **BroadcastLog.columns(),
+        **{f"user_{name}": column for name, column in columns.items()},
+    )
+
+
+def _groups(user_pks: Collection[Any], board: Board) -> dict[Any, set[Any]]:
+    groups: dict[Any, set[Any]] = {}
+    if board.groups:
+        users = get_user_model()._default_manager.filter(pk__in=user_pks, groups__in=board.groups)
+        for user_pk, group_pk in users.values_list("pk", "groups"):
+            groups.setdefault(user_pk, set()).add(group_pk)
+    return groups
+
+
+def _marks(user_pks: Collection[Any], board: Board) -> dict[Any, dict[int, Notification]]:
+    marks: dict[Any, dict[int, Notification]] = {}
+    if board.is_empty:
+        return marks
+    for mark in Notification.objects.marks().filter(recipient__in=user_pks):
+        broadcast = board.get(mark.broadcast_id)
+        if broadcast is not None:
+            mark.broadcast = broadcast
+            marks.setdefault(mark.recipient_id, {})[broadcast.pk] = mark
+    return marks
+
+
+def _viewer(inbox: Inbox, groups: Mapping[Any, set[Any]]) -> Viewer:
+    return Viewer(
+        joined=getattr(inbox, f"user_{JOINED}", None),
+        is_staff=getattr(inbox, f"user_{IS_STAFF}", False),
+        groups=frozenset(groups.get(inbox.pk, ())),
+    )

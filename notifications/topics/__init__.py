@@ -1,0 +1,1 @@
+"""Live topics: their signed names."""

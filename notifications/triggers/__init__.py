@@ -1,0 +1,1 @@
+"""Rules that say who is told when a model changes."""

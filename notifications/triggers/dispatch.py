@@ -1,0 +1,169 @@
+"""What happens when a watched model changes: its rules are asked, and what they answer is sent.
+
+The rules are declared in triggers.py.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db import connections, transaction
+from django.db.models import Model, QuerySet
+
+from ..actions.marks import notify, notify_many
+from ..conf import conf
+from ..store.transactions import database
+from .tracking import take_changes
+
+logger = logging.getLogger(__name__)
+
+disabled = ContextVar("notifications_triggers_disabled", default=False)
+"""Whether nothing fires in this thread or task."""
+
+_running: ContextVar[frozenset[Any]] = ContextVar("notifications_running", default=frozenset())
+
+_LEAVING = "_notifications_leaving"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trigger:
+    """One rule: what happens to a model, the function that is asked, and how it is called."""
+
+    function: Callable[..., Any]
+    event: str
+    takes: int
+    changed: tuple[str, ...] = ()
+    field: str = ""
+    when: Callable[[Any], object] | None = None
+
+    @property
+    def name(self) -> str:
+        """The function's module and name, as in the log."""
+        return f"{self.function.__module__}.{self.function.__qualname__}"
+
+
+rules: dict[type[Model], list[Trigger]] = {}
+"""What was declared, by model."""
+
+
+def saved(
+    instance: Model, *, created: bool, raw: bool, using: str, update_fields: Any, **kwargs: Any
+) -> None:
+    """Ask the rules about a new row or a changed one; fixtures ask none."""
+    old = take_changes(instance, update_fields, using)
+    for rule in () if raw else _of(type(instance), "created" if created else "updated", "changed"):
+        its = {name: old[name] for name in rule.changed if name in old}
+        if rule.event != "changed" or (its and not created):
+            _fire(rule, instance, its)
+
+
+def deleted(instance: Model, *, origin: Any = None, **kwargs: Any) -> None:
+    """Ask the rules about a deleted row.
+
+    Who goes with their rows cannot be told: the notification would outlive its recipient.
+    """
+    root = origin.model if isinstance(origin, QuerySet) else type(origin)
+    if root is type(instance) or not issubclass(root, get_user_model()):
+        for rule in _of(type(instance), "deleted"):
+            _fire(rule, instance)
+
+
+def members_changed(
+    sender: Any, instance: Any, action: str, reverse: bool, model: Any, **kwargs: Any
+) -> None:
+    """Ask the rules about a many-to-many field, changed from either side."""
+    owner = model if reverse else type(instance)
+    event = "added" if action == "post_add" else "removed"
+    due = [
+        rule
+        for rule in _of(owner, event)
+        if owner._meta.get_field(rule.field).remote_field.through is sender
+    ]
+    if not due or disabled.get():
+        return
+    members = _members(instance, owner, due[0].field, action, model, reverse=reverse, **kwargs)
+    field = owner._meta.get_field(due[0].field)
+    pairs = [] if reverse else [(instance, members)]
+    if reverse or field.remote_field.symmetrical:
+        pairs += [(each, [instance]) for each in members]
+    for changed, others in pairs:
+        for rule in due if others else ():
+            _fire(rule, changed, others)
+
+
+# What leaves is read before it does: afterwards nobody knows who had been there.
+def _members(
+    instance: Any, owner: Any, name: str, action: str, model: Any, *, reverse: bool, pk_set: Any,
+    using: Any, **kwargs: Any,
+) -> list[Any]:  # fmt: skip
+    if action == "post_add":
+        return list(model._base_manager.using(using).filter(pk__in=pk_set))
+    if action in ("post_remove", "post_clear"):
+        return list(instance.__dict__.pop(_LEAVING, ()))
+    if action in ("pre_remove", "pre_clear"):
+        field = owner._meta.get_field(name)
+        accessor = field.remote_field.get_accessor_name() if reverse else name
+        members = getattr(instance, accessor).using(using)
+        found = members.all() if pk_set is None else members.filter(pk__in=pk_set)
+        instance.__dict__[_LEAVING] = list(found)
+    return []
+
+
+def _of(model: type[Model], *events: str) -> list[Trigger]:
+    return [rule for rule in rules.get(model, ()) if rule.event in events]
+
+
+# Not again for what the function itself does to this instance: it would go on forever.
+def _fire(rule: Trigger, instance: Model, *more: Any) -> None:
+    running, this = _running.get(), (rule, instance.pk)
+    if disabled.get() or this in running:
+        return
+    token = _running.set(running | {this})
+    try:
+        with _savepoints({database(), instance._state.db or database()}):
+            if rule.when is None or rule.when(instance):
+                _send(rule, rule.function(*(instance, *more)[: rule.takes]))
+    except Exception:
+        if conf.STRICT_TRIGGERS:
+            raise
+        logger.exception("Trigger %s failed for %s.", rule.name, _label(instance))
+    finally:
+        _running.reset(token)
+
+
+# A failed statement would spoil the caller's transaction. Without one, notify() has its own.
+@contextmanager
+def _savepoints(aliases: set[str]) -> Iterator[None]:
+    with ExitStack() as stack:
+        for alias in sorted(aliases):
+            if connections[alias].in_atomic_block:
+                stack.enter_context(transaction.atomic(using=alias))
+        yield
+
+
+def _send(rule: Trigger, said: Any) -> None:
+    told = [said] if isinstance(said, tuple) else said
+    if told is not None and not (isinstance(told, list) and all(map(_is_telling, told))):
+        raise TypeError(
+            f"{rule.name} returned {said!r}; it must return None, (user or users, payload), "
+            "(user or users, payload, {options of notify()}), or a list of such tuples."
+        )
+    for who, payload, *options in told or ():
+        tell: Any = notify if isinstance(who, get_user_model()) else notify_many
+        tell(who, payload, **dict(*options))
+
+
+def _is_telling(value: Any) -> bool:
+    if not isinstance(value, tuple) or len(value) not in (2, 3):
+        return False
+    return len(value) == 2 or isinstance(value[2], dict)
+
+
+def _label(instance: Model) -> str:
+    return f"{instance._meta.label} {instance.pk}"

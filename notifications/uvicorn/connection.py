@@ -1,0 +1,221 @@
+"""A connection that listens: most of a socket's life, and most sockets of a server.
+
+It is written finished frames, now and then says something short, and is hardly more than a file
+descriptor. Whatever else happens on it is uvicorn's and websockets' business, see `_come_back`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from uvicorn.protocols.utils import ClientDisconnected
+from websockets.frames import Frame as ParsedFrame
+from websockets.frames import Opcode
+
+from ..wire.frames import Event, Frame
+from .messages import read_messages
+from .pings import Served
+
+if TYPE_CHECKING:
+    from .protocol import PreparedFrameProtocol
+
+logger = logging.getLogger("uvicorn.error")
+
+Take = Callable[[Event], Coroutine[Any, Any, None] | None]
+"""Takes an event of ASGI's `receive()`; what is left to do comes back as a coroutine."""
+
+NONE = -1
+PING = ParsedFrame(Opcode.PING, b"").serialize(mask=False)
+
+
+class QuietConnection(asyncio.BufferedProtocol):
+    """An open WebSocket whose application has returned. Its events go to `take`, one by one."""
+
+    __slots__ = (
+        "_fd",
+        "_full",
+        "_pongs_due",
+        "_room",
+        "_served",
+        "_take",
+        "_transport",
+        "_unanswered",
+        "_waiting",
+    )
+
+    writes_at_once = True
+
+    def __init__(self, transport: asyncio.Transport, take: Take, served: Served) -> None:
+        self._transport = transport
+        self._take = take
+        self._served = served
+        self._full: PreparedFrameProtocol | None = None
+        self._room: asyncio.Event | None = None
+        self._waiting: deque[Event] | None = None
+        self._unanswered = self._pongs_due = 0
+        self._fd = _plain_descriptor(transport)
+        transport.set_protocol(self)
+        if self._fd >= 0:
+            # From now on there is no room whenever the transport holds anything back. It may now.
+            transport.set_write_buffer_limits(high=0)
+        served.add(self)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether everything that was written is on its way."""
+        return self._room is None
+
+    def write(self, frame: Frame) -> bool:
+        """Write a frame if the connection is open and its buffer has room."""
+        if self._fd < 0:
+            return self._write_elsewhere(frame)
+        # The transport holds nothing back, and would do the same with more steps.
+        wire = frame.wire or frame.encode()
+        try:
+            written = os.write(self._fd, wire)
+        except OSError:
+            written = 0
+        if written < len(wire):
+            self._transport.write(wire[written:])
+        return True
+
+    async def send(self, message: Event) -> None:
+        """Do what an ASGI application's `send()` does."""
+        while self._full is None and message.get("text") is not None:
+            if self.write(Frame(message["text"])):
+                return
+            if self._room is None:
+                raise ClientDisconnected
+            await self._room.wait()
+        if self._full is None and self._transport.is_closing():
+            raise ClientDisconnected
+        full: Any = self._come_back()
+        await full.send(message)
+
+    def ping(self) -> None:
+        """Ask for a sign of life, or close where several were asked for in vain."""
+        if self._served.is_silent(self._unanswered):
+            self._come_back().keepalive_timeout()
+            return
+        self._unanswered += 1
+        if self._room is None:
+            self._pongs_due += 1
+            self._transport.write(PING)
+
+    def pass_on(self, event: Event) -> None:
+        """Let the application's heir take an event, when it is done with those before."""
+        if self._waiting is not None:
+            self._waiting.append(event)
+            self._transport.pause_reading()
+            return
+        work = self._do(event)
+        if work is not None:
+            self._waiting = deque()
+            self._served.start(self._work(work))
+
+    def shutdown(self) -> None:
+        """Close: the server ends."""
+        self._come_back().shutdown()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Return where to put what comes: one place for all, for nothing stays there."""
+        return self._served.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take whole messages; anything else needs more than this."""
+        self._unanswered = 0
+        data = bytes(self._served.buffer[:nbytes])
+        events, pongs, rest = read_messages(data, self._served.message_max_bytes)
+        for event in events:
+            self.pass_on(event)
+        self._pongs_due -= pongs
+        if rest or self._pongs_due < 0:
+            self._come_back().data_received(rest)
+
+    def pause_writing(self) -> None:
+        """Write nothing until the transport has got rid of what it holds."""
+        self._fd = NONE
+        self._room = asyncio.Event()
+
+    def resume_writing(self) -> None:
+        """Write again."""
+        self._fd = _plain_descriptor(self._transport)
+        self._let_go_on()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Say that it is over."""
+        self._fd = NONE
+        self._served.remove(self)
+        self._let_go_on()
+        self.pass_on({"type": "websocket.disconnect", "code": 1006})
+
+    def _write_elsewhere(self, frame: Frame) -> bool:
+        if self._full is not None:
+            return self._full.write_prepared(frame)
+        if self._room is not None or self._transport.is_closing():
+            return False
+        self._transport.write(frame.encode())
+        return True
+
+    def _let_go_on(self) -> None:
+        if self._room is not None:
+            self._room.set()
+            self._room = None
+
+    def _come_back(self) -> PreparedFrameProtocol:
+        """Return a full protocol that has the connection from now on."""
+        if self._full is None:
+            self._full = self._served.full_protocol()
+            self._full.take_back(self, self._transport)
+            self._fd = NONE
+            self._served.remove(self)
+            self._let_go_on()
+        return self._full
+
+    def _do(self, event: Event) -> Coroutine[Any, Any, None] | None:
+        take = self._take
+        if event["type"] == "websocket.disconnect":
+            del self._take  # it knows this connection: a circle
+        try:
+            return take(event)
+        except Exception as exc:
+            self._fail(exc)
+            return None
+
+    def _fail(self, exc: Exception) -> None:
+        logger.error("Exception in ASGI application\n", exc_info=exc)
+        self._transport.abort()
+
+    async def _work(self, work: Coroutine[Any, Any, None]) -> None:
+        pending: Coroutine[Any, Any, None] | None = work
+        while pending is not None:
+            try:
+                await pending
+            except Exception as exc:
+                self._fail(exc)
+            pending = self._next()
+        self._waiting = None
+        if self._full is None or self._full.writable.is_set():
+            self._transport.resume_reading()
+
+    def _next(self) -> Coroutine[Any, Any, None] | None:
+        while self._waiting:
+            work = self._do(self._waiting.popleft())
+            if work is not None:
+                return work
+        return None
+
+
+def _plain_descriptor(transport: asyncio.Transport) -> int:
+    """Return where bytes can be written as they are; `NONE` where only the transport knows."""
+    is_posix = os.name == "posix"  # elsewhere a socket is no file
+    is_plain = is_posix and isinstance(asyncio.get_running_loop(), asyncio.SelectorEventLoop)
+    if not is_plain or transport.get_extra_info("sslcontext") is not None:
+        return NONE
+    descriptor: int = transport.get_extra_info("socket").fileno()
+    return descriptor

@@ -1,0 +1,106 @@
+"""What the quiet connections of one server share: their pings, and the way back from quiet."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..wire.door import Door
+
+if TYPE_CHECKING:
+    from .connection import QuietConnection
+    from .protocol import PreparedFrameProtocol
+
+# In how many parts the connections are pinged, so that no turn of the loop is a long one.
+PARTS = 40
+# What one connection may have read of it in a turn of the loop: some hundred frames at most.
+READ_BYTES = 1024
+PREFIX = "notifications_"
+
+T = TypeVar("T")
+
+
+class Served:
+    """The quiet connections of one server, by uvicorn's settings for pings."""
+
+    def __init__(self, state: Any, config: Any, protocol: Callable[[], Any]) -> None:
+        self._connections: set[Any] = state.connections
+        self._tasks: set[asyncio.Task[None]] = state.tasks
+        self._protocol = protocol
+        self._interval: float | None = config.ws_ping_interval or None
+        self._timeout: float | None = config.ws_ping_timeout
+        self.message_max_bytes: int = config.ws_max_size
+        self.buffer = memoryview(bytearray(READ_BYTES))
+        # When each is to be pinged next, in this order.
+        self._quiet: dict[QuietConnection, float] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    @classmethod
+    def by(cls, state: Any, config: Any, protocol: Callable[[], Any]) -> Served:
+        """Return the one of a server, by its state, which keeps it."""
+        return kept(state, "served", lambda: cls(state, config, protocol))
+
+    def add(self, connection: QuietConnection) -> None:
+        """Ping a connection from now on, and end it with the server."""
+        self._connections.add(connection)
+        self._put_last(connection)
+        if self._timer is None:
+            self._set_timer()
+
+    def remove(self, connection: QuietConnection) -> None:
+        """Leave a connection alone."""
+        self._connections.discard(connection)
+        self._quiet.pop(connection, None)
+
+    def full_protocol(self) -> PreparedFrameProtocol:
+        """Return a protocol for a connection that is not quiet any more."""
+        protocol: PreparedFrameProtocol = self._protocol()
+        return protocol
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine that the server waits for when it ends."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def is_silent(self, unanswered: int) -> bool:
+        """Tell whether a peer that left so many pings unanswered is gone."""
+        if not self._interval or self._timeout is None:
+            return False
+        return unanswered > 0 and unanswered * self._interval >= self._timeout
+
+    def _set_timer(self) -> None:
+        if self._interval and self._quiet:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(self._interval / PARTS, self._ping_some)
+
+    def _ping_some(self) -> None:
+        self._timer = None
+        now = asyncio.get_running_loop().time()
+        number = -(-len(self._quiet) // PARTS)
+        for connection, due in tuple(islice(self._quiet.items(), number)):
+            if due > now:
+                break
+            self._put_last(connection)
+            connection.ping()
+        self._set_timer()
+
+    def _put_last(self, connection: QuietConnection) -> None:
+        self._quiet.pop(connection, None)
+        self._quiet[connection] = asyncio.get_running_loop().time() + (self._interval or 0)
+
+
+def door_of(state: Any) -> Door:
+    """Return the door of a server, by its state, which keeps it."""
+    return kept(state, "door", lambda: Door(lambda: len(state.connections)))
+
+
+def kept(state: Any, name: str, make: Callable[[], T]) -> T:
+    """Return what a server keeps in its state under a name; make it with the first call."""
+    value: T | None = vars(state).get(PREFIX + name)
+    if value is None:
+        value = make()
+        setattr(state, PREFIX + name, value)
+    return value

@@ -1,0 +1,171 @@
+"""The same stream and the same verbs over HTTP. Thin: services and feed do the work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import wraps
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse, RawPostDataException
+from django.middleware.csrf import get_token
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
+
+from ...actions import marks
+from ...store import feed, user_state
+from ...wire.commands import parse_ids, read_json
+from ...wire.items import timestamp
+from ...wire.protocol import OtherUserError, ProtocolError, Resume, check_user, whole_number
+from .listing import Listing
+
+LIST_LIMIT_MAX = 100
+
+View = Callable[..., HttpResponse]
+
+
+def api(view: View) -> View:
+    """Answer 401 to nobody and to another user than the page's, 400 to bad input; all as JSON."""
+
+    @never_cache
+    @wraps(view)
+    def checked(request: HttpRequest) -> HttpResponse:
+        if not request.user.is_authenticated:
+            return _error(401, "login_required", "Log in; the session cookie says who you are.")
+        try:
+            check_user(request.GET.dict(), request.user.pk)
+            return view(request)
+        except OtherUserError as exc:
+            return _error(401, exc.code, str(exc))
+        except ProtocolError as exc:
+            return _error(400, exc.code, str(exc))
+
+    return checked
+
+
+def answer(request: HttpRequest, content: dict[str, Any]) -> HttpResponse:
+    """Return JSON with a good CSRF token and the time in headers."""
+    # The token of a page that stays open ends when its user logs in again in another tab.
+    # A page counts by this time, because that of its own computer may be wrong.
+    headers = {"X-CSRFToken": get_token(request), "X-Server-Time": timestamp(datetime.now(UTC))}
+    return JsonResponse(content, headers=headers)
+
+
+def posted_json(request: HttpRequest, example: str) -> Any:
+    """Return what was posted; raise `ProtocolError`, with the example, for no JSON."""
+    try:
+        return read_json(request.body)
+    except (ValueError, RawPostDataException) as exc:
+        raise ProtocolError(f"The body is no JSON: {exc}. Send {example}.") from exc
+
+
+def posted(request: HttpRequest, example: str) -> dict[str, Any]:
+    """Return the object that was posted; raise `ProtocolError`, with the example, for none."""
+    body = posted_json(request, example)
+    if not isinstance(body, dict):
+        raise ProtocolError(f"The body must be an object such as {example}.")
+    return body
+
+
+@require_GET
+@api
+def feed_page(request: HttpRequest) -> HttpResponse:
+    """Answer with what a socket would send after this cursor."""
+    page = feed.read(request.user.pk, Resume.from_query(request.GET.dict()))
+    return answer(
+        request,
+        {
+            "epoch": str(page.epoch),
+            "cursor": page.cursor.as_json(),
+            "unread": page.unread,
+            "reset": page.reset,
+            "more": page.more,
+            "items": page.items,
+        },
+    )
+
+
+@require_GET
+@api
+def items(request: HttpRequest) -> HttpResponse:
+    """Answer with the newest notifications, or those before an id in that order."""
+    limit = _limit(request.GET.get("limit", "20"))
+    stood = user_state.of(request.user.pk)
+    listing = Listing(stood, unread=_flag(request.GET.get("unread", "")))
+    before = request.GET.get("before")
+    if before:
+        anchor = listing.find(*parse_ids([before]))
+        found = listing.before(anchor, limit + 1) if anchor else []
+    else:
+        found = listing.newest(limit + 1)
+    following = found[limit - 1].item_id if len(found) > limit else None
+    shown = [stood.item(row) for row in found[:limit]]
+    return answer(request, {"items": shown, "next": following})
+
+
+@require_POST
+@api
+def read(request: HttpRequest) -> HttpResponse:
+    """Mark as read."""
+    marks.mark_read(request.user, _posted_ids(request))
+    return _standing(request)
+
+
+@require_POST
+@api
+def unread(request: HttpRequest) -> HttpResponse:
+    """Mark as unread."""
+    marks.mark_unread(request.user, _posted_ids(request))
+    return _standing(request)
+
+
+@require_POST
+@api
+def remove(request: HttpRequest) -> HttpResponse:
+    """Remove from the inbox."""
+    marks.remove(request.user, _posted_ids(request))
+    return _standing(request)
+
+
+@require_POST
+@api
+def restore(request: HttpRequest) -> HttpResponse:
+    """Undo a removal."""
+    marks.restore(request.user, _posted_ids(request))
+    return _standing(request)
+
+
+@require_POST
+@api
+def read_all(request: HttpRequest) -> HttpResponse:
+    """Mark everything up to now as read."""
+    marks.mark_all_read(request.user)
+    return _standing(request)
+
+
+def _standing(request: HttpRequest) -> HttpResponse:
+    stood = user_state.of(request.user.pk)
+    return JsonResponse({"unread": stood.unread, "cursor": stood.head.as_json()})
+
+
+def _posted_ids(request: HttpRequest) -> tuple[str, ...]:
+    return parse_ids(posted(request, '{"ids": ["n5120"]}').get("ids"))
+
+
+def _limit(text: str) -> int:
+    limit = whole_number(text)
+    if limit is not None and 0 < limit <= LIST_LIMIT_MAX:
+        return limit
+    raise ProtocolError(
+        f"limit is {text[:20]!r}; it must be a whole number from 1 to {LIST_LIMIT_MAX}."
+    )
+
+
+def _flag(text: str) -> bool:
+    if text not in ("", "0", "1"):
+        raise ProtocolError(f"unread is {text[:20]!r}; it must be 0 or 1.")
+    return text == "1"
+
+
+def _error(status: int, code: str, detail: str) -> HttpResponse:
+    return JsonResponse({"error": {"code": code, "detail": detail}}, status=status)

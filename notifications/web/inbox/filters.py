@@ -1,0 +1,91 @@
+"""The filters of the inbox page: which choices there are, and how many each would show."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from django.db.models import Count, Q
+from django.utils.text import capfirst
+from django.utils.translation import pgettext
+
+from ...message.kinds import find
+from ...models import Notification
+from ...store.user_state import Standing
+from .selection import Selection
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """One value of a filter: how many notifications it would show, and where."""
+
+    label: str
+    count: int
+    query: str
+    is_current: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tally:
+    """How many notifications of one kind there are, and how many of them are unread."""
+
+    kind: str
+    total: int
+    unread: int
+
+
+def tallies_of(stood: Standing) -> list[Tally]:
+    """Count what is in a user's inbox, by kind."""
+    rows = Notification.objects.of(stood.inbox.pk).personal().present()
+    counted = rows.values_list("kind").order_by("kind")
+    totals: Counter[str] = Counter()
+    unread: Counter[str] = Counter()
+    for kind, *counts in counted.annotate(Count("pk"), unread=Count("pk", filter=Q(read_at=None))):
+        totals[kind], unread[kind] = counts
+    for broadcast, is_unread in stood.states():
+        totals[broadcast.kind] += 1
+        unread[broadcast.kind] += is_unread
+    return [Tally(kind=kind, total=totals[kind], unread=unread[kind]) for kind in totals]
+
+
+def states(here: Selection, tallies: Sequence[Tally]) -> list[Choice]:
+    """Return the choice between all and the unread ones."""
+    of_kind = [tally for tally in tallies if here.kind in (None, tally.kind)]
+    totals = (sum(each.total for each in of_kind), sum(each.unread for each in of_kind))
+    labels = (pgettext("notifications", "All"), pgettext("notifications", "Unread"))
+    return [
+        Choice(
+            label=label,
+            count=total,
+            query=replace(here, unread=unread).query,
+            is_current=here.unread == unread,
+        )
+        for label, total, unread in zip(labels, totals, (False, True), strict=True)
+    ]
+
+
+def kinds(here: Selection, tallies: Sequence[Tally]) -> list[Choice]:
+    """Return the choice of kinds; the link of the current one leaves it again."""
+    in_words = sorted(tallies, key=lambda tally: (not tally.kind, kind_label(tally.kind)))
+    return [_kind(here, tally) for tally in in_words]
+
+
+def kind_label(kind: str) -> str:
+    """Return a kind in words: as it was registered, or made from a name such as `order.shipped`."""
+    registered = find(kind)
+    if registered is not None:
+        return str(registered.label)
+    words = re.sub(r"[._:/-]+", " ", kind).strip()
+    return capfirst(words) or kind or pgettext("kind of notification", "Other")
+
+
+def _kind(here: Selection, tally: Tally) -> Choice:
+    is_current = here.kind == tally.kind
+    return Choice(
+        label=kind_label(tally.kind),
+        count=tally.unread if here.unread else tally.total,
+        query=replace(here, kind=None if is_current else tally.kind).query,
+        is_current=is_current,
+    )

@@ -1,0 +1,179 @@
+"""What the inbox page shows: one page of the list, the days on it, and an undo. Pure reading."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from itertools import groupby
+
+from django.utils import formats, timezone
+from django.utils.translation import gettext
+
+from ...message.payload import is_safe_url
+from ...message.times import local
+from ...models import Content, Notification
+from ...store.user_state import Standing
+from . import filters
+from .filters import Choice, Tally, kind_label
+from .listing import Listing
+from .selection import Selection
+
+PAGE_ITEMS = 20
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One notification of the list."""
+
+    row: Notification
+
+    @property
+    def content(self) -> Content:
+        """What it says."""
+        return self.row.content
+
+    @property
+    def url(self) -> str:
+        """Its address, if that may be a link."""
+        return self.content.url if is_safe_url(self.content.url) else ""
+
+    @property
+    def kind(self) -> str:
+        """Its kind in words, empty without one."""
+        return self.content.kind and kind_label(self.content.kind)
+
+    @property
+    def times(self) -> str:
+        """In words, how many of one thread it stands for."""
+        return gettext("{n} times").replace("{n}", str(self.row.count))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Day:
+    """What was written on one day of the current time zone."""
+
+    date: date
+    entries: Sequence[Entry]
+
+    @property
+    def label(self) -> str:
+        """The day as a heading says it."""
+        today = local(timezone.now()).date()
+        if self.date == today:
+            return gettext("Today")
+        if self.date == today - timedelta(days=1):
+            return gettext("Yesterday")
+        is_recent = self.date.year == today.year
+        return formats.date_format(self.date, "MONTH_DAY_FORMAT" if is_recent else "DATE_FORMAT")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """One page of the inbox and what stands around the list.
+
+    `newer` and `older` are the queries of the pages on either side, empty where there is none.
+    `total` and `unread` count the whole inbox. `removed` holds what an undo would bring back.
+    """
+
+    selection: Selection
+    days: Sequence[Day]
+    newer: str
+    older: str
+    total: int
+    unread: int
+    states: Sequence[Choice]
+    kinds: Sequence[Choice]
+    removed: Sequence[str]
+
+    @property
+    def has_kinds(self) -> bool:
+        """Whether there is a choice of kinds."""
+        return len(self.kinds) > 1 or self.selection.kind is not None
+
+    @property
+    def removed_value(self) -> str:
+        """What the undo button sends."""
+        return ".".join(self.removed)
+
+
+@dataclass(frozen=True)
+class _Piece:
+    rows: Sequence[Notification]
+    has_newer: bool
+    has_older: bool
+
+
+def read(stood: Standing, selection: Selection) -> Page:
+    """Return the page of a user's inbox that a selection asks for.
+
+    A place that is not there is the start of the list, and a kind that is not there shows nothing.
+    """
+    tallies = filters.tallies_of(stood)
+    anchor, removed = _named(stood, selection)
+    piece = _piece(_listing(stood, selection, tallies), selection, anchor)
+    here = selection.filters
+    return Page(
+        selection=selection,
+        days=_days(piece.rows),
+        newer=replace(here, after=piece.rows[0].item_id).query if piece.has_newer else "",
+        older=replace(here, before=piece.rows[-1].item_id).query if piece.has_older else "",
+        total=sum(tally.total for tally in tallies),
+        unread=sum(tally.unread for tally in tallies),
+        states=filters.states(here, tallies),
+        kinds=filters.kinds(here, tallies),
+        removed=removed,
+    )
+
+
+def _named(stood: Standing, selection: Selection) -> tuple[Notification | None, list[str]]:
+    place = selection.before or selection.after
+    named = Listing(stood).find_all([*selection.removed, *([place] if place else [])])
+    now = timezone.now()
+    rows = {row.item_id: row for row in named}
+    gone = [each for each in selection.removed if each in rows and rows[each].is_restorable(now)]
+    return rows.get(place or ""), gone
+
+
+def _listing(stood: Standing, selection: Selection, tallies: Sequence[Tally]) -> Listing | None:
+    # Compared here and not in the database, which refuses some texts.
+    if selection.kind is None or any(tally.kind == selection.kind for tally in tallies):
+        return Listing(stood, unread=selection.unread, kind=selection.kind)
+    return None
+
+
+def _piece(listing: Listing | None, selection: Selection, anchor: Notification | None) -> _Piece:
+    if listing is None:
+        return _Piece([], has_newer=False, has_older=False)
+    piece = None
+    if anchor and selection.before:
+        piece = _older(listing, anchor)
+    elif anchor:
+        piece = _newer(listing, anchor)
+    return piece or _newest(listing)
+
+
+def _newest(listing: Listing) -> _Piece:
+    found = listing.newest(PAGE_ITEMS + 1)
+    return _Piece(found[:PAGE_ITEMS], has_newer=False, has_older=len(found) > PAGE_ITEMS)
+
+
+def _older(listing: Listing, anchor: Notification) -> _Piece | None:
+    found = listing.before(anchor, PAGE_ITEMS + 1)
+    if not found:
+        return None
+    has_newer = bool(listing.after(found[0], 1))
+    return _Piece(found[:PAGE_ITEMS], has_newer, has_older=len(found) > PAGE_ITEMS)
+
+
+def _newer(listing: Listing, anchor: Notification) -> _Piece | None:
+    found = listing.after(anchor, PAGE_ITEMS + 1)
+    if len(found) <= PAGE_ITEMS:  # the newest page says these and fills up
+        return None
+    shown = found[1:]
+    return _Piece(shown, has_newer=True, has_older=bool(listing.before(shown[-1], 1)))
+
+
+def _days(rows: Sequence[Notification]) -> list[Day]:
+    by_day = groupby(rows, key=lambda row: local(row.created).date())
+    return [Day(date=day, entries=[Entry(row) for row in group]) for day, group in by_day]

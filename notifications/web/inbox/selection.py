@@ -1,0 +1,77 @@
+"""What the inbox page is asked for: its address, read and written. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Self
+from urllib.parse import urlencode
+
+from ...message.payload import refuse_unstorable
+from ...wire.protocol import ITEM_ID
+
+# As many ids as an address carries with ease; a page has fewer to select.
+SELECTED_MAX = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """What of an inbox is looked at, as the page's address says it.
+
+    `kind` is None for all kinds and empty for notifications without one. `before` and `after` are
+    the notifications that this page of the list lies behind or ahead of, `removed` those that were
+    removed a moment ago.
+    """
+
+    unread: bool = False
+    kind: str | None = None
+    before: str | None = None
+    after: str | None = None
+    removed: tuple[str, ...] = ()
+
+    @classmethod
+    def from_query(cls, query: Mapping[str, str]) -> Self:
+        """Read an address; what cannot be read counts as missing."""
+        return cls(
+            unread=query.get("unread") == "1",
+            kind=_kind(query.get("kind")),
+            before=next(iter(read_ids([query.get("before", "")])), None),
+            after=next(iter(read_ids([query.get("after", "")])), None),
+            removed=tuple(read_ids(query.get("removed", "").split("."))[:SELECTED_MAX]),
+        )
+
+    @property
+    def query(self) -> str:
+        """The query of the address that says this, with its question mark if it says anything."""
+        said = {
+            "unread": "1" if self.unread else None,
+            "kind": self.kind,
+            "before": self.before,
+            "after": self.after,
+            "removed": ".".join(self.removed) or None,
+        }
+        query = urlencode({name: value for name, value in said.items() if value is not None})
+        return query and f"?{query}"
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether a filter is set."""
+        return self.unread or self.kind is not None
+
+    @property
+    def filters(self) -> Self:
+        """The same filters at the start of the list."""
+        return replace(self, before=None, after=None, removed=())
+
+
+def _kind(text: str | None) -> str | None:
+    try:
+        refuse_unstorable("kind", text or "")
+    except ValueError:  # no database could be asked for it
+        return None
+    return text
+
+
+def read_ids(texts: Iterable[str]) -> list[str]:
+    """Return the item ids among these texts, each once."""
+    return list(dict.fromkeys(text for text in texts if ITEM_ID.fullmatch(text)))

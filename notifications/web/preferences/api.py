@@ -1,0 +1,159 @@
+"""What a user has muted and their quiet hours, as JSON. Thin: preferences.py checks and does it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, time
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime, parse_time
+from django.views.decorators.http import require_GET, require_POST
+
+from ...actions import preferences
+from ...actions.preferences import MutedThread, Preference, QuietHours
+from ...message.times import storable
+from ...wire.commands import shown
+from ...wire.items import timestamp
+from ...wire.protocol import ProtocolError
+from ..inbox.api import answer, api, posted, posted_json
+
+DETAIL_MAX_CHARS = 500
+THREADS_PER_ANSWER = 1000
+
+_MUTE = '{"group_key": "order-7", "until": "2027-01-01T00:00:00Z"}'
+_UNMUTE = '{"kind": "order.shipped"}'
+_QUIET_HOURS = '{"from": "22:00", "until": "07:00", "time_zone": "Europe/Berlin"} or null'
+
+
+@require_GET
+@api
+def mutes(request: HttpRequest) -> HttpResponse:
+    """Answer with the kinds, the muted threads and the quiet hours."""
+    return _preferences(request)
+
+
+@require_POST
+@api
+def mute(request: HttpRequest) -> HttpResponse:
+    """Mute a kind or a thread."""
+    body = posted(request, _MUTE)
+    with _refusals_as_answers():
+        preferences.mute(request.user, **_named(body), until=_moment(body.get("until")))
+    return _preferences(request)
+
+
+@require_POST
+@api
+def unmute(request: HttpRequest) -> HttpResponse:
+    """Unmute a kind or a thread."""
+    body = posted(request, _UNMUTE)
+    with _refusals_as_answers():
+        preferences.unmute(request.user, **_named(body))
+    return _preferences(request)
+
+
+@require_POST
+@api
+def quiet_hours(request: HttpRequest) -> HttpResponse:
+    """Set the quiet hours, or none."""
+    if posted_json(request, _QUIET_HOURS) is None:
+        preferences.clear_quiet_hours(request.user)
+        return _preferences(request)
+    body = posted(request, _QUIET_HOURS)
+    starts, ends = (_time(name, body.get(name)) for name in ("from", "until"))
+    with _refusals_as_answers():
+        preferences.set_quiet_hours(request.user, starts, ends, _text("time_zone", body))
+    return _preferences(request)
+
+
+def _preferences(request: HttpRequest) -> HttpResponse:
+    with _refusals_as_answers():
+        found = preferences.preferences_of(
+            request.user, after=request.GET.get("after", ""), max_threads=THREADS_PER_ANSWER
+        )
+    content = {
+        "kinds": [_kind(each) for each in found.kinds],
+        "threads": [_thread(each) for each in found.threads],
+        "next": found.threads[-1].group_key if found.has_more else None,
+        "quiet_hours": found.quiet_hours and _hours(found.quiet_hours),
+    }
+    return answer(request, content)
+
+
+def _kind(preference: Preference) -> dict[str, Any]:
+    kind = preference.kind
+    return {
+        "kind": kind.name,
+        "label": str(kind.label),
+        "group": str(kind.group),
+        "critical": kind.critical,
+        "muted": preference.is_muted,
+        "until": _until(preference.until),
+    }
+
+
+def _thread(thread: MutedThread) -> dict[str, Any]:
+    return {
+        "group_key": thread.group_key,
+        "title": thread.title,
+        "until": _until(thread.until),
+    }
+
+
+def _hours(hours: QuietHours) -> dict[str, str]:
+    return {
+        "from": f"{hours.starts:%H:%M}",
+        "until": f"{hours.ends:%H:%M}",
+        "time_zone": hours.time_zone,
+    }
+
+
+def _until(moment: datetime | None) -> str | None:
+    return timestamp(moment) if moment else None
+
+
+def _named(body: dict[str, Any]) -> dict[str, Any]:
+    return {name: _text(name, body) for name in ("kind", "group_key")}
+
+
+def _text(name: str, body: dict[str, Any]) -> str:
+    value = body.get(name) or ""
+    if not isinstance(value, str):
+        raise ProtocolError(f"{name} is {shown(value)}; it must be a string.")
+    return value
+
+
+def _moment(value: object) -> datetime | None:
+    if value is None:
+        return None
+    try:
+        moment = parse_datetime(value) if isinstance(value, str) else None
+        if moment is None or timezone.is_naive(moment):
+            raise ValueError("It is no moment with a time zone.")
+        return storable(moment.astimezone(UTC))
+    except (ValueError, OverflowError) as exc:
+        raise ProtocolError(
+            f"until is {shown(value)}; it must be null or a moment with a time zone, such as "
+            "2027-01-01T00:00:00Z."
+        ) from exc
+
+
+def _time(name: str, value: object) -> time:
+    try:
+        found = parse_time(value) if isinstance(value, str) else None
+    except ValueError:
+        found = None
+    if found is None:
+        raise ProtocolError(f"{name} is {shown(value)}; it must be a time such as 22:00.")
+    return found
+
+
+@contextmanager
+def _refusals_as_answers() -> Iterator[None]:
+    try:
+        yield
+    except (TypeError, ValueError) as exc:
+        raise ProtocolError(str(exc)[:DETAIL_MAX_CHARS]) from exc

@@ -1,0 +1,112 @@
+"""The forms of the preferences page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import time, timedelta
+from functools import cache
+from itertools import groupby
+from typing import Any
+from zoneinfo import available_timezones
+
+from django import forms
+from django.http import QueryDict
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from ...actions.preferences import QuietHours
+from ...models import GROUP_KEY_MAX_CHARS
+
+# Names of the IANA database that are places; the others are old or no zones that anybody lives in.
+REGIONS = (
+    "Africa",
+    "America",
+    "Antarctica",
+    "Arctic",
+    "Asia",
+    "Atlantic",
+    "Australia",
+    "Europe",
+    "Indian",
+    "Pacific",
+)
+SPANS = {
+    "hour": timedelta(hours=1),
+    "day": timedelta(days=1),
+    "week": timedelta(weeks=1),
+    "ever": None,
+}
+
+Choices = Sequence[tuple[str, str | list[tuple[str, str]]]]
+
+
+class ThreadForm(forms.Form):
+    """A thread, and for how long it shall be silent."""
+
+    thread = forms.CharField(max_length=GROUP_KEY_MAX_CHARS, strip=False)
+    span = forms.ChoiceField(
+        choices=[
+            ("hour", _("For an hour")),
+            ("day", _("For a day")),
+            ("week", _("For a week")),
+            ("ever", _("For good")),
+        ]
+    )
+
+
+class QuietHoursForm(forms.Form):
+    """A part of the day and the time zone that it is meant in."""
+
+    starts = forms.TimeField(
+        label=_("From"),
+        widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
+        error_messages={"required": _("Choose when they begin.")},
+    )
+    ends = forms.TimeField(
+        label=_("Until"),
+        widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
+        error_messages={"required": _("Choose when they end.")},
+    )
+    time_zone = forms.ChoiceField(
+        label=_("Time zone"),
+        error_messages={
+            "required": _("Choose a time zone."),
+            "invalid_choice": _("There is no time zone “%(value)s”."),
+        },
+    )
+
+    def __init__(self, sent: QueryDict | None = None, *, hours: QuietHours | None) -> None:
+        """Start with the hours that are set, or with a proposal in the site's time zone."""
+        zone = hours.time_zone if hours else timezone.get_default_timezone_name()
+        initial = {
+            "starts": hours.starts if hours else time(22),
+            "ends": hours.ends if hours else time(7),
+            "time_zone": zone,
+        }
+        super().__init__(sent, initial=initial)
+        self.fields["time_zone"].choices = _zone_choices(zone)  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        if "starts" in cleaned and cleaned["starts"] == cleaned.get("ends"):
+            self.add_error("ends", _("Choose another time than the one they begin at."))
+        return cleaned
+
+
+def _zone_choices(chosen: str) -> Choices:
+    known = [zone for _, zones in _places() for zone, _ in zones]
+    others = sorted({"UTC", chosen}.difference(known))
+    return [*((zone, zone) for zone in others), *_places()]
+
+
+@cache
+def _places() -> list[tuple[str, list[tuple[str, str]]]]:
+    zones = sorted(zone for zone in available_timezones() if _region(zone) in REGIONS)
+    return [
+        (region, [(zone, zone.partition("/")[2].replace("_", " ")) for zone in found])
+        for region, found in groupby(zones, key=_region)
+    ]
+
+
+def _region(zone: str) -> str:
+    return zone.partition("/")[0]

@@ -1,0 +1,171 @@
+"""What a user wants to be told, as a page that needs no script; as JSON in preferences_api.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.forms import Form
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.shortcuts import redirect, render
+from django.template.loader import select_template
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
+from django.views.decorators.http import require_http_methods
+
+from ...actions.preferences import (
+    Preference,
+    TooManyMutesError,
+    clear_quiet_hours,
+    mute,
+    preferences_of,
+    set_quiet_hours,
+    unmute,
+)
+from ...models import Notification
+from ..inbox.views import LAYOUTS, of_one_user
+from .forms import SPANS, QuietHoursForm, ThreadForm
+
+THREADS_PER_PAGE = 50
+
+Refused = dict[str, Form]
+"""The form that has to be filled in again, under its name in the template's context."""
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@of_one_user
+def preferences_page(request: HttpRequest) -> HttpResponse:
+    """Show what the user has muted; on POST do what a button says and come back to it."""
+    if request.method != "POST":
+        return _page(request, {})
+    act = next((act for name, act in _VERBS.items() if name in request.POST), None)
+    try:
+        if act is None:
+            raise ValueError(f"Send one of {', '.join(_VERBS)}.")
+        refused = act(request)
+    except ValueError as exc:
+        return HttpResponseBadRequest(str(exc), content_type="text/plain; charset=utf-8")
+    return _page(request, refused) if refused else redirect(_address(_after(request)))
+
+
+def _page(request: HttpRequest, refused: Refused) -> HttpResponse:
+    after = _after(request)
+    found = preferences_of(request.user, after=after, max_threads=THREADS_PER_PAGE)
+    if after and not found.threads:
+        after, found = "", preferences_of(request.user, max_threads=THREADS_PER_PAGE)
+    context = {
+        "preferences": found,
+        "address": _address(after),
+        "first_page": _address("") if after else "",
+        "next_page": _address(found.threads[-1].group_key) if found.has_more else "",
+        "groups": _groups(found.kinds),
+        "thread_form": _asked_thread(request),
+        "hours_form": QuietHoursForm(hours=found.quiet_hours),
+        **refused,
+        "page_user": str(request.user.pk),
+        "layout": select_template(LAYOUTS),
+    }
+    if form := context["thread_form"]:
+        key = str(form["thread"].value())
+        # What the form refuses, a database may refuse to look for.
+        context["thread_title"] = key if "thread" in form.errors else _title(request, key)
+    status = 422 if refused else 200
+    return render(request, "notifications/preferences.html", context, status=status)
+
+
+def _after(request: HttpRequest) -> str:
+    """Return behind which thread this page of them begins; what is no key counts as missing."""
+    asked = ThreadForm({"thread": request.GET.get("after", "")})
+    asked.is_valid()
+    after: str = asked.cleaned_data.get("thread", "")
+    return after
+
+
+def _address(after: str) -> str:
+    query = f"?{urlencode({'after': after})}" if after else ""
+    return reverse("notifications:preferences") + query
+
+
+def _groups(kinds: Sequence[Preference]) -> list[tuple[str, list[Preference]]]:
+    groups: dict[str, list[Preference]] = {}
+    for each in kinds:
+        groups.setdefault(str(each.kind.group), []).append(each)
+    # Those of no group come last.
+    rest = groups.pop("", [])
+    other = [(pgettext("kind of notification", "Other"), rest)] if rest else []
+    return [*groups.items(), *other]
+
+
+def _asked_thread(request: HttpRequest) -> ThreadForm | None:
+    asked = ThreadForm(request.GET)
+    asked.is_valid()
+    key = asked.cleaned_data.get("thread")
+    return ThreadForm(initial={"thread": key}) if key else None
+
+
+def _title(request: HttpRequest, group_key: str) -> str:
+    rows = Notification.objects.of(request.user.pk).filter(group_key=group_key)
+    return rows.order_by("-seq").values_list("title", flat=True).first() or group_key
+
+
+def _choose_kinds(request: HttpRequest) -> Refused:
+    # A kind that is new since the page was shown has no switch there.
+    shown, told = (request.POST.getlist(name) for name in ("shown", "told"))
+    for each in preferences_of(request.user).kinds:
+        name = each.kind.name
+        if name in told and each.is_muted:
+            unmute(request.user, kind=name)
+        elif name in shown and name not in told and not (each.is_muted or each.kind.critical):
+            mute(request.user, kind=name)
+    return _done(request, _("Your choice was saved."))
+
+
+def _choose_quiet_hours(request: HttpRequest) -> Refused:
+    form = QuietHoursForm(request.POST, hours=None)
+    if not form.is_valid():
+        return {"hours_form": form}
+    set_quiet_hours(request.user, **form.cleaned_data)
+    return _done(request, _("Your quiet hours were saved."))
+
+
+def _end_quiet_hours(request: HttpRequest) -> Refused:
+    clear_quiet_hours(request.user)
+    return _done(request, _("Quiet hours are off."))
+
+
+def _mute(request: HttpRequest) -> Refused:
+    form = ThreadForm(request.POST)
+    if not form.is_valid():
+        return {"thread_form": form}
+    key, span = form.cleaned_data["thread"], SPANS[form.cleaned_data["span"]]
+    try:
+        mute(request.user, group_key=key, until=timezone.now() + span if span else None)
+    except TooManyMutesError:
+        form.add_error(
+            "thread", _("You have muted as many threads as you can. Unmute another one first.")
+        )
+        return {"thread_form": form}
+    return _done(request, _("“%(title)s” is muted.") % {"title": _title(request, key)})
+
+
+def _unmute(request: HttpRequest) -> Refused:
+    key = request.POST["unmute"]
+    unmute(request.user, group_key=key)
+    return _done(request, _("“%(title)s” is no longer muted.") % {"title": _title(request, key)})
+
+
+def _done(request: HttpRequest, text: str) -> Refused:
+    messages.success(request, text, fail_silently=True)
+    return {}
+
+
+_VERBS: dict[str, Callable[[HttpRequest], Refused]] = {
+    "kinds": _choose_kinds,
+    "quiet": _choose_quiet_hours,
+    "loud": _end_quiet_hours,
+    "span": _mute,
+    "unmute": _unmute,
+}
