@@ -23,28 +23,21 @@ if TYPE_CHECKING:
     )
     from .actions.export import export_user
     from .actions.marks import (
-        PartiallyNotified,
         amark_all_read,
         amark_read,
         amark_seen,
         amark_unread,
-        anotify,
-        anotify_many,
-        apublish,
         aremove,
         arestore,
         mark_all_read,
         mark_read,
         mark_seen,
         mark_unread,
-        notify,
-        notify_many,
-        publish,
         remove,
         restore,
     )
     from .actions.merging import amerge_users, merge_users
-    from .actions.notify import Muted
+    from .actions.notify import Muted, PartiallyNotified, anotify, anotify_many, notify, notify_many
     from .actions.preferences import (
         TooManyMutesError,
         aclear_quiet_hours,
@@ -58,6 +51,7 @@ if TYPE_CHECKING:
         set_quiet_hours,
         unmute,
     )
+    from .actions.topics import apublish, publish
     from .message.kinds import kind
     from .message.payload import Payload
     from .triggers.declare import trigger, triggers_disabled
@@ -121,16 +115,16 @@ _NAMES = {
     ),
     "actions.export": "export_user",
     "actions.marks": (
-        "PartiallyNotified amark_all_read amark_read amark_seen amark_unread anotify "
-        "anotify_many apublish aremove arestore mark_all_read mark_read mark_seen mark_unread "
-        "notify notify_many publish remove restore"
+        "amark_all_read amark_read amark_seen amark_unread aremove arestore "
+        "mark_all_read mark_read mark_seen mark_unread remove restore"
     ),
     "actions.merging": "amerge_users merge_users",
-    "actions.notify": "Muted",
+    "actions.notify": "Muted PartiallyNotified anotify anotify_many notify notify_many",
     "actions.preferences": (
         "TooManyMutesError aclear_quiet_hours amute apreferences_of aset_quiet_hours aunmute "
         "clear_quiet_hours mute preferences_of set_quiet_hours unmute"
     ),
+    "actions.topics": "apublish publish",
     "message.kinds": "kind",
     "message.payload": "Payload",
     "triggers.declare": "trigger triggers_disabled",

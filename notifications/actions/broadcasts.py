@@ -24,9 +24,8 @@ from ..store import broadcasts
 from ..store.broadcast_counts import keep_counts
 from ..store.broadcasts import LogChange, WrongState
 from ..store.transactions import database
-from . import marks
 from .dates import check_dates, check_order
-from .notify import Sayable
+from .notify import Sayable, notify_many
 
 UNCHANGED = object()
 
@@ -145,7 +144,7 @@ def _to_users(
     if starts is not None:
         raise ValueError("starts is for audiences; to chosen users a broadcast goes out at once.")
     expires_in = expires - timezone.now() if expires else None
-    told = marks.notify_many(users, said, expires_in=expires_in, progress=progress)
+    told = notify_many(users, said, expires_in=expires_in, progress=progress)
     if not told:
         raise ValueError("Nobody is in this audience: the QuerySet is empty.")
     return told

@@ -21,7 +21,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from ..actions.marks import PartiallyNotified, notify_many
+from ..actions.notify import PartiallyNotified, notify_many
 from ..message.audience import Audience
 from ..models import Notification
 from .forms import MessageForm

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from ..actions.marks import PartiallyNotified
+from ..actions.notify import PartiallyNotified
 from ..conf import conf
 from ..message.level import Level
 from ..message.payload import Payload

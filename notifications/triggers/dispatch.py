@@ -16,7 +16,7 @@ from django.contrib.auth import get_user_model
 from django.db import connections, transaction
 from django.db.models import Model, QuerySet
 
-from ..actions.marks import notify, notify_many
+from ..actions.notify import notify, notify_many
 from ..conf import conf
 from ..store.transactions import database
 from .tracking import take_changes

@@ -11,8 +11,8 @@ from django.contrib.auth.models import Group
 from django.db import transaction
 from django.utils import timezone
 
+import notifications
 from accounts.models import User
-from notifications.actions import broadcasts, marks
 from notifications.models import Broadcast, Notification
 
 Action = Callable[[User], object]
@@ -41,18 +41,18 @@ def live() -> list[Broadcast]:
 
 def rolled_back(user: User) -> None:
     with transaction.atomic():
-        marks.notify(user, payload("ROLLED BACK"))
-        broadcasts.broadcast(payload("ROLLED BACK"))
+        notifications.notify(user, payload("ROLLED BACK"))
+        notifications.broadcast(payload("ROLLED BACK"))
         transaction.set_rollback(True)
 
 
 def soon_and_over(user: User) -> None:
     starts = timezone.now() + timedelta(seconds=1)
-    broadcasts.broadcast(payload("due"), starts=starts, expires=starts + timedelta(seconds=9))
+    notifications.broadcast(payload("due"), starts=starts, expires=starts + timedelta(seconds=9))
 
 
 def corrected(row: Broadcast) -> None:
-    broadcasts.change_broadcast(row, payload("corrected"))
+    notifications.change_broadcast(row, payload("corrected"))
 
 
 def to_one_of_the_live(change: Callable[[Broadcast], object]) -> None:
@@ -62,19 +62,19 @@ def to_one_of_the_live(change: Callable[[Broadcast], object]) -> None:
 
 
 ACTIONS: list[tuple[int, Action]] = [
-    (40, lambda user: marks.notify(user, payload("one"))),
-    (15, lambda user: marks.notify(user, payload("key"), key=f"k{random.randrange(3)}")),
-    (4, lambda user: marks.notify_many(User.objects.all(), payload("many"))),
-    (3, lambda user: marks.notify(user, payload("soon over"), expires_in=2)),
-    (3, lambda user: marks.notify(user, payload("transient"), transient=True)),
+    (40, lambda user: notifications.notify(user, payload("one"))),
+    (15, lambda user: notifications.notify(user, payload("key"), key=f"k{random.randrange(3)}")),
+    (4, lambda user: notifications.notify_many(User.objects.all(), payload("many"))),
+    (3, lambda user: notifications.notify(user, payload("soon over"), expires_in=2)),
+    (3, lambda user: notifications.notify(user, payload("transient"), transient=True)),
     (3, rolled_back),
-    (12, lambda user: marks.mark_read(user, anything(user))),
-    (6, lambda user: marks.mark_unread(user, anything(user))),
-    (2, lambda user: marks.mark_all_read(user)),
-    (12, lambda user: marks.remove(user, anything(user))),
-    (4, lambda user: broadcasts.broadcast(payload("all"))),
-    (2, lambda user: broadcasts.broadcast(payload("some"), Group.objects.get())),
+    (12, lambda user: notifications.mark_read(user, anything(user))),
+    (6, lambda user: notifications.mark_unread(user, anything(user))),
+    (2, lambda user: notifications.mark_all_read(user)),
+    (12, lambda user: notifications.remove(user, anything(user))),
+    (4, lambda user: notifications.broadcast(payload("all"))),
+    (2, lambda user: notifications.broadcast(payload("some"), Group.objects.get())),
     (2, soon_and_over),
     (2, lambda user: to_one_of_the_live(corrected)),
-    (2, lambda user: to_one_of_the_live(broadcasts.recall_broadcast)),
+    (2, lambda user: to_one_of_the_live(notifications.recall_broadcast)),
 ]

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils import timezone
 
-from ...actions.marks import notify_many
+from ...actions.notify import notify_many
 from ...message.payload import Payload
 from ..moments import LEGAL, future_moment
 from ..names import find_users

@@ -14,7 +14,7 @@ from channels.routing import get_default_application
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 
-from ...actions import marks
+from ...actions.topics import apublish
 from ...topics.names import sign_topic
 from ...wire.protocol import CloseCode
 from ..names import find_users
@@ -167,7 +167,7 @@ async def _live_round_trip(wire: Wire) -> float | None:
 
 async def _arrives(wire: Wire, topic: str) -> bool:
     message = uuid4().hex
-    await marks.apublish(topic, message)
+    await apublish(topic, message)
     try:
         async with asyncio.timeout(AGAIN_SECONDS):
             while (await _receive(wire, "message"))["data"] != message:
