@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from notifications.wire.site import site_name
+from notifications.wire.groups import site_name
 
 
 def key_of_site(key: str, key_prefix: str, version: int) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from channels.layers import get_channel_layer
 
-from notifications.message.audience import user_group
+from notifications.wire.groups import user_group
 from tests.waiting import PATIENCE_SECONDS
 
 Message = dict[str, Any]

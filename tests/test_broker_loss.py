@@ -21,11 +21,11 @@ from pytest_django import Settings
 
 from accounts.models import User
 from notifications import anotify
-from notifications.message.audience import hubs_group, user_group
 from notifications.metrics import counters
 from notifications.realtime.channel import Receiver
 from notifications.realtime.membership import Membership
 from notifications.realtime.runtime import current_hub
+from notifications.wire.groups import hubs_group, user_group
 from tests.conftest import StartServer
 from tests.factories import make_user, session_cookie_for
 from tests.outages import (

@@ -12,10 +12,10 @@ from django.contrib.auth.models import Group
 from pytest_django import Settings
 
 from accounts.models import User
-from notifications.message.audience import hubs_group
 from notifications.realtime import presence
 from notifications.realtime.presence import Online, online
 from notifications.wire import hints
+from notifications.wire.groups import hubs_group
 from tests.conftest import StartServer
 from tests.factories import make_user, session_cookie_for
 from tests.outages import CORE_LAYER, OUR_LAYER, PUBSUB_LAYER, Stopwatch, hints_through

@@ -13,7 +13,7 @@ from channels.layers import get_channel_layer
 
 from accounts.models import User
 from notifications import anotify
-from notifications.message.audience import user_group
+from notifications.wire.groups import user_group
 from tests.conftest import StartServer
 from tests.factories import make_user, session_cookie_for
 from tests.servers import KINDS, Kind, ServerProcess

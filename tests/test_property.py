@@ -34,12 +34,12 @@ from notifications import (
     restore,
 )
 from notifications.actions import retention
-from notifications.message.audience import hubs_group, user_group
 from notifications.message.recipients import users_of
 from notifications.models import Broadcast, BroadcastLog, Inbox, Notification
 from notifications.store import feed, user_state
 from notifications.web.inbox.listing import Listing
 from notifications.wire.epochs import Epoch
+from notifications.wire.groups import hubs_group, user_group
 from notifications.wire.protocol import Cursor, Resume
 
 REMEMBERED_MAX = 6

@@ -16,10 +16,9 @@ from pytest_django import Settings
 from accounts.models import User
 from notifications import anotify
 from notifications.delivery import sender
-from notifications.message.audience import hubs_group, topic_group, user_group
 from notifications.topics import names
 from notifications.wire import hints
-from notifications.wire.site import site_name
+from notifications.wire.groups import hubs_group, site_name, topic_group, user_group
 from tests.conftest import StartServer
 from tests.factories import make_user, session_cookie_for
 from tests.outages import CORE_LAYER, OUR_LAYER, PUBSUB_LAYER

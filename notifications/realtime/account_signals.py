@@ -14,7 +14,7 @@ from django.db.models.signals import post_delete, post_save
 from django.http import HttpRequest
 
 from ..delivery import sender
-from ..inheritance import follow
+from ..models.inheritance import follow
 from ..wire import hints
 from ..wire.protocol import CloseCode
 from . import auth

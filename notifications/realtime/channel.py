@@ -9,8 +9,8 @@ from typing import Any
 
 from ..conf import conf
 from ..delivery.cancellation import raise_if_cancelled
-from ..message.audience import hubs_group
 from ..metrics import count
+from ..wire.groups import hubs_group
 from .membership import Membership
 
 logger = logging.getLogger(__name__)

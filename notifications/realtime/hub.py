@@ -14,7 +14,6 @@ from typing import Any
 from channels.layers import get_channel_layer
 
 from ..conf import conf
-from ..message.audience import topic_group, user_group
 from ..metrics import count
 from ..store import feed, history
 from ..store.feed import Page
@@ -22,6 +21,7 @@ from ..store.history import Claim
 from ..wire import hints
 from ..wire.epochs import Anchor
 from ..wire.frames import Frame
+from ..wire.groups import topic_group, user_group
 from ..wire.protocol import CloseCode, Cursor, Resume
 from . import presence
 from .arrivals import first_pages

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from ..conf import conf
 from ..metrics import count
@@ -15,13 +15,23 @@ from ..wire.frames import Connection, Frame, Mark
 from ..wire.protocol import ACK_WINDOW_CHARS, ACK_WINDOW_FRAMES, CloseCode, Cursor
 from .auth import Identity
 
-if TYPE_CHECKING:
-    from .lockstep import Lockstep
-
 HALF_WINDOW_CHARS = ACK_WINDOW_CHARS // 2
 OUTBOX_FRAMES_MAX = 2 * ACK_WINDOW_FRAMES
 # What a client that keeps up has unacknowledged at most, now and then.
 FEW_FRAMES, FEW_CHARS = ACK_WINDOW_FRAMES // 4, ACK_WINDOW_CHARS // 8
+
+
+class Formation(Protocol):
+    """Sockets that are written to together, and keep their positions together; see lockstep.py."""
+
+    def b_of(self, socket: Socket) -> int:
+        """Return the broadcast that a socket has come to."""
+
+    def acknowledge(self, socket: Socket, cursor: Cursor) -> bool:
+        """Take note that a client has everything up to `cursor`; return whether that was news."""
+
+    def leave(self, socket: Socket) -> None:
+        """Let a socket go on alone."""
 
 
 class Socket:
@@ -57,7 +67,7 @@ class Socket:
         self.identity = identity
         self._position = Cursor()
         self.is_live = False
-        self.lockstep: Lockstep | None = None
+        self.lockstep: Formation | None = None
         self.place = self.acked_b = 0
         """Where it is in lockstep, and which broadcast it has acknowledged there."""
         self.topics: frozenset[str] = frozenset()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from asyncio import TimerHandle
 from collections.abc import Iterable, Iterator
 from functools import reduce
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..store.feed import Head, Page
 from ..store.history import Claim
@@ -15,10 +15,7 @@ from ..wire import protocol
 from ..wire.epochs import Anchor, Epoch
 from ..wire.frames import BroadcastFrames, Frame
 from ..wire.protocol import CloseCode, Cursor
-from .socket import Socket
-
-if TYPE_CHECKING:
-    from .lockstep import Lockstep
+from .socket import Formation, Socket
 
 
 class Subscriber:
@@ -49,7 +46,7 @@ class Subscriber:
         """The time of the change at `newest.u`; 0 where nobody said."""
         self._newest = Cursor()
         self._unread_broadcasts = 0
-        self.lockstep: Lockstep | None = None
+        self.lockstep: Formation | None = None
         self.is_catching_up = False
         self.recheck: TimerHandle | None = None
         """When it is looked up next whether the sessions have ended."""

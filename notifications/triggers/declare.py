@@ -16,7 +16,7 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db.models import Field, ManyToManyField, Model
 from django.db.models.signals import m2m_changed, post_delete, post_save
 
-from ..inheritance import follow
+from ..models.inheritance import follow
 from .dispatch import Trigger, deleted, disabled, members_changed, rules, saved
 from .tracking import watch
 

@@ -11,7 +11,7 @@ import logging
 import os
 from collections import deque
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from uvicorn.protocols.utils import ClientDisconnected
 from websockets.frames import Frame as ParsedFrame
@@ -21,9 +21,6 @@ from ..wire.frames import Event, Frame
 from .messages import read_messages
 from .pings import Served
 
-if TYPE_CHECKING:
-    from .protocol import PreparedFrameProtocol
-
 logger = logging.getLogger("uvicorn.error")
 
 Take = Callable[[Event], Coroutine[Any, Any, None] | None]
@@ -31,6 +28,27 @@ Take = Callable[[Event], Coroutine[Any, Any, None] | None]
 
 NONE = -1
 PING = ParsedFrame(Opcode.PING, b"").serialize(mask=False)
+
+
+class FullProtocol(Protocol):
+    """The protocol that a connection comes back to."""
+
+    writable: asyncio.Event
+
+    def take_back(self, connection: QuietConnection, transport: asyncio.Transport) -> None:
+        """Have a connection again that was handed over."""
+
+    def write_prepared(self, frame: Frame) -> bool:
+        """Write a frame if the connection is open and its buffer has room."""
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the client says."""
+
+    def keepalive_timeout(self) -> None:
+        """Close: the client gives no sign of life."""
+
+    def shutdown(self) -> None:
+        """Close: the server ends."""
 
 
 class QuietConnection(asyncio.BufferedProtocol):
@@ -54,7 +72,7 @@ class QuietConnection(asyncio.BufferedProtocol):
         self._transport = transport
         self._take = take
         self._served = served
-        self._full: PreparedFrameProtocol | None = None
+        self._full: FullProtocol | None = None
         self._room: asyncio.Event | None = None
         self._waiting: deque[Event] | None = None
         self._unanswered = self._pongs_due = 0
@@ -167,7 +185,7 @@ class QuietConnection(asyncio.BufferedProtocol):
             self._room.set()
             self._room = None
 
-    def _come_back(self) -> PreparedFrameProtocol:
+    def _come_back(self) -> FullProtocol:
         """Return a full protocol that has the connection from now on."""
         if self._full is None:
             self._full = self._served.full_protocol()

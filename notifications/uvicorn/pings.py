@@ -5,13 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from ..wire.door import Door
-
-if TYPE_CHECKING:
-    from .connection import QuietConnection
-    from .protocol import PreparedFrameProtocol
 
 # In how many parts the connections are pinged, so that no turn of the loop is a long one.
 PARTS = 40
@@ -22,19 +18,27 @@ PREFIX = "notifications_"
 T = TypeVar("T")
 
 
+class Pinged(Protocol):
+    """A connection that is asked for signs of life."""
+
+    def ping(self) -> None:
+        """Ask for one."""
+
+
 class Served:
     """The quiet connections of one server, by uvicorn's settings for pings."""
 
     def __init__(self, state: Any, config: Any, protocol: Callable[[], Any]) -> None:
         self._connections: set[Any] = state.connections
         self._tasks: set[asyncio.Task[None]] = state.tasks
-        self._protocol = protocol
+        self.full_protocol = protocol
+        """Makes a protocol for a connection that is not quiet any more."""
         self._interval: float | None = config.ws_ping_interval or None
         self._timeout: float | None = config.ws_ping_timeout
         self.message_max_bytes: int = config.ws_max_size
         self.buffer = memoryview(bytearray(READ_BYTES))
         # When each is to be pinged next, in this order.
-        self._quiet: dict[QuietConnection, float] = {}
+        self._quiet: dict[Pinged, float] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     @classmethod
@@ -42,22 +46,17 @@ class Served:
         """Return the one of a server, by its state, which keeps it."""
         return kept(state, "served", lambda: cls(state, config, protocol))
 
-    def add(self, connection: QuietConnection) -> None:
+    def add(self, connection: Pinged) -> None:
         """Ping a connection from now on, and end it with the server."""
         self._connections.add(connection)
         self._put_last(connection)
         if self._timer is None:
             self._set_timer()
 
-    def remove(self, connection: QuietConnection) -> None:
+    def remove(self, connection: Pinged) -> None:
         """Leave a connection alone."""
         self._connections.discard(connection)
         self._quiet.pop(connection, None)
-
-    def full_protocol(self) -> PreparedFrameProtocol:
-        """Return a protocol for a connection that is not quiet any more."""
-        protocol: PreparedFrameProtocol = self._protocol()
-        return protocol
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine that the server waits for when it ends."""
@@ -87,7 +86,7 @@ class Served:
             connection.ping()
         self._set_timer()
 
-    def _put_last(self, connection: QuietConnection) -> None:
+    def _put_last(self, connection: Pinged) -> None:
         self._quiet.pop(connection, None)
         self._quiet[connection] = asyncio.get_running_loop().time() + (self._interval or 0)
 

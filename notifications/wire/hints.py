@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..message.audience import hubs_group, topic_group, user_group
+from .groups import hubs_group, topic_group, user_group
 from .protocol import encode
 
 CHANGED = "notification.changed"

@@ -20,7 +20,7 @@ from ...conf import conf
 from ...delivery.layers import sender_to
 from ...message.audience import Audience
 from ...realtime import presence
-from ...wire.site import site_name
+from ...wire.groups import site_name
 from .database import compared
 from .findings import Finding, milliseconds, noted, well, wrong
 from .patient import Patient

@@ -13,7 +13,7 @@ from channels_redis.pubsub import RedisPubSubChannelLayer
 
 from ...conf import conf
 from ...delivery.layers import sender_to
-from ...wire.site import site_name
+from ...wire.groups import site_name
 from .broker import hosts
 from .findings import Finding, listed, noted, well
 from .patient import Patient
