@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from notifications import notify
-from notifications.message.level import Level
+from notifications.message.kinds import Level
 
 from . import jobs
 from .forms import LevelForm, NoteForm, TitleForm

@@ -22,8 +22,7 @@ from pytest_django import Settings
 from accounts.models import User
 from notifications import anotify
 from notifications.metrics import counters
-from notifications.realtime.channel import Receiver
-from notifications.realtime.membership import Membership
+from notifications.realtime.channel import Membership, Receiver
 from notifications.realtime.runtime import current_hub
 from notifications.wire.groups import hubs_group, user_group
 from tests.conftest import StartServer

@@ -14,7 +14,7 @@ from demo import jobs
 from demo.models import Order
 from demo.texts import EXAMPLES
 from notifications.message import kinds
-from notifications.message.level import Level
+from notifications.message.kinds import Level
 from notifications.models import Notification
 from tests.factories import make_user
 

@@ -14,8 +14,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from notifications import Payload
-from notifications.message.kinds import KIND_MAX_CHARS
-from notifications.message.level import Level
+from notifications.message.kinds import KIND_MAX_CHARS, Level
 from notifications.message.payload import (
     BODY_MAX_CHARS,
     DATA_MAX_BYTES,

@@ -14,9 +14,8 @@ from pytest_django import DjangoAssertNumQueries
 from accounts.models import User
 from notifications import notify_many
 from notifications.realtime import batching
-from notifications.realtime.arrivals import first_pages
 from notifications.realtime.auth import session_identities
-from notifications.realtime.batching import Shared
+from notifications.realtime.batching import Shared, first_pages
 from notifications.store import feed
 from notifications.store.feed import Page
 from notifications.wire.protocol import Resume

@@ -1,6 +1,6 @@
 """The verbs for broadcasts: one payload to everyone, to the staff, to groups or to chosen users.
 
-As in services.py, each has an asynchronous twin with the prefix `a`.
+Each has an asynchronous twin with the prefix `a`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 from django.utils.asyncio import async_unsafe
@@ -24,7 +25,6 @@ from ..store import broadcasts
 from ..store.broadcast_counts import keep_counts
 from ..store.broadcasts import LogChange, WrongState
 from ..store.transactions import database
-from .dates import check_dates, check_order
 from .notify import Sayable, notify_many
 
 UNCHANGED = object()
@@ -196,3 +196,30 @@ async def arecall_broadcast(broadcast: Broadcast) -> Broadcast:
 async def apublish_due() -> list[Broadcast]:
     """Asynchronous `publish_due()`."""
     return await sync_to_async(publish_due)()
+
+
+def check_dates(starts: datetime | None, expires: datetime | None) -> None:
+    """Raise `TypeError` or `ValueError` unless a broadcast can start and expire then."""
+    now = timezone.now()
+    _check_moment("starts", starts, now)
+    _check_moment("expires", expires, now)
+    check_order(starts, expires)
+
+
+def check_order(starts: datetime | None, expires: datetime | None) -> None:
+    """Raise `ValueError` unless it ends after it starts."""
+    if starts and expires and expires <= starts:
+        raise ValueError(f"expires is {expires}; it must be after starts, {starts}.")
+
+
+def _check_moment(name: str, moment: object, now: datetime) -> None:
+    if moment is None:
+        return
+    if not isinstance(moment, datetime):
+        raise TypeError(f"{name} is {moment!r}; it must be a datetime or None.")
+    if settings.USE_TZ and timezone.is_naive(moment):
+        raise ValueError(f"{name} is {moment}, which has no time zone; see timezone.make_aware().")
+    if not settings.USE_TZ and timezone.is_aware(moment):
+        raise ValueError(f"{name} is {moment}; without USE_TZ it must have no time zone.")
+    if moment <= now:
+        raise ValueError(f"{name} is {moment}, which is past; it is {now} now.")

@@ -11,7 +11,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from ..actions.notify import PartiallyNotified
 from ..conf import conf
-from ..message.level import Level
+from ..message.kinds import Level
 from ..message.payload import Payload
 from .base import NotifierCommand
 from .interrupts import HeldInterrupts

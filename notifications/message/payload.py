@@ -13,8 +13,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.utils.functional import Promise
 
 from . import kinds
-from .kinds import KIND_MAX_CHARS, Kind
-from .level import Level
+from .kinds import KIND_MAX_CHARS, Kind, Level
 from .text import plain, short
 
 TITLE_MAX_CHARS = 200

@@ -5,8 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from ..message.kinds import KIND_MAX_CHARS
-from ..message.level import Level
+from ..message.kinds import KIND_MAX_CHARS, Level
 from ..message.payload import BODY_MAX_CHARS, TITLE_MAX_CHARS, URL_MAX_CHARS
 
 

@@ -1,4 +1,4 @@
-"""Readers that ask at the same time share the queries: one reading answers all who wait for it."""
+"""Batches of what is asked at the same time, and the first pages of sockets, which are read so."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
 from ..conf import conf
+from ..store import feed
+from ..store.feed import Page
+from ..wire.protocol import CloseCode, Resume
+from . import auth
+from .auth import Identity
 from .threads import in_database_thread
 
 Question = TypeVar("Question", bound=Hashable)
@@ -75,3 +80,17 @@ class Shared(Generic[Question, Answer]):
         for question, waiting in batch:
             if not waiting.done():
                 waiting.set_result(answer_to[question])
+
+
+Arrival = tuple[Identity, Resume]
+
+
+def first_pages(arrivals: Sequence[Arrival]) -> list[Page | CloseCode]:
+    """Return for each arrival, in their order, its first page or why it may not listen.
+
+    Both are read when the process is in the users' groups: whatever changes later, a hint tells.
+    """
+    revoked = auth.judge({identity for identity, _ in arrivals}).revoked
+    readers = [(who.user_pk, resume) for who, resume in arrivals if who not in revoked]
+    pages = iter(feed.read_many(readers))
+    return [revoked[who] if who in revoked else next(pages) for who, _ in arrivals]

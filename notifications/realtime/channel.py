@@ -1,19 +1,95 @@
-"""Keeps one channel of the layer open and hands on what comes, whatever the layer goes through."""
+"""The one channel of a process on the layer: which groups it is in, and what comes through it."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Callable
+from itertools import islice
+from time import monotonic
 from typing import Any
+from weakref import WeakValueDictionary
 
 from ..conf import conf
 from ..delivery.cancellation import raise_if_cancelled
 from ..metrics import count
 from ..wire.groups import hubs_group
-from .membership import Membership
 
 logger = logging.getLogger(__name__)
+
+# The core Redis layer takes a connection for each command from a pool of 100.
+CHANGES_AT_ONCE = 32
+REFRESHED_AT_ONCE = 500
+# While the layer is away, connecting sockets do not queue for its time-out.
+RETRY_SECONDS = 1.0
+
+
+class Membership:
+    """Joins and leaves groups. Safe when a group is wanted, unwanted and wanted again in a row."""
+
+    def __init__(self, layer: Any) -> None:
+        self._layer = layer
+        self._channel: str | None = None
+        self._wanted: set[str] = set()
+        # In the order of joining, so that the longest joined are refreshed first.
+        self._joined: dict[str, None] = {}
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._retry_at = 0.0
+        self._slots = asyncio.Semaphore(CHANGES_AT_ONCE)
+
+    async def join(self, group: str) -> None:
+        """Be in the group when this returns, or leave that to `repair()` if the layer is away."""
+        self._wanted.add(group)
+        await self._reconcile(group)
+
+    async def leave(self, group: str) -> None:
+        """Leave the group, unless it is wanted again by then."""
+        self._wanted.discard(group)
+        await self._reconcile(group)
+
+    async def leave_all(self) -> None:
+        """Leave every group."""
+        await asyncio.gather(*(self.leave(group) for group in tuple(self._wanted)))
+
+    async def move_to(self, channel: str) -> None:
+        """Join everything wanted with another channel."""
+        self._channel = channel
+        self._joined.clear()
+        await self.repair()
+
+    async def repair(self) -> None:
+        """Try again what failed, and refresh some groups where the layer can forget them."""
+        if hasattr(self._layer, "group_expiry"):
+            # The core layer keeps groups in Redis, where they expire and a flush takes them away.
+            for group in tuple(islice(self._joined, REFRESHED_AT_ONCE)):
+                del self._joined[group]
+        self._retry_at = 0.0
+        pending = self._wanted ^ self._joined.keys()
+        await asyncio.gather(*(self._reconcile(group) for group in pending))
+
+    async def _reconcile(self, group: str) -> None:
+        lock = self._locks.setdefault(group, asyncio.Lock())
+        async with lock, self._slots:
+            if self._channel is None or monotonic() < self._retry_at:
+                return
+            try:
+                await self._change(group, self._channel)
+            except Exception as exc:  # the layer is away: the sweep delivers and repairs
+                raise_if_cancelled()
+                count("membership.failed")
+                self._retry_at = monotonic() + RETRY_SECONDS
+                logger.debug("The channel layer did not change group %s: %r", group, exc)
+
+    async def _change(self, group: str, channel: str) -> None:
+        wanted, joined = group in self._wanted, group in self._joined
+        async with asyncio.timeout(conf.SEND_TIMEOUT_SECONDS):
+            if wanted and not joined:
+                await self._layer.group_add(group, channel)
+                self._joined[group] = None
+            elif joined and not wanted:
+                await self._layer.group_discard(group, channel)
+                del self._joined[group]
+
 
 RETRY_FIRST_SECONDS = 0.05
 RETRY_MAX_SECONDS = 1.0

@@ -24,12 +24,10 @@ from ..wire.frames import Frame
 from ..wire.groups import topic_group, user_group
 from ..wire.protocol import CloseCode, Cursor, Resume
 from . import presence
-from .arrivals import first_pages
 from .auth import session_identities
-from .batching import Shared
-from .channel import Receiver
+from .batching import Shared, first_pages
+from .channel import Membership, Receiver
 from .fan_out import Relay
-from .membership import Membership
 from .revocation import Judge
 from .socket import Socket
 from .subscriber import Subscriber

@@ -7,10 +7,9 @@ from collections.abc import Iterable, Iterator
 from functools import reduce
 from typing import Any
 
-from ..store.feed import Head, Page
+from ..store.feed import Head, Page, portion
 from ..store.history import Claim
 from ..store.live_broadcasts import last_board
-from ..store.portions import portion
 from ..wire import protocol
 from ..wire.epochs import Anchor, Epoch
 from ..wire.frames import BroadcastFrames, Frame

@@ -21,7 +21,7 @@ from django.utils.html import strip_tags
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
-from ..message.level import Level
+from ..message.kinds import Level
 from ..models import Inbox
 from ..store import user_state
 from ..store.feed import StartingPoint, starting_point

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
-from notifications.message.level import Level
+from notifications.message.kinds import Level
 from notifications.wire import protocol
 
 from .bare import SITE, PlayedServer
