@@ -37,7 +37,14 @@ if TYPE_CHECKING:
         restore,
     )
     from .actions.merging import amerge_users, merge_users
-    from .actions.notify import Muted, PartiallyNotified, anotify, anotify_many, notify, notify_many
+    from .actions.notify import (
+        Muted,
+        PartiallyNotifiedError,
+        anotify,
+        anotify_many,
+        notify,
+        notify_many,
+    )
     from .actions.preferences import (
         TooManyMutesError,
         aclear_quiet_hours,
@@ -58,7 +65,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Muted",
-    "PartiallyNotified",
+    "PartiallyNotifiedError",
     "Payload",
     "TooManyMutesError",
     "abroadcast",
@@ -119,7 +126,7 @@ _NAMES = {
         "mark_all_read mark_read mark_seen mark_unread remove restore"
     ),
     "actions.merging": "amerge_users merge_users",
-    "actions.notify": "Muted PartiallyNotified anotify anotify_many notify notify_many",
+    "actions.notify": "Muted PartiallyNotifiedError anotify anotify_many notify notify_many",
     "actions.preferences": (
         "TooManyMutesError aclear_quiet_hours amute apreferences_of aset_quiet_hours aunmute "
         "clear_quiet_hours mute preferences_of set_quiet_hours unmute"

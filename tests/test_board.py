@@ -7,7 +7,7 @@ import pytest
 
 from notifications.message.audience import Audience
 from notifications.models import Broadcast, BroadcastLog
-from notifications.store.live_broadcasts import Board, Viewer
+from notifications.store.live_broadcasts import LiveBroadcasts, Viewer
 
 pytestmark = pytest.mark.one_database
 
@@ -16,7 +16,7 @@ LIVE = 40
 GROUPS = (1, 2, 3)
 
 
-def board_by(chance: Random) -> Board:
+def board_by(chance: Random) -> LiveBroadcasts:
     live = [
         Broadcast(
             pk=1000 + seq,
@@ -28,7 +28,7 @@ def board_by(chance: Random) -> Board:
         for seq in sorted(chance.sample(range(1, 100), LIVE))
     ]
     groups = {each.pk: frozenset(chance.sample(GROUPS, 2)) for each in live}
-    return Board(BroadcastLog(last_seq=100), live, groups)
+    return LiveBroadcasts(BroadcastLog(last_seq=100), live, groups)
 
 
 def viewer_by(chance: Random) -> Viewer:
@@ -51,4 +51,7 @@ def test_it_counts_what_it_shows(seed: int) -> None:
 
 
 def test_nothing_live_counts_nothing() -> None:
-    assert Board(BroadcastLog(last_seq=7)).count(Viewer(is_staff=True, groups=frozenset({1}))) == 0
+    assert (
+        LiveBroadcasts(BroadcastLog(last_seq=7)).count(Viewer(is_staff=True, groups=frozenset({1})))
+        == 0
+    )

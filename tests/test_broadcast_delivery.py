@@ -26,7 +26,7 @@ from notifications import (
 from notifications.actions.retention import prune
 from notifications.models import Broadcast, Inbox, Notification
 from notifications.realtime.auth import Identity
-from notifications.realtime.fan_out import SOCKETS_PER_SLICE, Relay
+from notifications.realtime.fan_out import SOCKETS_PER_SLICE, FanOut
 from notifications.realtime.socket import Socket
 from notifications.realtime.subscriber import Subscriber
 from notifications.store import user_state
@@ -532,7 +532,7 @@ async def test_a_personal_notification_overtakes_a_broadcast_to_many(
     await await_for(lambda: len(written) == OVERTAKEN)
     written.clear()
 
-    await Relay(lambda: subscribers, lambda _: None).spread(broadcast_hint())
+    await FanOut(lambda: subscribers, lambda _: None).spread(broadcast_hint())
     await await_for(lambda: len(written) == OVERTAKEN + 1)
 
     overtaking, reached = [at for at, (pk, _) in enumerate(written) if pk == last]
@@ -548,7 +548,9 @@ async def test_who_was_reached_before_a_failure_has_the_broadcast() -> None:
     not_a_subscriber: Any = SimpleNamespace(lockstep=None, sockets=[])
 
     with pytest.raises(AttributeError):
-        await Relay(lambda: [subscriber, not_a_subscriber], lambda _: None).spread(broadcast_hint())
+        await FanOut(lambda: [subscriber, not_a_subscriber], lambda _: None).spread(
+            broadcast_hint()
+        )
 
     await await_for(lambda: written and '"cursor":{"u":0,"b":1}' in written[-1][1])
 

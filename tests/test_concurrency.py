@@ -14,7 +14,7 @@ from django.db import OperationalError, connection, connections, transaction
 from pytest_django import Settings
 
 from accounts.models import User
-from notifications import PartiallyNotified, notify, notify_many
+from notifications import PartiallyNotifiedError, notify, notify_many
 from notifications.models import Inbox, Notification
 from tests.conftest import StartServer
 from tests.factories import make_user, session_cookie_for
@@ -248,7 +248,7 @@ def test_a_call_for_10000_that_fails_leaves_whole_batches_and_says_which(
     users = make_users(CROWD)
     pks = [user.pk for user in users]
 
-    with pytest.raises(PartiallyNotified) as caught, failing_at_batch(5):
+    with pytest.raises(PartiallyNotifiedError) as caught, failing_at_batch(5):
         notify_many(users, "Hello", dedupe="campaign")
 
     assert caught.value.notified == 4000

@@ -14,7 +14,7 @@ from asgiref.sync import sync_to_async
 
 from notifications.realtime import fan_out
 from notifications.realtime.auth import Identity
-from notifications.realtime.fan_out import Relay
+from notifications.realtime.fan_out import FanOut
 from notifications.realtime.socket import Socket
 from notifications.realtime.subscriber import Subscriber
 from notifications.store.feed import Head, Page
@@ -58,7 +58,7 @@ class Room:
         self.subscribers: list[Subscriber] = []
         self.lacking: list[int] = []
         self.seq = 0
-        self.relay = Relay(lambda: self.subscribers, lambda one: self.lacking.append(one.user_pk))
+        self.relay = FanOut(lambda: self.subscribers, lambda one: self.lacking.append(one.user_pk))
         for pk, connection in enumerate(connections):
             self.subscribers.append(Subscriber(pk))
             self.add_socket(pk, connection, places[pk] if places else 0)

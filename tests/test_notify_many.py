@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.models import User
-from notifications import PartiallyNotified, mark_read, notify_many, remove
+from notifications import PartiallyNotifiedError, mark_read, notify_many, remove
 from notifications.message.recipients import batches
 from notifications.models import Notification
 from notifications.signals import notification_created
@@ -234,7 +234,7 @@ def test_what_fails_between_two_batches_is_told_with_what_is_written(
         if told == 4:
             raise OSError("the terminal is gone")
 
-    with pytest.raises(PartiallyNotified, match="for 4 users and stopped between") as caught:
+    with pytest.raises(PartiallyNotifiedError, match="for 4 users and stopped between") as caught:
         notify_many(User.objects.all(), "Hello", progress=fail_at_four)
 
     assert (caught.value.notified, list(caught.value.failed)) == (4, [])

@@ -112,7 +112,7 @@ def present_items(user: User) -> Items:
     return items_of(user_state.of(user.pk))
 
 
-def items_of(stood: user_state.Standing) -> Items:
+def items_of(stood: user_state.UserState) -> Items:
     rows = Listing(stood).newest(1000)
     return {row.item_id: without_place(stood.item(row)) for row in rows}
 

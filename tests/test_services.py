@@ -16,7 +16,7 @@ from pytest_django import DjangoAssertNumQueries
 import notifications
 from accounts.models import User
 from notifications import (
-    PartiallyNotified,
+    PartiallyNotifiedError,
     Payload,
     amark_all_read,
     amark_read,
@@ -515,7 +515,7 @@ async def test_a_twin_raises_what_its_verb_raises(transactional_db: None, alice:
 def test_everything_public_is_found_in_the_package() -> None:
     for name in notifications.__all__:
         assert getattr(notifications, name).__name__ == name
-    assert issubclass(PartiallyNotified, RuntimeError)
+    assert issubclass(PartiallyNotifiedError, RuntimeError)
 
 
 def test_an_unknown_name_is_no_attribute_of_the_package() -> None:

@@ -15,7 +15,7 @@ from accounts.models import User
 from notifications import notify_many
 from notifications.realtime import batching
 from notifications.realtime.auth import session_identities
-from notifications.realtime.batching import Shared, first_pages
+from notifications.realtime.batching import BatchReader, first_pages
 from notifications.store import feed
 from notifications.store.feed import Page
 from notifications.wire.protocol import Resume
@@ -42,7 +42,7 @@ class Reader:
 
 async def test_who_asks_in_one_turn_is_answered_by_one_reading() -> None:
     reader = Reader()
-    shared = Shared(reader)
+    shared = BatchReader(reader)
 
     answers = await asyncio.gather(*(shared.read(number) for number in (1, 2, 3, 2)))
 
@@ -52,7 +52,7 @@ async def test_who_asks_in_one_turn_is_answered_by_one_reading() -> None:
 
 async def test_who_asks_during_a_reading_waits_for_the_next() -> None:
     reader = Reader()
-    shared = Shared(reader)
+    shared = BatchReader(reader)
     reader.may_go.clear()
     first = asyncio.ensure_future(shared.read(0))
     await await_for(lambda: reader.asked)
@@ -69,7 +69,7 @@ async def test_who_asks_soon_after_a_reading_shares_the_next(
 ) -> None:
     monkeypatch.setattr(batching, "GATHER_SECONDS", 0.5)  # longer than any pause of this machine
     reader = Reader()
-    shared = Shared(reader)
+    shared = BatchReader(reader)
     await shared.read(1)
 
     soon = [asyncio.ensure_future(shared.read(2))]
@@ -83,7 +83,7 @@ async def test_who_asks_soon_after_a_reading_shares_the_next(
 
 async def test_a_reading_that_hangs_holds_nobody_else_up() -> None:
     reader = Reader()
-    shared = Shared(reader)
+    shared = BatchReader(reader)
     reader.may_go.clear()
     hanging = asyncio.ensure_future(shared.read(0))
     await await_for(lambda: reader.asked)
@@ -97,7 +97,7 @@ async def test_a_reading_that_hangs_holds_nobody_else_up() -> None:
 
 
 async def test_what_a_reading_raises_reaches_each_who_waits_for_it_and_no_other() -> None:
-    shared = Shared(Reader())
+    shared = BatchReader(Reader())
 
     answers = await asyncio.gather(shared.read(-1), shared.read(1), return_exceptions=True)
 
@@ -107,7 +107,7 @@ async def test_what_a_reading_raises_reaches_each_who_waits_for_it_and_no_other(
 
 async def test_who_gives_up_takes_no_answer_from_others() -> None:
     reader = Reader()
-    shared = Shared(reader)
+    shared = BatchReader(reader)
     reader.may_go.clear()
     tasks = [asyncio.ensure_future(shared.read(number)) for number in (0, 0)]
     await await_for(lambda: reader.asked)

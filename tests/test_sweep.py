@@ -22,7 +22,7 @@ from notifications.realtime.hub import Hub
 from notifications.realtime.socket import Socket
 from notifications.realtime.sweep import Sweeper
 from notifications.store.inbox import add
-from notifications.store.options import Terms
+from notifications.store.options import Options
 from notifications.wire.frames import AsgiConnection
 from tests.conftest import StartServer
 from tests.factories import make_user, session_for
@@ -61,7 +61,7 @@ async def test_what_no_hint_told_arrives_with_the_sweep(
 
     async with open_socket(server.socket_url, cookie) as wire:
         await wire.receive_type("welcome")
-        await sync_to_async(add)({alice.pk: Payload(title="Untold").as_fields()}, Terms())
+        await sync_to_async(add)({alice.pk: Payload(title="Untold").as_fields()}, Options())
         [item] = await wire.receive_items(1)
 
     assert item["title"] == "Untold"
@@ -92,7 +92,7 @@ async def test_one_who_is_not_connected_has_the_expired_removed_as_well(
     server = await sync_to_async(start_server)(env={"NOTIFICATIONS_SWEEP_SECONDS": "1"})
     cookie = (await sync_to_async(session_for)(alice)).session_key
     await sync_to_async(add)(
-        {bob.pk: Payload(title="Over").as_fields()}, Terms(expires=timezone.now())
+        {bob.pk: Payload(title="Over").as_fields()}, Options(expires=timezone.now())
     )
 
     async with open_socket(server.socket_url, cookie) as wire:

@@ -23,7 +23,7 @@ from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.server import ServerState
 from websockets.asyncio.client import connect
 
-from notifications.uvicorn.pings import Served as ServedConnections
+from notifications.uvicorn.pings import Pings as ServedConnections
 from notifications.wire import protocol
 from notifications.wire.frames import EXTENSION, Frame
 from tests.by_hand import BINARY, PING, PONG, TEXT, Client, goodbye, wire

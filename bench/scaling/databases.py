@@ -96,7 +96,7 @@ def _verbs(user: Any, router: str) -> Iterator[str]:
 def _delivery(server: ServerProcess, user: Any) -> Iterator[str]:
     from notifications import notify
     from notifications.store.inbox import add
-    from notifications.store.options import Terms
+    from notifications.store.options import Options
 
     with Tab(server, user.pk) as tab:
         notify(user, "Live")
@@ -105,7 +105,7 @@ def _delivery(server: ServerProcess, user: Any) -> Iterator[str]:
         _until_applied()
         yield f"one that comes back later: reset is {_is_reset(server, user, tab)}"
         text = {"title": "Lost", "body": "", "level": "info", "url": "", "kind": "", "data": {}}
-        add({user.pk: text}, Terms())  # a hint that never arrives
+        add({user.pk: text}, Options())  # a hint that never arrives
         notify(user, "After it")
         yield f"after a lost hint: all there after {tab.until('After it'):.2f} s"
         yield f"shown in order, once each: {tab.titles}"

@@ -23,14 +23,14 @@ from ..models import Broadcast, State
 from ..signals import broadcast_published
 from ..store import broadcasts
 from ..store.broadcast_counts import keep_counts
-from ..store.broadcasts import LogChange, WrongState
+from ..store.broadcasts import LogChange, WrongStateError
 from ..store.transactions import database
 from .notify import Sayable, notify_many
 
 UNCHANGED = object()
 
 __all__ = [
-    "WrongState",
+    "WrongStateError",
     "abroadcast",
     "achange_broadcast",
     "apublish_due",

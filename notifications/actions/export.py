@@ -13,7 +13,7 @@ from django.utils import timezone
 from ..message.recipients import recipient_pk
 from ..models import Broadcast, Mute, Notification
 from ..store import user_state
-from ..store.user_state import Standing
+from ..store.user_state import UserState
 
 ROWS_AT_ONCE = 2000
 
@@ -45,7 +45,7 @@ def _pieces(user_pk: Any) -> Iterator[str]:
     yield "]}\n"
 
 
-def _broadcasts(stood: Standing) -> Iterator[dict[str, Any]]:
+def _broadcasts(stood: UserState) -> Iterator[dict[str, Any]]:
     shown = stood.chosen(each.pk for each in stood.board.of(stood.viewer))
     marks = Notification.objects.of(stood.inbox.pk).marks().select_related("broadcast")
     others = marks.exclude(broadcast__in=[mark.broadcast_id for mark in shown])

@@ -13,20 +13,20 @@ from ..message.recipients import recipient_pk
 from ..signals import notification_read, notification_removed, send_on_commit
 from ..store import inbox
 from ..store.inbox import Change
-from ..store.targets import Item, chosen
+from ..store.targets import Item, targets
 
 
 @async_unsafe("You cannot call mark_read() in async code; use `await amark_read(…)`.")
 def mark_read(user: object, items: Iterable[Item]) -> int:
     """Mark the user's own among these notifications as read; return the unread count."""
-    change = inbox.set_read(recipient_pk(user), chosen(items), read=True)
+    change = inbox.set_read(recipient_pk(user), targets(items), read=True)
     return _announced(change, notification_read)
 
 
 @async_unsafe("You cannot call mark_unread() in async code; use `await amark_unread(…)`.")
 def mark_unread(user: object, items: Iterable[Item]) -> int:
     """Mark the user's own among these notifications as unread; return the unread count."""
-    return _announced(inbox.set_read(recipient_pk(user), chosen(items), read=False))
+    return _announced(inbox.set_read(recipient_pk(user), targets(items), read=False))
 
 
 @async_unsafe("You cannot call mark_all_read() in async code; use `await amark_all_read(…)`.")
@@ -38,7 +38,7 @@ def mark_all_read(user: object) -> int:
 @async_unsafe("You cannot call remove() in async code; use `await aremove(…)`.")
 def remove(user: object, items: Iterable[Item]) -> int:
     """Take the user's own among these notifications out of the inbox; return the unread count."""
-    return _announced(inbox.remove(recipient_pk(user), chosen(items)), notification_removed)
+    return _announced(inbox.remove(recipient_pk(user), targets(items)), notification_removed)
 
 
 @async_unsafe("You cannot call restore() in async code; use `await arestore(…)`.")
@@ -47,7 +47,7 @@ def restore(user: object, items: Iterable[Item]) -> int:
 
     It works as long as `retention.prune()` has not deleted them. The expired stay removed.
     """
-    return _announced(inbox.restore(recipient_pk(user), chosen(items)))
+    return _announced(inbox.restore(recipient_pk(user), targets(items)))
 
 
 @async_unsafe("You cannot call mark_seen() in async code; use `await amark_seen(…)`.")

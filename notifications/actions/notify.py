@@ -27,7 +27,7 @@ from ..message.times import is_too_late
 from ..models import DEDUPE_KEY_MAX_CHARS, Notification
 from ..signals import notification_created, send_on_commit
 from ..store import inbox
-from ..store.options import Terms
+from ..store.options import Options
 from ..store.transactions import is_outermost
 from ..wire import hints, protocol
 from ..wire.hints import Hint
@@ -50,7 +50,7 @@ class Muted:
         return False
 
 
-class PartiallyNotified(RuntimeError):  # noqa: N818  says what is the case
+class PartiallyNotifiedError(RuntimeError):
     """`notify_many()` stopped in the middle: whole batches are written, the rest is not.
 
     `notified` counts the users in the batches that are written, `failed` holds the primary keys of
@@ -118,7 +118,7 @@ def notify_many(
     are left out, so an interrupted call can simply be made again. `progress` is called after each
     batch with the number of users told so far.
 
-    Raises `PartiallyNotified` when a batch fails after others were written.
+    Raises `PartiallyNotifiedError` when a batch fails after others were written.
     """
     message = Message(payload, key, dedupe, group_key, transient, expires_in)
     owns_transactions = is_outermost()
@@ -133,7 +133,7 @@ def notify_many(
                 progress(told)
     except Exception as exc:
         if owns_transactions and told:
-            raise PartiallyNotified(told, writing) from exc
+            raise PartiallyNotifiedError(told, writing) from exc
         raise
     except BaseException as exc:
         if owns_transactions:
@@ -202,7 +202,7 @@ class Message:
     ) -> None:
         self.payload = Payload.of(payload)
         self.transient = transient
-        self.terms = Terms(
+        self.options = Options(
             kind=self.payload.kind,
             group_key=_key("group_key", group_key) or "",
             is_critical=is_critical(self.payload.kind),
@@ -212,7 +212,7 @@ class Message:
         )
         if key is not None and dedupe is not None:
             raise ValueError("key rewrites and dedupe leaves alone; give one of them.")
-        if transient and (self.terms.dedupe_key or self.terms.expires):
+        if transient and (self.options.dedupe_key or self.options.expires):
             raise ValueError(
                 "A transient notification is not stored: it takes no key, dedupe or expires_in."
             )
@@ -229,7 +229,7 @@ class Message:
         texts = texts_for(self.payload, user_pks)
         if self.transient:
             return self._show(texts)
-        changes = inbox.add(texts, self.terms)
+        changes = inbox.add(texts, self.options)
         sender.announce(changes)
         send_on_commit(notification_created, [row for change in changes for row in change.rows])
         return {
@@ -238,7 +238,7 @@ class Message:
         }
 
     def _show(self, texts: dict[Any, Fields]) -> dict[Any, Notification | Muted | None]:
-        reasons = inbox.reachable(texts.keys(), self.terms)
+        reasons = inbox.reachable(texts.keys(), self.options)
         now = timezone.now()
         shown: list[Hint] = []
         for fields, pks in in_groups(texts):

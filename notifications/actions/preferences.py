@@ -26,7 +26,7 @@ from ..message.recipients import recipient_pk
 from ..message.text import plain
 from ..message.times import LAST_MOMENT, is_too_late
 from ..models import GROUP_KEY_MAX_CHARS, Inbox, Mute, Notification
-from ..store.transactions import Refused, in_one_transaction
+from ..store.transactions import RefusedError, in_one_transaction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +66,7 @@ class Preferences:
     has_more: bool = False
 
 
-class TooManyMutesError(Refused):
+class TooManyMutesError(RefusedError):
     """A user has muted as many threads as they may."""
 
 

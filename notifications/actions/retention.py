@@ -17,7 +17,7 @@ from ..metrics import count
 from ..models import Broadcast, Notification, NotificationQuerySet
 from ..signals import notification_removed, send_on_commit
 from ..store import broadcasts, inbox
-from ..store.targets import Chosen
+from ..store.targets import Targets
 
 logger = logging.getLogger(__name__)
 
@@ -145,7 +145,7 @@ def _remove_due(user_pk: Any, due: NotificationQuerySet) -> bool:
 
 
 def _remove(user_pk: Any, rows: NotificationQuerySet, limit: int | None = None) -> int:
-    change = inbox.remove(user_pk, Chosen(rows), limit=limit)
+    change = inbox.remove(user_pk, Targets(rows), limit=limit)
     sender.announce([change])
     send_on_commit(notification_removed, change.rows)
     return len(change.rows)

@@ -21,7 +21,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from ..actions.notify import PartiallyNotified, notify_many
+from ..actions.notify import PartiallyNotifiedError, notify_many
 from ..message.audience import Audience
 from ..models import Notification
 from .forms import MessageForm
@@ -110,7 +110,7 @@ class SendsNotifications(AnyModelAdmin):
         title = form.cleaned_data["title"]
         try:
             told = notify_many(users, form.payload(), dedupe=f"admin.{form.cleaned_data['token']}")
-        except PartiallyNotified as exc:
+        except PartiallyNotifiedError as exc:
             log_notified(request, users, exc.notified, title)
             self.message_user(request, partial_text(exc.notified), messages.ERROR)
             return self._ask(request, users, form)

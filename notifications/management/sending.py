@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from ..actions.notify import PartiallyNotified
+from ..actions.notify import PartiallyNotifiedError
 from ..conf import conf
 from ..message.kinds import Level
 from ..message.payload import Payload
@@ -65,7 +65,7 @@ class SendingCommand(NotifierCommand):
             try:
                 with progress:
                     yield step
-            except PartiallyNotified as exc:
+            except PartiallyNotifiedError as exc:
                 told = f"Stopped with {progress}{_reason(exc)} {self.way_on}"
                 raise CommandError(told.rstrip(), returncode=PARTIALLY_SENT) from exc
             except KeyboardInterrupt:
@@ -83,7 +83,7 @@ def _payload(options: dict[str, Any]) -> Payload:
     return Payload(data=carried, **{name: options[name] for name in names})
 
 
-def _reason(exc: PartiallyNotified) -> str:
+def _reason(exc: PartiallyNotifiedError) -> str:
     # Users are told in the order of their keys.
     first = f" from the key {exc.failed[0]} on nobody was." if exc.failed else "."
     return f";{first} {type(exc.__cause__).__name__}: {exc.__cause__}."

@@ -25,7 +25,7 @@ GATHER_SECONDS = 0.005
 PATIENCE_SECONDS = 0.05
 
 
-class Shared(Generic[Question, Answer]):
+class BatchReader(Generic[Question, Answer]):
     """Reads answers in the database's threads, for as many questions at once as have come up.
 
     `read_many` takes different questions and returns their answers in the same order. What it

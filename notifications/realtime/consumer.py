@@ -22,7 +22,7 @@ from ..wire.protocol import CloseCode, OtherUserError, ProtocolError, Resume
 from . import origins
 from .auth import Identity, identify
 from .conversation import INTERNAL_ERROR, Conversation
-from .hub import NotAdmitted
+from .hub import NotAdmittedError
 from .runtime import current_hub
 from .socket import Socket, send_close
 
@@ -87,7 +87,7 @@ class NotificationConsumer(AsyncConsumer):  # type: ignore[misc]  # untyped base
             self._refuse(exc, CloseCode.LOGIN_REQUIRED)
         except ProtocolError as exc:
             self._refuse(exc, CloseCode.PROTOCOL)
-        except NotAdmitted as exc:
+        except NotAdmittedError as exc:
             count(f"consumer.refused_{exc.code.name.lower()}")
             self._socket.close(exc.code)
         except DatabaseError:
@@ -129,7 +129,7 @@ class NotificationConsumer(AsyncConsumer):  # type: ignore[misc]  # untyped base
         hub = current_hub()
         identity = await identify(self.scope, hub.identities.read)
         if identity is None:
-            raise NotAdmitted(CloseCode.LOGIN_REQUIRED)
+            raise NotAdmittedError(CloseCode.LOGIN_REQUIRED)
         protocol.check_user(query, identity.user_pk)
         self._socket.identity = identity
         await hub.join(self._socket, resume)

@@ -29,7 +29,7 @@ SOCKETS_PER_SLICE = 32
 SOCKETS_PER_SLICE_AT_ONCE = 200
 
 
-class Relay:
+class FanOut:
     """Spreads what the broadcast log says, one change after the other."""
 
     def __init__(

@@ -25,10 +25,10 @@ from ..wire.groups import topic_group, user_group
 from ..wire.protocol import CloseCode, Cursor, Resume
 from . import presence
 from .auth import session_identities
-from .batching import Shared, first_pages
+from .batching import BatchReader, first_pages
 from .channel import Membership, Receiver
-from .fan_out import Relay
-from .revocation import Judge
+from .fan_out import FanOut
+from .revocation import Revocation
 from .socket import Socket
 from .subscriber import Subscriber
 from .threads import in_database_thread
@@ -41,7 +41,7 @@ DRAIN_PAUSE_SECONDS = 0.05
 LEFT_MAX = 1000
 
 
-class NotAdmitted(Exception):  # noqa: N818  says what is the case
+class NotAdmittedError(Exception):
     """A socket may not come in; `code` says why."""
 
     def __init__(self, code: CloseCode) -> None:
@@ -63,16 +63,16 @@ class Hub:
         self._epoch: str | None = None
         self._sockets = 0
         self._is_draining = False
-        self._feed = Shared(feed.read_many)
-        self._arrivals = Shared(first_pages)
-        self._claims = Shared(history.are_known)
+        self._feed = BatchReader(feed.read_many)
+        self._arrivals = BatchReader(first_pages)
+        self._claims = BatchReader(history.are_known)
         self.turns = Turns()
         """Whose command is carried out next."""
-        self.identities = Shared(session_identities)
+        self.identities = BatchReader(session_identities)
         """Whom a session key names, for sockets that connect."""
-        self.relay = Relay(self.subscribers, self.catch_up)
+        self.relay = FanOut(self.subscribers, self.catch_up)
         """Who takes broadcasts to everybody here."""
-        self.judge = Judge(self.start)
+        self.judge = Revocation(self.start)
         """Who closes sockets that may no longer listen."""
         self.hints_missed = asyncio.Event()
         """Set when hints were lost, for the sweep to look at once."""
@@ -93,7 +93,7 @@ class Hub:
     async def join(self, socket: Socket, resume: Resume) -> None:
         """Take a socket in: listen for its user, write the welcome and what it missed.
 
-        Raises `NotAdmitted`, or what the database raises when the feed cannot be read.
+        Raises `NotAdmittedError`, or what the database raises when the feed cannot be read.
         """
         subscriber = self._admit(socket)
         await self.wait_until_ready()
@@ -105,7 +105,7 @@ class Hub:
             if isinstance(page, Page):
                 self._go_on_in(page.epoch.site)
         if isinstance(page, CloseCode):
-            raise NotAdmitted(page)
+            raise NotAdmittedError(page)
         if socket.closed_with is None:
             subscriber.welcome(socket, page, conf.SWEEP_SECONDS)
             self.catch_up(subscriber)
@@ -259,11 +259,11 @@ class Hub:
     def _admit(self, socket: Socket) -> Subscriber:
         subscriber = self._subscribers.get(socket.key)
         if self._is_draining:
-            raise NotAdmitted(CloseCode.RESTART)
+            raise NotAdmittedError(CloseCode.RESTART)
         if self._sockets >= conf.MAX_SOCKETS:
-            raise NotAdmitted(CloseCode.FULL)
+            raise NotAdmittedError(CloseCode.FULL)
         if subscriber and len(subscriber.sockets) >= conf.MAX_SOCKETS_PER_USER:
-            raise NotAdmitted(CloseCode.TOO_MANY)
+            raise NotAdmittedError(CloseCode.TOO_MANY)
         if subscriber is None:
             subscriber = self._subscribers[socket.key] = Subscriber(socket.identity.user_pk)
             self._everybody = None

@@ -22,7 +22,7 @@ from .threads import in_database_thread
 AFTER_SECONDS = 0.05
 
 
-class Judge:
+class Revocation:
     """Judges subscribers one by one when something says so; the sweep brings verdicts on all."""
 
     def __init__(self, start: Callable[[Coroutine[Any, Any, None]], None]) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from weakref import WeakKeyDictionary
 
 from .hub import Hub
-from .schedule import Publisher
+from .schedule import Schedule
 from .sweep import Sweeper
 
 
@@ -17,7 +17,7 @@ def current_hub() -> Hub:
     if hub is None:
         hub = _hubs[loop] = Hub()
         hub.start(Sweeper(hub).run())
-        hub.start(Publisher(hub).run())
+        hub.start(Schedule(hub).run())
     return hub
 
 

@@ -21,9 +21,9 @@ from ..conf import conf
 from ..metrics import count
 from ..models import Broadcast, BroadcastLog, BroadcastQuerySet
 from ..store import history
-from ..store.live_broadcasts import board_at
+from ..store.live_broadcasts import live_broadcasts_at
 from ..wire.epochs import NOTHING, Anchor
-from .garbage import Collector
+from .garbage import Garbage
 from .hub import Hub
 from .threads import in_database_thread
 
@@ -45,13 +45,13 @@ class Look:
     is_set_back: bool = False
 
 
-class Publisher:
+class Schedule:
     """Looks at the schedule for as long as the hub of this process lives."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._is_failing = False
-        self._collector = Collector()
+        self._collector = Garbage()
 
     async def run(self) -> None:
         """Publish until cancelled."""
@@ -90,7 +90,7 @@ def look(seen: Anchor = NOTHING) -> Look:
         start=_first(Broadcast.objects.scheduled(), "starts"),
         expiry=_first(Broadcast.objects.live().filter(expires__isnull=False), "expires"),
     ).first()
-    board = board_at(row or BroadcastLog())
+    board = live_broadcasts_at(row or BroadcastLog())
     is_set_back = not board.knows(seen) and not history.knows_broadcasts_up_to(seen)
     if row is None:
         return Look(is_set_back=is_set_back)

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..store.feed import Head, Page, portion
 from ..store.history import Claim
-from ..store.live_broadcasts import last_board
+from ..store.live_broadcasts import last_live_broadcasts
 from ..wire import protocol
 from ..wire.epochs import Anchor, Epoch
 from ..wire.frames import BroadcastFrames, Frame
@@ -220,7 +220,7 @@ class Subscriber:
 
     def _seen(self) -> Epoch:
         anchor = Anchor(self.newest.u, self.clock)
-        return Epoch(self.epoch or "", self.site, anchor, last_board().newest)
+        return Epoch(self.epoch or "", self.site, anchor, last_live_broadcasts().newest)
 
     def _advance(self, cursor: Cursor, clock: int) -> None:
         if cursor.u > self.newest.u:

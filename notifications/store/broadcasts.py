@@ -14,10 +14,10 @@ from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from ..models import Broadcast, BroadcastLog, State
-from .transactions import Refused, in_one_transaction
+from .transactions import RefusedError, in_one_transaction
 
 
-class WrongState(Refused):
+class WrongStateError(RefusedError):
     """A broadcast is not, or no longer, where it would have to be for this."""
 
 
@@ -105,7 +105,7 @@ def _refresh(row: Broadcast, *states: State) -> None:
     row.refresh_from_db()
     if row.state not in states:
         legal = " or ".join(state.value for state in states)
-        raise WrongState(f"The broadcast {row.pk} is {row.state.value}; it must be {legal}.")
+        raise WrongStateError(f"The broadcast {row.pk} is {row.state.value}; it must be {legal}.")
 
 
 def _go_on(log: BroadcastLog, row: Broadcast) -> LogChange:

@@ -22,7 +22,7 @@ from ..wire.items import broadcast_item, personal_item, tombstone
 from ..wire.protocol import FEED_PAGE_ITEMS, Cursor, Resume
 from . import user_state
 from .live_broadcasts import Entry
-from .user_state import Standing
+from .user_state import UserState
 
 # SQLite refuses expressions deeper than 1,000; each reader in a shared query adds one level.
 READERS_PER_QUERY = 100
@@ -78,7 +78,7 @@ Reader = tuple[Any, Resume]
 """A user's primary key, and where the reader says it stands."""
 
 
-def starting_point(stood: Standing) -> StartingPoint:
+def starting_point(stood: UserState) -> StartingPoint:
     """Return the cursor that a freshly rendered page goes on from."""
     inbox, board = stood.inbox, stood.board
     return StartingPoint(
@@ -122,7 +122,7 @@ def heads(user_pks: Sequence[Any]) -> dict[Any, Head]:
     }
 
 
-def _empty_page(stood: Standing, resume: Resume, epoch: Epoch | None) -> Page:
+def _empty_page(stood: UserState, resume: Resume, epoch: Epoch | None) -> Page:
     inbox, head = stood.inbox, stood.head
     start = Cursor(
         head.u if resume.u is None else resume.u, head.b if resume.b is None else resume.b
@@ -144,7 +144,7 @@ def _empty_page(stood: Standing, resume: Resume, epoch: Epoch | None) -> Page:
     )
 
 
-def _rows_from(pages: Sequence[Page], stood: Sequence[Standing]) -> list[list[Notification]]:
+def _rows_from(pages: Sequence[Page], stood: Sequence[UserState]) -> list[list[Notification]]:
     """Return what changed from the start of each page on: its own number as well."""
     rows: list[list[Notification]] = [[] for _ in pages]
     short: list[tuple[int, Any]] = []
@@ -176,7 +176,7 @@ def _share(
 
 
 def _reset_if_set_back(
-    page: Page, stood: Standing, epoch: Epoch | None, rows: Sequence[Notification]
+    page: Page, stood: UserState, epoch: Epoch | None, rows: Sequence[Notification]
 ) -> Page:
     """Reset a page if its reader has seen a change that is not of this log's history."""
     if page.reset or epoch is None or not epoch.u.clock:
@@ -196,7 +196,7 @@ def _reset(page: Page) -> Page:
     return replace(page, start=page.head, cursor=page.head, items=(), more=False, reset=True)
 
 
-def _filled(page: Page, stood: Standing, rows: Sequence[Notification]) -> Page:
+def _filled(page: Page, stood: UserState, rows: Sequence[Notification]) -> Page:
     """Fill a page with what changed for its user, and then with what changed for all."""
     items = _personal_items(page, stood, [row for row in rows if row.seq > page.start.u])
     if len(items) > FEED_PAGE_ITEMS:
@@ -210,7 +210,7 @@ def _filled(page: Page, stood: Standing, rows: Sequence[Notification]) -> Page:
 
 
 def _personal_items(
-    page: Page, stood: Standing, rows: Sequence[Notification]
+    page: Page, stood: UserState, rows: Sequence[Notification]
 ) -> list[dict[str, Any]]:
     items = [stood.change(row) for row in rows]
     told = [mark for mark in stood.read_all(after=page.start.u) if mark.seq <= page.head.u]
@@ -218,7 +218,7 @@ def _personal_items(
     return sorted(items, key=lambda item: item["seq"]) if told else items
 
 
-def _broadcast_items(stood: Standing, entry: Entry) -> list[dict[str, Any]]:
+def _broadcast_items(stood: UserState, entry: Entry) -> list[dict[str, Any]]:
     if entry.broadcast is None:
         return [tombstone("b", entry.seq, f"b{entry.pk}")]
     marks = (mark for mark in stood.chosen([entry.pk]) if mark.removed_at is None)

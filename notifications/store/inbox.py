@@ -17,10 +17,10 @@ from django.utils import timezone
 from ..message.payload import Fields
 from ..models import BroadcastLog, Inbox, Notification, NotificationQuerySet
 from . import user_state
-from .options import Terms
-from .targets import Chosen
+from .options import Options
+from .targets import Targets
 from .transactions import in_one_transaction
-from .user_state import Standing
+from .user_state import UserState
 
 # Older ones that became read with all others are told by the count alone.
 READ_ALL_TOLD = 100
@@ -37,69 +37,69 @@ class Change:
     inbox: Inbox
     after: int
     rows: Sequence[Notification] = ()
-    user_state: Standing | None = None
+    user_state: UserState | None = None
     muted: str = ""
 
 
 @in_one_transaction
-def add(texts: Mapping[Any, Fields], terms: Terms) -> list[Change]:
+def add(texts: Mapping[Any, Fields], options: Options) -> list[Change]:
     """Write one notification for each user, with the text that is theirs.
 
     Users for whom nothing changed are not in the answer; those who have it muted are.
     """
     now = timezone.now()
-    inboxes = Inbox.objects.lock(texts.keys(), **terms.asked(now))
-    muted = {pk: inbox for pk, inbox in inboxes.items() if terms.muted(inbox)}
+    inboxes = Inbox.objects.lock(texts.keys(), **options.asked(now))
+    muted = {pk: inbox for pk, inbox in inboxes.items() if options.muted(inbox)}
     for pk in muted:
         del inboxes[pk]
-    existing = _existing(inboxes, terms)
+    existing = _existing(inboxes, options)
     fresh = [inbox for pk, inbox in inboxes.items() if pk not in existing]
     Inbox.objects.advance(fresh, unread=1)
     rows: list[Notification] = []
-    for fields, part in _alike(fresh, texts, terms, now):
+    for fields, part in _alike(fresh, texts, options, now):
         rows += Notification.objects.create_in(part, **fields)
-    if terms.rewrite or terms.dedupe_key is None:
-        rows += _rewrite(list(existing.values()), inboxes, texts, terms, now)
+    if options.rewrite or options.dedupe_key is None:
+        rows += _rewrite(list(existing.values()), inboxes, texts, options, now)
     told = [Change(inbox=inboxes[row.recipient_id], after=row.seq - 1, rows=[row]) for row in rows]
     return told + [
-        Change(inbox=inbox, after=inbox.last_seq, muted=terms.muted(inbox))
+        Change(inbox=inbox, after=inbox.last_seq, muted=options.muted(inbox))
         for inbox in muted.values()
     ]
 
 
-def reachable(user_pks: Collection[Any], terms: Terms) -> dict[Any, str]:
+def reachable(user_pks: Collection[Any], options: Options) -> dict[Any, str]:
     """Return why something that is not stored reaches these users not: "" where it does."""
-    if terms.is_critical:
+    if options.is_critical:
         return dict.fromkeys(user_pks, "")
     now = timezone.now()
-    rows = Inbox.objects.among(user_pks).with_mutes(**terms.asked(now))
+    rows = Inbox.objects.among(user_pks).with_mutes(**options.asked(now))
     found = {
-        inbox.pk: terms.muted(inbox) or ("quiet hours" if inbox.is_quiet(now) else "")
+        inbox.pk: options.muted(inbox) or ("quiet hours" if inbox.is_quiet(now) else "")
         for inbox in rows
     }
     return dict.fromkeys(user_pks, "") | found
 
 
-def _existing(user_pks: Collection[Any], terms: Terms) -> dict[Any, Notification]:
-    if terms.dedupe_key is not None:
-        rows = Notification.objects.filter(recipient__in=user_pks, dedupe_key=terms.dedupe_key)
-    elif terms.group_key:
-        rows = Notification.objects.threads(user_pks, terms.group_key)
+def _existing(user_pks: Collection[Any], options: Options) -> dict[Any, Notification]:
+    if options.dedupe_key is not None:
+        rows = Notification.objects.filter(recipient__in=user_pks, dedupe_key=options.dedupe_key)
+    elif options.group_key:
+        rows = Notification.objects.threads(user_pks, options.group_key)
     else:
         return {}
     return {row.recipient_id: row for row in rows}
 
 
 def _alike(
-    inboxes: Iterable[Inbox], texts: Mapping[Any, Fields], terms: Terms, now: datetime
+    inboxes: Iterable[Inbox], texts: Mapping[Any, Fields], options: Options, now: datetime
 ) -> Iterator[tuple[Fields, list[Inbox]]]:
     """Put together the inboxes that get the same, with what that is."""
     parts: dict[tuple[int, bool], list[Inbox]] = {}
     for inbox in inboxes:
-        key = id(texts[inbox.pk]), terms.is_quiet(inbox, now)
+        key = id(texts[inbox.pk]), options.is_quiet(inbox, now)
         parts.setdefault(key, []).append(inbox)
     for (_, is_quiet), part in parts.items():
-        written = terms.fields | {"quiet": is_quiet, "created": now}
+        written = options.fields | {"quiet": is_quiet, "created": now}
         yield texts[part[0].pk] | written, part
 
 
@@ -107,7 +107,7 @@ def _rewrite(
     rows: list[Notification],
     inboxes: dict[Any, Inbox],
     texts: Mapping[Any, Fields],
-    terms: Terms,
+    options: Options,
     now: datetime,
 ) -> list[Notification]:
     if not rows:
@@ -119,18 +119,18 @@ def _rewrite(
     parts: dict[tuple[Any, ...], list[Notification]] = {}
     for row in rows:
         row.seq, row.clock = inboxes[row.recipient_id].last_seq, inboxes[row.recipient_id].clock
-        count = row.count + 1 if terms.dedupe_key is None else 1
-        is_quiet = terms.is_quiet(inboxes[row.recipient_id], now)
+        count = row.count + 1 if options.dedupe_key is None else 1
+        is_quiet = options.is_quiet(inboxes[row.recipient_id], now)
         text = texts[row.recipient_id]
         parts.setdefault((count, is_quiet, id(text)), []).append(row)
     for (count, is_quiet, _), part in parts.items():
         _overwrite(
             part,
             **texts[part[0].recipient_id],
-            group_key=terms.group_key,
+            group_key=options.group_key,
             count=count,
             quiet=is_quiet,
-            expires=terms.expires,
+            expires=options.expires,
             created=now,
             read_at=None,
             removed_at=None,
@@ -148,10 +148,10 @@ def _overwrite(rows: list[Notification], **fields: Any) -> None:
 
 
 @in_one_transaction
-def set_read(user_pk: Any, chosen: Chosen, *, read: bool) -> Change:
+def set_read(user_pk: Any, targets: Targets, *, read: bool) -> Change:
     """Mark those chosen that are this user's, present and not yet so."""
     inbox = Inbox.objects.lock_of(user_pk)
-    present = (row for row in _rows(inbox, chosen) if row.removed_at is None)
+    present = (row for row in _rows(inbox, targets) if row.removed_at is None)
     changing = [row for row in present if (row.read_at is None) == read]
     step = -1 if read else 1
     read_at = timezone.now() if read else None
@@ -176,20 +176,20 @@ def set_all_read(user_pk: Any) -> Change:
 
 
 @in_one_transaction
-def remove(user_pk: Any, chosen: Chosen, *, limit: int | None = None) -> Change:
+def remove(user_pk: Any, targets: Targets, *, limit: int | None = None) -> Change:
     """Take those chosen that are this user's out of the inbox; a tombstone stays in the log."""
     inbox = Inbox.objects.lock_of(user_pk)
-    changing = [row for row in _rows(inbox, chosen, limit) if row.removed_at is None]
+    changing = [row for row in _rows(inbox, targets, limit) if row.removed_at is None]
     unread = _personal(row for row in changing if row.is_unread)
     return _renumber(inbox, changing, unread=-unread, removed_at=timezone.now())
 
 
 @in_one_transaction
-def restore(user_pk: Any, chosen: Chosen) -> Change:
+def restore(user_pk: Any, targets: Targets) -> Change:
     """Bring those chosen back that this user's inbox lost, as read or unread as they went."""
     inbox = Inbox.objects.lock_of(user_pk)
     now = timezone.now()
-    changing = [row for row in _rows(inbox, chosen) if row.is_restorable(now)]
+    changing = [row for row in _rows(inbox, targets) if row.is_restorable(now)]
     unread = _personal(row for row in changing if row.read_at is None)
     return _renumber(inbox, changing, unread=unread, removed_at=None)
 
@@ -220,10 +220,10 @@ def set_seen(user_pk: Any, seq: int, broadcast_seq: int) -> None:
     )
 
 
-def _rows(inbox: Inbox, chosen: Chosen, limit: int | None = None) -> list[Notification]:
-    rows = list(chosen.rows.of(inbox.pk).personal().order_by("seq")[:limit])
-    if chosen.broadcasts:
-        rows += user_state.of(inbox.pk).chosen(chosen.broadcasts)
+def _rows(inbox: Inbox, targets: Targets, limit: int | None = None) -> list[Notification]:
+    rows = list(targets.rows.of(inbox.pk).personal().order_by("seq")[:limit])
+    if targets.broadcasts:
+        rows += user_state.of(inbox.pk).chosen(targets.broadcasts)
     return rows
 
 

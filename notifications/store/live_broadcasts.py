@@ -37,7 +37,7 @@ class Entry:
     clock: int = 0
 
 
-class Board:
+class LiveBroadcasts:
     """Every broadcast that is live at one state of the log, and the tombstones of the others."""
 
     def __init__(
@@ -120,21 +120,21 @@ class Board:
         return not viewer.groups.isdisjoint(self._groups.get(broadcast.pk, ()))
 
 
-def board_at(log: BroadcastLog) -> Board:
+def live_broadcasts_at(log: BroadcastLog) -> LiveBroadcasts:
     """Return the board of a state of the log, or of a later one if it has gone on since."""
     global _newest
     board = _newest  # another thread may replace it at any moment
     if board is None or board.stamp != log.stamp:
-        board = _newest = _read(log) if log.last_seq else Board(log)
+        board = _newest = _read(log) if log.last_seq else LiveBroadcasts(log)
     return board
 
 
-def last_board() -> Board:
+def last_live_broadcasts() -> LiveBroadcasts:
     """Return the board that this process has read last."""
-    return _newest or Board(BroadcastLog())
+    return _newest or LiveBroadcasts(BroadcastLog())
 
 
-def _read(log: BroadcastLog) -> Board:
+def _read(log: BroadcastLog) -> LiveBroadcasts:
     live = list(Broadcast.objects.live().order_by("published_seq").with_log())
     if live:
         # It may have gone on since, and what is live belongs to this state of it.
@@ -142,7 +142,7 @@ def _read(log: BroadcastLog) -> Board:
     ended = (
         Broadcast.objects.ended().filter(seq__lte=log.last_seq).values_list("pk", "seq", "clock")
     )
-    return Board(log, live, _groups_of(live), list(ended))
+    return LiveBroadcasts(log, live, _groups_of(live), list(ended))
 
 
 def _counted(live: Sequence[Broadcast], audience: Audience) -> list[int]:
@@ -161,4 +161,4 @@ def _groups_of(live: Sequence[Broadcast]) -> dict[int, frozenset[Any]]:
     return {pk: frozenset(pks) for pk, pks in groups.items()}
 
 
-_newest: Board | None = None
+_newest: LiveBroadcasts | None = None

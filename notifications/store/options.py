@@ -11,7 +11,7 @@ from ..models import Inbox
 
 
 @dataclass(frozen=True, kw_only=True)
-class Terms:
+class Options:
     """How something is told. `kind` and `group_key` are what may be muted, unless `is_critical`.
 
     Where a user already has one with this `dedupe_key`, it is rewritten in place, present and

@@ -14,19 +14,19 @@ Item = Notification | Broadcast | int | str
 
 
 @dataclass(frozen=True)
-class Chosen:
+class Targets:
     """What a verb is about: some of the notifications, and some of the broadcasts."""
 
     rows: NotificationQuerySet
     broadcasts: frozenset[int] = frozenset()
 
 
-def chosen(items: Iterable[Item]) -> Chosen:
+def targets(items: Iterable[Item]) -> Targets:
     """Return what these name; raise `TypeError` for what names no notification."""
     if isinstance(items, (str, Notification, Broadcast)):
         items = [items]
     named = [_named(item) for item in items]
-    return Chosen(
+    return Targets(
         Notification.objects.filter(pk__in=[pk for letter, pk in named if letter == "n"]),
         frozenset(pk for letter, pk in named if letter == "b"),
     )

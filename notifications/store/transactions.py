@@ -27,7 +27,7 @@ LOCK_NOT_AVAILABLE = "55P03"
 CONFLICTS = (SERIALIZATION_FAILURE, DEADLOCK_DETECTED)
 
 
-class Refused(ValueError):  # noqa: N818  says what is the case
+class RefusedError(ValueError):
     """A change was not possible, and nothing was written: a caller's transaction can go on."""
 
 
@@ -92,7 +92,7 @@ def _do_as_part(change: Callable[[], R]) -> R:
         with transaction.atomic(using=database(), savepoint=False):
             try:
                 return change()
-            except Refused as exc:
+            except RefusedError as exc:
                 refusal = exc
         raise refusal
     except OperationalError as exc:

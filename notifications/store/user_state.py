@@ -21,7 +21,7 @@ from ..models import Broadcast, BroadcastLog, Inbox, Notification
 from ..wire.epochs import Anchor, Epoch
 from ..wire.items import broadcast_item, personal_item, tombstone
 from ..wire.protocol import Cursor
-from .live_broadcasts import Board, Viewer, board_at
+from .live_broadcasts import LiveBroadcasts, Viewer, live_broadcasts_at
 
 # Fields that a user model has when it stands on AbstractUser; without them nobody joined late, and
 # nobody is of the staff.
@@ -30,11 +30,11 @@ IS_STAFF = "is_staff"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class UserState:
     """One user at one moment. `marks` are the stored ones of live broadcasts, by broadcast."""
 
     inbox: Inbox
-    board: Board
+    board: LiveBroadcasts
     viewer: Viewer
     marks: Mapping[int, Notification] = field(default_factory=dict)
 
@@ -145,24 +145,24 @@ class Standing:
         return broadcast.dated if is_read else None
 
 
-def of(user_pk: Any) -> Standing:
+def of(user_pk: Any) -> UserState:
     """Return how one user stands; make the inbox if this is the first contact."""
     return of_many([user_pk])[user_pk]
 
 
-def of_visitor(request: HttpRequest) -> Standing | None:
+def of_visitor(request: HttpRequest) -> UserState | None:
     """Return how the visitor of a page stands, looked up once; None for who is not logged in."""
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
         return None
     # By user: a view may log somebody in.
-    known: dict[Any, Standing] = vars(request).setdefault("_notifications_standings", {})
+    known: dict[Any, UserState] = vars(request).setdefault("_notifications_standings", {})
     if user.pk not in known:
         known[user.pk] = of(user.pk)
     return known[user.pk]
 
 
-def of_many(user_pks: Collection[Any]) -> dict[Any, Standing]:
+def of_many(user_pks: Collection[Any]) -> dict[Any, UserState]:
     """Return how users stand, by primary key, in a few queries for all of them.
 
     Who was deleted meanwhile stands before an empty inbox, and spoils nothing for the others.
@@ -171,12 +171,12 @@ def of_many(user_pks: Collection[Any]) -> dict[Any, Standing]:
     if not user_pks:
         return {}
     log = BroadcastLog.beside(next(iter(inboxes.values()))) if inboxes else BroadcastLog()
-    board = board_at(log)
+    board = live_broadcasts_at(log)
     inboxes |= {pk: Inbox(pk=pk) for pk in user_pks if pk not in inboxes}
     groups = _groups(inboxes.keys(), board)
     marks = _marks(inboxes.keys(), board)
     return {
-        pk: Standing(
+        pk: UserState(
             inbox=inbox, board=board, viewer=_viewer(inbox, groups), marks=marks.get(pk, {})
         )
         for pk, inbox in inboxes.items()
@@ -200,7 +200,7 @@ def _rows() -> QuerySet[Inbox]:
     )
 
 
-def _groups(user_pks: Collection[Any], board: Board) -> dict[Any, set[Any]]:
+def _groups(user_pks: Collection[Any], board: LiveBroadcasts) -> dict[Any, set[Any]]:
     groups: dict[Any, set[Any]] = {}
     if board.groups:
         users = get_user_model()._default_manager.filter(pk__in=user_pks, groups__in=board.groups)
@@ -209,7 +209,7 @@ def _groups(user_pks: Collection[Any], board: Board) -> dict[Any, set[Any]]:
     return groups
 
 
-def _marks(user_pks: Collection[Any], board: Board) -> dict[Any, dict[int, Notification]]:
+def _marks(user_pks: Collection[Any], board: LiveBroadcasts) -> dict[Any, dict[int, Notification]]:
     marks: dict[Any, dict[int, Notification]] = {}
     if board.is_empty:
         return marks

@@ -19,7 +19,7 @@ from websockets.frames import Opcode
 
 from ..wire.frames import Event, Frame
 from .messages import read_messages
-from .pings import Served
+from .pings import Pings
 
 logger = logging.getLogger("uvicorn.error")
 
@@ -68,7 +68,7 @@ class QuietConnection(asyncio.BufferedProtocol):
 
     writes_at_once = True
 
-    def __init__(self, transport: asyncio.Transport, take: Take, served: Served) -> None:
+    def __init__(self, transport: asyncio.Transport, take: Take, served: Pings) -> None:
         self._transport = transport
         self._take = take
         self._served = served

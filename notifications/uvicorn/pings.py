@@ -25,7 +25,7 @@ class Pinged(Protocol):
         """Ask for one."""
 
 
-class Served:
+class Pings:
     """The quiet connections of one server, by uvicorn's settings for pings."""
 
     def __init__(self, state: Any, config: Any, protocol: Callable[[], Any]) -> None:
@@ -42,7 +42,7 @@ class Served:
         self._timer: asyncio.TimerHandle | None = None
 
     @classmethod
-    def by(cls, state: Any, config: Any, protocol: Callable[[], Any]) -> Served:
+    def by(cls, state: Any, config: Any, protocol: Callable[[], Any]) -> Pings:
         """Return the one of a server, by its state, which keeps it."""
         return kept(state, "served", lambda: cls(state, config, protocol))
 

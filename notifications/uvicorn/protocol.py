@@ -18,7 +18,7 @@ from ..wire.frame_meter import FrameMeter
 from ..wire.frames import EXTENSION, Frame
 from ..wire.protocol import CloseCode
 from .connection import QuietConnection, Take
-from .pings import Served, door_of
+from .pings import Pings, door_of
 
 
 class PreparedFrameProtocol(WebSocketsSansIOProtocol, asyncio.BufferedProtocol):
@@ -36,7 +36,7 @@ class PreparedFrameProtocol(WebSocketsSansIOProtocol, asyncio.BufferedProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self._served = Served.by(
+        self._served = Pings.by(
             server_state, config, partial(type(self), config, server_state, app_state)
         )
         self._door = door_of(server_state)

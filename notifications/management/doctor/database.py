@@ -32,7 +32,7 @@ CLOCK_SECONDS_MAX = 2.0
 LATE_SECONDS = 60.0
 
 
-class RolledBack(Exception):  # noqa: N818  says what is the case
+class RolledBackError(Exception):
     """Ends a transaction that shall leave nothing."""
 
 
@@ -109,6 +109,6 @@ def _write_and_read(alias: str) -> None:
         with transaction.atomic(using=alias):
             [row] = Broadcast.objects.using(alias).bulk_create([Broadcast(title="Doctor")])
             Broadcast.objects.using(alias).get(pk=row.pk)
-            raise RolledBack
-    except RolledBack:
+            raise RolledBackError
+    except RolledBackError:
         return

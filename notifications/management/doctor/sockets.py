@@ -20,7 +20,7 @@ from ...wire.protocol import CloseCode
 from ..names import find_users
 from .findings import Finding, milliseconds, noted, said, well, wrong
 from .patient import Patient
-from .wires import Closed, Frame, NotOpened, Wire, in_process, origin_of, to_address
+from .wires import ClosedError, Frame, UnopenedError, Wire, in_process, origin_of, to_address
 
 ADVICE = "Check the server, its log, and what stands between it and here."
 SESSION_SECONDS = 60
@@ -58,9 +58,9 @@ def look_at_socket(patient: Patient) -> Finding:
         with _cookie_of(user) as cookie:
             wire = _wire(patient.url, origin, cookie)
             return asyncio.run(_as_user(wire, patient) if cookie else _as_nobody(wire))
-    except NotOpened as exc:
+    except UnopenedError as exc:
         return wrong(f"{where} opens no socket: {exc}.", _advice(exc.status, origin))
-    except Closed as exc:
+    except ClosedError as exc:
         advice = CLOSED.get(exc.code, LOG)
         return wrong(f"{where} closed the socket with {exc.code}.", advice, code=exc.code)
     except Exception as exc:  # of the site's application, or of its asgi.py
@@ -101,7 +101,7 @@ async def _as_nobody(opening: AbstractAsyncContextManager[Wire]) -> Finding:
     async with opening as wire:
         try:
             frame = await wire.receive()
-        except Closed as exc:
+        except ClosedError as exc:
             if exc.code != CloseCode.LOGIN_REQUIRED:
                 raise
             seconds = perf_counter() - started

@@ -19,7 +19,7 @@ Frame = dict[str, Any]
 REFUSED = 403
 
 
-class Closed(Exception):  # noqa: N818  says what is the case
+class ClosedError(Exception):
     """The server has ended the socket, with this code."""
 
     def __init__(self, code: int) -> None:
@@ -27,7 +27,7 @@ class Closed(Exception):  # noqa: N818  says what is the case
         self.code = code
 
 
-class NotOpened(Exception):  # noqa: N818  says what is the case
+class UnopenedError(Exception):
     """No socket was opened: the HTTP status, if there was one, and what was said."""
 
     def __init__(self, text: str, status: int = 0) -> None:
@@ -42,7 +42,7 @@ class Wire(Protocol):
         """Send a frame."""
 
     async def receive(self) -> Frame:
-        """Return the next frame, or raise `Closed`."""
+        """Return the next frame, or raise `ClosedError`."""
 
 
 def origin_of(url: str) -> str:
@@ -78,7 +78,7 @@ class _InProcess:
         self._incoming.put_nowait({"type": "websocket.connect"})
         event = await self._event()
         if event["type"] != "websocket.accept":
-            raise NotOpened("it was refused before it opened", REFUSED)
+            raise UnopenedError("it was refused before it opened", REFUSED)
 
     async def send(self, frame: Frame) -> None:
         self._incoming.put_nowait({"type": "websocket.receive", "text": json.dumps(frame)})
@@ -86,7 +86,7 @@ class _InProcess:
     async def receive(self) -> Frame:
         event = await self._event()
         if event["type"] == "websocket.close":
-            raise Closed(event.get("code") or 1000)
+            raise ClosedError(event.get("code") or 1000)
         frame: Frame = json.loads(event["text"])
         return frame
 
@@ -105,7 +105,7 @@ class _InProcess:
         finally:
             event.cancel()  # or it would take what the next one waits for
         self._task.result()
-        raise Closed(1006)
+        raise ClosedError(1006)
 
 
 @asynccontextmanager
@@ -131,16 +131,16 @@ async def to_address(url: str, origin: str, cookie: str) -> AsyncIterator[Wire]:
         from websockets.asyncio.client import connect
         from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
     except ImportError as exc:
-        raise NotOpened("the package websockets is needed for --url and not installed") from exc
+        raise UnopenedError("the package websockets is needed for --url and not installed") from exc
     headers = {"Cookie": cookie} if cookie else {}
     origins: Any = origin
     try:
         connection = await connect(url, origin=origins, additional_headers=headers, close_timeout=1)
     except InvalidStatus as exc:
         status = exc.response.status_code
-        raise NotOpened(f"the server answers with HTTP {status}", status) from exc
+        raise UnopenedError(f"the server answers with HTTP {status}", status) from exc
     except (InvalidURI, InvalidHandshake, OSError, EOFError) as exc:
-        raise NotOpened(" ".join(str(exc).split()) or type(exc).__name__) from exc
+        raise UnopenedError(" ".join(str(exc).split()) or type(exc).__name__) from exc
     async with connection:
         yield _Remote(connection)
 
@@ -158,5 +158,5 @@ class _Remote:
         try:
             frame: Frame = json.loads(await self._connection.recv())
         except ConnectionClosed as exc:
-            raise Closed(self._connection.close_code or 1006) from exc
+            raise ClosedError(self._connection.close_code or 1006) from exc
         return frame

@@ -13,7 +13,7 @@ from django.utils.translation import pgettext
 
 from ...message.kinds import find
 from ...models import Notification
-from ...store.user_state import Standing
+from ...store.user_state import UserState
 from .selection import Selection
 
 
@@ -36,7 +36,7 @@ class Tally:
     unread: int
 
 
-def tallies_of(stood: Standing) -> list[Tally]:
+def tallies_of(stood: UserState) -> list[Tally]:
     """Count what is in a user's inbox, by kind."""
     rows = Notification.objects.of(stood.inbox.pk).personal().present()
     counted = rows.values_list("kind").order_by("kind")

@@ -9,7 +9,7 @@ from heapq import merge
 from itertools import islice
 
 from ...models import Notification, NotificationQuerySet
-from ...store.user_state import Standing
+from ...store.user_state import UserState
 
 Place = tuple[datetime, bool, int]
 
@@ -23,7 +23,7 @@ def place_of(row: Notification) -> Place:
 class Listing:
     """What a user has in the inbox, or what of it is unread or of one kind."""
 
-    standing: Standing
+    standing: UserState
     unread: bool = False
     kind: str | None = None
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext
 from ...message.payload import is_safe_url
 from ...message.times import local
 from ...models import Content, Notification
-from ...store.user_state import Standing
+from ...store.user_state import UserState
 from . import filters
 from .filters import Choice, Tally, kind_label
 from .listing import Listing
@@ -104,7 +104,7 @@ class _Piece:
     has_older: bool
 
 
-def read(stood: Standing, selection: Selection) -> Page:
+def read(stood: UserState, selection: Selection) -> Page:
     """Return the page of a user's inbox that a selection asks for.
 
     A place that is not there is the start of the list, and a kind that is not there shows nothing.
@@ -126,7 +126,7 @@ def read(stood: Standing, selection: Selection) -> Page:
     )
 
 
-def _named(stood: Standing, selection: Selection) -> tuple[Notification | None, list[str]]:
+def _named(stood: UserState, selection: Selection) -> tuple[Notification | None, list[str]]:
     place = selection.before or selection.after
     named = Listing(stood).find_all([*selection.removed, *([place] if place else [])])
     now = timezone.now()
@@ -135,7 +135,7 @@ def _named(stood: Standing, selection: Selection) -> tuple[Notification | None, 
     return rows.get(place or ""), gone
 
 
-def _listing(stood: Standing, selection: Selection, tallies: Sequence[Tally]) -> Listing | None:
+def _listing(stood: UserState, selection: Selection, tallies: Sequence[Tally]) -> Listing | None:
     # Compared here and not in the database, which refuses some texts.
     if selection.kind is None or any(tally.kind == selection.kind for tally in tallies):
         return Listing(stood, unread=selection.unread, kind=selection.kind)

@@ -31,7 +31,7 @@ from .forms import SPANS, QuietHoursForm, ThreadForm
 
 THREADS_PER_PAGE = 50
 
-Refused = dict[str, Form]
+RefusedError = dict[str, Form]
 """The form that has to be filled in again, under its name in the template's context."""
 
 
@@ -51,7 +51,7 @@ def preferences_page(request: HttpRequest) -> HttpResponse:
     return _page(request, refused) if refused else redirect(_address(_after(request)))
 
 
-def _page(request: HttpRequest, refused: Refused) -> HttpResponse:
+def _page(request: HttpRequest, refused: RefusedError) -> HttpResponse:
     after = _after(request)
     found = preferences_of(request.user, after=after, max_threads=THREADS_PER_PAGE)
     if after and not found.threads:
@@ -111,7 +111,7 @@ def _title(request: HttpRequest, group_key: str) -> str:
     return rows.order_by("-seq").values_list("title", flat=True).first() or group_key
 
 
-def _choose_kinds(request: HttpRequest) -> Refused:
+def _choose_kinds(request: HttpRequest) -> RefusedError:
     # A kind that is new since the page was shown has no switch there.
     shown, told = (request.POST.getlist(name) for name in ("shown", "told"))
     for each in preferences_of(request.user).kinds:
@@ -123,7 +123,7 @@ def _choose_kinds(request: HttpRequest) -> Refused:
     return _done(request, _("Your choice was saved."))
 
 
-def _choose_quiet_hours(request: HttpRequest) -> Refused:
+def _choose_quiet_hours(request: HttpRequest) -> RefusedError:
     form = QuietHoursForm(request.POST, hours=None)
     if not form.is_valid():
         return {"hours_form": form}
@@ -131,12 +131,12 @@ def _choose_quiet_hours(request: HttpRequest) -> Refused:
     return _done(request, _("Your quiet hours were saved."))
 
 
-def _end_quiet_hours(request: HttpRequest) -> Refused:
+def _end_quiet_hours(request: HttpRequest) -> RefusedError:
     clear_quiet_hours(request.user)
     return _done(request, _("Quiet hours are off."))
 
 
-def _mute(request: HttpRequest) -> Refused:
+def _mute(request: HttpRequest) -> RefusedError:
     form = ThreadForm(request.POST)
     if not form.is_valid():
         return {"thread_form": form}
@@ -151,18 +151,18 @@ def _mute(request: HttpRequest) -> Refused:
     return _done(request, _("“%(title)s” is muted.") % {"title": _title(request, key)})
 
 
-def _unmute(request: HttpRequest) -> Refused:
+def _unmute(request: HttpRequest) -> RefusedError:
     key = request.POST["unmute"]
     unmute(request.user, group_key=key)
     return _done(request, _("“%(title)s” is no longer muted.") % {"title": _title(request, key)})
 
 
-def _done(request: HttpRequest, text: str) -> Refused:
+def _done(request: HttpRequest, text: str) -> RefusedError:
     messages.success(request, text, fail_silently=True)
     return {}
 
 
-_VERBS: dict[str, Callable[[HttpRequest], Refused]] = {
+_VERBS: dict[str, Callable[[HttpRequest], RefusedError]] = {
     "kinds": _choose_kinds,
     "quiet": _choose_quiet_hours,
     "loud": _end_quiet_hours,
