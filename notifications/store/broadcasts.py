@@ -1,6 +1,6 @@
 """Changes to broadcasts. Each is one transaction: lock the log, take its next numbers, write rows.
 
-Nothing here checks what was asked for or sends; ledger.py does the same for inboxes.
+Nothing here checks input or sends; inbox.py does the same for inboxes.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Changes of state. Each is one transaction: lock inboxes, take their next numbers, write rows.
 
-Nothing here checks input or sends. What comes back tells services.py which hints are due.
+Nothing here checks input or sends. What comes back says which hints are to be sent.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
     uvicorn --ws notifications.uvicorn:PreparedFrameProtocol --ws-per-message-deflate false \\
         --http notifications.uvicorn:PunctualHTTPProtocol …
 
-Every other application runs on it unchanged. What it offers is described in frames.py. Both
+Every other application runs on it unchanged. What it offers is described in wire/frames.py. Both
 protocols keep one client from taking more than its share of the server.
 """
 

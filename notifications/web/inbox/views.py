@@ -1,4 +1,4 @@
-"""The inbox as a page that needs no script: HTML out, forms in. Thin; the JSON is in views.py."""
+"""The inbox as a page that needs no script: HTML out, forms in; as JSON in api.py."""
 
 from __future__ import annotations
 

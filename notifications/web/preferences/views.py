@@ -1,4 +1,4 @@
-"""What a user wants to be told, as a page that needs no script; as JSON in preferences_api.py."""
+"""What a user wants to be told, as a page that needs no script; as JSON in api.py."""
 
 from __future__ import annotations
 
