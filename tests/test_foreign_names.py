@@ -88,7 +88,7 @@ from django.contrib.auth.models import Group
 from django.template.loader import get_template
 from notifications import broadcast, mark_read, mute, notify
 from notifications.models import Inbox, Mute, Notification
-from notifications.reach import counts
+from notifications.store.broadcast_counts import counts
 from people.models import Member
 
 call_command("check", fail_level="WARNING", verbosity=0)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from accounts.models import User
 from notifications import amark_read, mark_read, publish
-from notifications.topics.names import read_topic, sign_topic
+from notifications.topics.signing import read_topic, sign_topic
 from notifications.web.inbox.selection import Selection
 from notifications.wire.commands import parse_command, read_json, ref_of
 from notifications.wire.protocol import ProtocolError, Resume, error

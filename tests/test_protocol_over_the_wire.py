@@ -11,7 +11,7 @@ from asgiref.sync import sync_to_async
 from accounts.models import User
 from notifications import anotify, apublish
 from notifications.models import Inbox, Notification
-from notifications.topics.names import sign_topic
+from notifications.topics.signing import sign_topic
 from tests.conftest import StartServer
 from tests.factories import make_user, session_cookie_for
 from tests.servers import HOST, KINDS, Kind, ServerProcess

@@ -16,7 +16,7 @@ from pytest_django import Settings
 from accounts.models import User
 from notifications import anotify
 from notifications.delivery import sender
-from notifications.topics import names
+from notifications.topics import signing
 from notifications.wire import hints
 from notifications.wire.groups import hubs_group, site_name, topic_group, user_group
 from tests.conftest import StartServer
@@ -38,7 +38,7 @@ ACT = """
 import os
 from asgiref.sync import async_to_sync
 from notifications import broadcast, publish
-from notifications.census import ask
+from notifications.realtime.presence import ask
 
 site, alice = os.environ["NAME"], User.objects.get(username="alice")
 notify(alice, f"{site} toast", transient=True)
@@ -103,11 +103,11 @@ def test_the_cache_of_the_project_has_keys_of_its_site(settings: Settings) -> No
 
 
 def test_a_topic_that_a_site_with_another_name_signed_is_refused(settings: Settings) -> None:
-    signed = names.sign_topic("match")
-    assert names.read_topic(signed) == "match"
+    signed = signing.sign_topic("match")
+    assert signing.read_topic(signed) == "match"
 
     settings.NOTIFICATIONS_SITE = "another"
-    assert names.read_topic(signed) is None
+    assert signing.read_topic(signed) is None
 
 
 # What is heard
@@ -169,10 +169,10 @@ async def test_two_sites_on_one_redis_hear_only_themselves(
         "default": {"BACKEND": OUR_LAYER, "CONFIG": {"hosts": [private_broker.url]}}
     }
     redis = {"REDIS_URL": private_broker.url}
-    cookie, signed = await sync_to_async(session_cookie_for)(alice), names.sign_topic("match")
+    cookie, signed = await sync_to_async(session_cookie_for)(alice), signing.sign_topic("match")
     settings.SECRET_KEY = OTHER_KEY
     their_cookie = await sync_to_async(session_cookie_for)(alice)
-    their_signed = names.sign_topic("match")
+    their_signed = signing.sign_topic("match")
     database = copied_database(tmp_path / "other.sqlite3")
     their_env = redis | {"SECRET_KEY": OTHER_KEY, "DATABASE_URL": database}
     quiet = {"NOTIFICATIONS_SWEEP_SECONDS": "300"}

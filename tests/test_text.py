@@ -21,7 +21,7 @@ from notifications.message.payload import PAYLOAD_FIELDS
 from notifications.message.text import plain
 from notifications.models import Broadcast, Notification
 from notifications.testing import capture_notifications
-from notifications.topics.names import read_topic, sign_topic
+from notifications.topics.signing import read_topic, sign_topic
 from tests.factories import make_user
 from tests.inboxes import told
 from tests.kinds import own_kinds

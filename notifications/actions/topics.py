@@ -9,7 +9,7 @@ from django.utils.asyncio import async_unsafe
 
 from ..delivery import sender
 from ..message.payload import Payload
-from ..topics import names
+from ..topics import signing
 from ..wire import hints, protocol
 
 
@@ -20,7 +20,7 @@ def publish(topic: str, data: Any) -> None:
     `data` is anything that `Payload.data` can hold as a value. Raises `ValueError` for a topic or
     data that cannot be sent.
     """
-    name = names.check_topic(topic)
+    name = signing.check_topic(topic)
     plain = Payload(title=name, data={"data": data}).data["data"]
     sender.send_on_commit([hints.message(name, protocol.message(name, plain))])
 

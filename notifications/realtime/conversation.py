@@ -12,7 +12,7 @@ from django.db import Error as DatabaseError
 from ..actions import marks
 from ..conf import conf
 from ..metrics import count
-from ..topics import names
+from ..topics import signing
 from ..wire import commands, protocol
 from ..wire.commands import Command
 from ..wire.frames import Frame
@@ -93,7 +93,7 @@ class Conversation:
         return None
 
     async def _change_topic(self, command: Command) -> tuple[str, str] | None:
-        topic = names.read_topic(command.topic)
+        topic = signing.read_topic(command.topic)
         if topic is None:
             return "forbidden", "topic must be a name that this site has signed."
         if command.type == "unsubscribe":

@@ -1,1 +1,5 @@
 """Live topics: their signed names."""
+
+from .signing import sign_topic
+
+__all__ = ["sign_topic"]

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 
 from ...actions.topics import apublish
-from ...topics.names import sign_topic
+from ...topics.signing import sign_topic
 from ...wire.protocol import CloseCode
 from ..names import find_users
 from .findings import Finding, milliseconds, noted, said, well, wrong
