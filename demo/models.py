@@ -1,4 +1,4 @@
-"""An order that somebody waits for. It knows nothing of notifications; see triggers.py."""
+"""An order that somebody waits for. It knows nothing of notifications."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def send_note(request: UserRequest) -> HttpResponse:
         return _page(request, note_form=form)
     recipient = form.cleaned_data["recipient"]
     note = _note(request.user, form.cleaned_data["text"])
-    notify(recipient, note, group_key=f"notes-from-{request.user.pk}")
+    notify(recipient, note, thread=f"notes-from-{request.user.pk}")
     sent = _("Your note to %(name)s is on its way.") % {"name": recipient.display_name}
     messages.success(request, sent)
     return redirect(HOME)

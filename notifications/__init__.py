@@ -38,10 +38,11 @@ if TYPE_CHECKING:
     )
     from .actions.merging import amerge_users, merge_users
     from .actions.notify import (
-        Muted,
         PartiallyNotifiedError,
+        aexplain,
         anotify,
         anotify_many,
+        explain,
         notify,
         notify_many,
     )
@@ -59,18 +60,18 @@ if TYPE_CHECKING:
         unmute,
     )
     from .actions.topics import apublish, publish
-    from .message.kinds import kind
+    from .message.kinds import register_kind
     from .message.payload import Payload
     from .triggers.declare import trigger, triggers_disabled
 
 __all__ = [
-    "Muted",
     "PartiallyNotifiedError",
     "Payload",
     "TooManyMutesError",
     "abroadcast",
     "achange_broadcast",
     "aclear_quiet_hours",
+    "aexplain",
     "amark_all_read",
     "amark_read",
     "amark_seen",
@@ -91,8 +92,8 @@ __all__ = [
     "broadcast",
     "change_broadcast",
     "clear_quiet_hours",
+    "explain",
     "export_user",
-    "kind",
     "mark_all_read",
     "mark_read",
     "mark_seen",
@@ -105,6 +106,7 @@ __all__ = [
     "publish",
     "publish_due",
     "recall_broadcast",
+    "register_kind",
     "remove",
     "restore",
     "send_broadcast",
@@ -126,13 +128,15 @@ _NAMES = {
         "mark_all_read mark_read mark_seen mark_unread remove restore"
     ),
     "actions.merging": "amerge_users merge_users",
-    "actions.notify": "Muted PartiallyNotifiedError anotify anotify_many notify notify_many",
+    "actions.notify": (
+        "PartiallyNotifiedError aexplain anotify anotify_many explain notify notify_many"
+    ),
     "actions.preferences": (
         "TooManyMutesError aclear_quiet_hours amute apreferences_of aset_quiet_hours aunmute "
         "clear_quiet_hours mute preferences_of set_quiet_hours unmute"
     ),
     "actions.topics": "apublish publish",
-    "message.kinds": "kind",
+    "message.kinds": "register_kind",
     "message.payload": "Payload",
     "triggers.declare": "trigger triggers_disabled",
 }

@@ -22,7 +22,7 @@ class NotificationsConfig(AppConfig):
 
         account_signals.connect()
         fixtures.connect()
-        autodiscover_modules("notification_kinds", "triggers")
+        autodiscover_modules("notification_kinds", "notification_triggers")
         declare.connect_waiting()
         if isinstance(apps.app_configs.get("admin"), admin_apps.AdminConfig):
             _join_admin()

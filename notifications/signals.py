@@ -14,8 +14,12 @@ from .models import Notification
 from .store.transactions import database
 
 notification_created = Signal()
-"""A notification was stored, or rewritten in place by its key. `sender` is the model `Notification`
-and `notification` the row. For each of the users of `notify_many()`; not for transient ones."""
+"""A notification was stored. `sender` is the model `Notification` and `notification` the row. For
+each of the users of `notify_many()`; not for transient ones."""
+
+notification_rewritten = Signal()
+"""A notification has a new text and is unread again, by its key or as the newest of its thread.
+Arguments as of `notification_created`."""
 
 notification_read = Signal()
 """A user has read a notification. `sender` as above; `notification` is the row, and with
@@ -31,7 +35,7 @@ broadcast_published = Signal()
 
 
 def send_on_commit(signal: Signal, rows: Iterable[Notification]) -> None:
-    """Send one of the three signals about notifications for each row, when the change commits."""
+    """Send a signal about notifications for each row, when the change commits."""
     if not signal.has_listeners(Notification):
         return
 

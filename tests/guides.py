@@ -1,7 +1,7 @@
 """Follows a guide as its readers do: each Python block runs where it stands, top to bottom.
 
 - A block that is headed with a file runs as that module, so that later blocks can import it.
-  Its head is a title, or a comment in its first line such as `# shop/triggers.py`.
+  Its head is a title, or a comment in its first line such as `# shop/notification_triggers.py`.
 - Of a settings file, what it changes is in force until the end of the guide. Apps that it names
   have to be among INSTALLED_APPS in tests/settings.py, which are not changed.
 - A urls.py has the project's `urlpatterns` and adds to them or replaces them.

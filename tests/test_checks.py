@@ -17,7 +17,7 @@ from django.urls import include, path, re_path
 from pytest_django import Settings
 
 from accounts.models import User
-from notifications import kind, notify
+from notifications import notify, register_kind
 from notifications.checks import (
     check_addresses,
     check_connections,
@@ -417,7 +417,7 @@ def notify_of(user: User, name: str) -> None:
 
 
 def test_kinds_that_nobody_registered_are_named(alice: User) -> None:
-    kind("order.shipped", label="Order shipped")
+    register_kind("order.shipped", label="Order shipped")
     for name in ("", "order.shipped", "order.shiped", "order.shiped", "order.paid"):
         notify_of(alice, name)
 
@@ -425,11 +425,11 @@ def test_kinds_that_nobody_registered_are_named(alice: User) -> None:
 
     assert message.id == "notifications.W010"
     assert "'order.paid', 'order.shiped'." in message.msg
-    assert "kind('order.paid', label=…)" in str(message.hint)
+    assert "register_kind('order.paid', label=…)" in str(message.hint)
 
 
 def test_registered_kinds_are_fine(alice: User) -> None:
-    kind("order.shipped", label="Order shipped")
+    register_kind("order.shipped", label="Order shipped")
     notify_of(alice, "order.shipped")
 
     assert check_kinds(databases=["default"]) == []
@@ -442,7 +442,7 @@ def test_a_site_that_registers_no_kind_is_not_told(alice: User) -> None:
 
 
 def test_kinds_are_looked_at_only_when_the_database_may_be_asked(alice: User) -> None:
-    kind("order.shipped", label="Order shipped")
+    register_kind("order.shipped", label="Order shipped")
     notify_of(alice, "order.paid")
 
     assert check_kinds() == []
@@ -451,7 +451,7 @@ def test_kinds_are_looked_at_only_when_the_database_may_be_asked(alice: User) ->
 def test_before_the_first_migration_there_is_nothing_to_look_at(
     alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kind("order.shipped", label="Order shipped")
+    register_kind("order.shipped", label="Order shipped")
     monkeypatch.setattr(Notification._meta, "db_table", "not_made_yet")
 
     assert check_kinds(databases=["default"]) == []

@@ -4,6 +4,7 @@ import pytest
 
 from accounts.models import User
 from notifications import mark_read, mark_unread, notify, notify_many, remove, restore
+from notifications.actions.notify import IfExists
 from notifications.models import Notification
 from notifications.wire.items import personal_item
 from tests.factories import make_user
@@ -30,11 +31,11 @@ def lines_of(user: User) -> list[tuple[str, int]]:
 
 
 def test_a_storm_is_one_line_with_the_newest_text_and_a_count(alice: User) -> None:
-    first = told(alice, {"title": "Failed", "level": "warning"}, group_key=THREAD)
+    first = told(alice, {"title": "Failed", "level": "warning"}, thread=THREAD)
     for _ in range(8):
-        told(alice, "Failed again", group_key=THREAD)
+        told(alice, "Failed again", thread=THREAD)
 
-    last = told(alice, {"title": "Gone", "level": "error", "url": "/db-1/"}, group_key=THREAD)
+    last = told(alice, {"title": "Gone", "level": "error", "url": "/db-1/"}, thread=THREAD)
 
     assert last.pk == first.pk
     assert (last.title, last.level, last.url, last.count) == ("Gone", "error", "/db-1/", 10)
@@ -44,9 +45,9 @@ def test_a_storm_is_one_line_with_the_newest_text_and_a_count(alice: User) -> No
 
 
 def test_what_is_returned_is_what_is_stored(alice: User) -> None:
-    told(alice, "Failed", group_key=THREAD)
+    told(alice, "Failed", thread=THREAD)
 
-    row = told(alice, "Failed", group_key=THREAD)
+    row = told(alice, "Failed", thread=THREAD)
 
     stored = Notification.objects.get()
     assert personal_item(row) == personal_item(stored)
@@ -54,8 +55,8 @@ def test_what_is_returned_is_what_is_stored(alice: User) -> None:
 
 
 def test_other_threads_and_none_stay_apart(alice: User) -> None:
-    told(alice, "One", group_key=THREAD)
-    told(alice, "Other", group_key="host-db-2")
+    told(alice, "One", thread=THREAD)
+    told(alice, "Other", thread="host-db-2")
     told(alice, "None")
     told(alice, "None")
 
@@ -63,39 +64,39 @@ def test_other_threads_and_none_stay_apart(alice: User) -> None:
 
 
 def test_each_user_has_a_count_of_their_own(alice: User, bob: User) -> None:
-    told(alice, "Failed", group_key=THREAD)
+    told(alice, "Failed", thread=THREAD)
 
-    assert notify_many([alice, bob], "Failed", group_key=THREAD) == 2
+    assert notify_many([alice, bob], "Failed", thread=THREAD) == 2
 
     assert lines_of(alice) == [("Failed", 2)]
     assert lines_of(bob) == [("Failed", 1)]
 
 
 def test_once_it_is_read_or_removed_the_next_one_begins_anew(alice: User) -> None:
-    mark_read(alice, [told(alice, "Read", group_key=THREAD)])
-    remove(alice, [told(alice, "Removed", group_key=THREAD)])
+    mark_read(alice, [told(alice, "Read", thread=THREAD)])
+    remove(alice, [told(alice, "Removed", thread=THREAD)])
 
-    told(alice, "New", group_key=THREAD)
+    told(alice, "New", thread=THREAD)
 
     assert lines_of(alice) == [("Read", 1), ("New", 1)]
 
 
 def test_of_two_that_are_unread_the_newer_one_goes_on(alice: User) -> None:
-    old = told(alice, "Old", group_key=THREAD)
+    old = told(alice, "Old", thread=THREAD)
     mark_read(alice, [old])
-    told(alice, "New", group_key=THREAD)
+    told(alice, "New", thread=THREAD)
     mark_unread(alice, [old])
     mark_read(alice, [old])
     mark_unread(alice, [old])
 
-    told(alice, "Newest", group_key=THREAD)
+    told(alice, "Newest", thread=THREAD)
 
     assert lines_of(alice) == [("New", 1), ("Newest", 2)]
 
 
 def test_a_removed_one_comes_back_with_its_count(alice: User) -> None:
-    told(alice, "Failed", group_key=THREAD)
-    row = told(alice, "Failed", group_key=THREAD)
+    told(alice, "Failed", thread=THREAD)
+    row = told(alice, "Failed", thread=THREAD)
     remove(alice, [row])
 
     restore(alice, [row])
@@ -103,12 +104,12 @@ def test_a_removed_one_comes_back_with_its_count(alice: User) -> None:
     assert lines_of(alice) == [("Failed", 2)]
 
 
-@pytest.mark.parametrize("name", ["key", "dedupe"])
-def test_what_has_a_key_stands_for_itself(alice: User, name: str) -> None:
-    told(alice, "Thread", group_key=THREAD)
-    told(alice, "Keyed", group_key=THREAD, **{name: "import-7"})
+@pytest.mark.parametrize("if_exists", ["rewrite", "keep"])
+def test_what_has_a_key_stands_for_itself(alice: User, if_exists: IfExists) -> None:
+    told(alice, "Thread", thread=THREAD)
+    told(alice, "Keyed", thread=THREAD, key="import-7", if_exists=if_exists)
 
-    told(alice, "Thread", group_key=THREAD)
+    told(alice, "Thread", thread=THREAD)
 
     assert sorted(lines_of(alice)) == [("Keyed", 1), ("Thread", 2)]
     assert set(Notification.objects.values_list("group_key", flat=True)) == {THREAD}
@@ -121,10 +122,10 @@ def test_a_rewrite_by_key_starts_to_count_anew(alice: User) -> None:
     assert lines_of(alice) == [("20 %", 1)]
 
 
-@pytest.mark.parametrize("group_key", ["", "x" * 201, 7, "\x00"])
-def test_a_thread_that_cannot_be_named_is_told(alice: User, group_key: object) -> None:
-    with pytest.raises(ValueError, match="group_key"):
-        notify(alice, "Failed", group_key=group_key)  # type: ignore[arg-type]
+@pytest.mark.parametrize("thread", ["", "x" * 201, 7, "\x00"])
+def test_a_thread_that_cannot_be_named_is_told(alice: User, thread: object) -> None:
+    with pytest.raises(ValueError, match="thread"):
+        notify(alice, "Failed", thread=thread)  # type: ignore[arg-type]
 
     assert lines_of(alice) == []
 
@@ -132,7 +133,7 @@ def test_a_thread_that_cannot_be_named_is_told(alice: User, group_key: object) -
 @pytest.mark.parametrize("count", [1, 3])
 def test_an_item_says_its_thread_and_its_count_if_it_has_one(alice: User, count: int) -> None:
     for _ in range(count):
-        row = told(alice, "Failed", group_key=THREAD)
+        row = told(alice, "Failed", thread=THREAD)
 
     item = personal_item(row)
 
@@ -151,7 +152,7 @@ from notifications import notify
 
 user = User.objects.get(username="alice")
 for _ in range(5):
-    notify(user, "Failed", group_key="host-db-1")
+    notify(user, "Failed", thread="host-db-1")
 """
 
 

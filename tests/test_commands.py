@@ -202,10 +202,13 @@ def test_a_key_rewrites_the_last_one(alice: User) -> None:
     assert texts_of(alice) == ["Done"]
 
 
-def test_with_dedupe_a_command_can_be_run_again(alice: User, bob: User) -> None:
-    assert typed("notify", "alice", "Hello", "--dedupe", "hello") == "Told 1 user.\n"
+ONCE = ("--key", "hello", "--if-exists", "keep")
 
-    said = typed("notify", "alice", "bob", "Hello", "--dedupe", "hello")
+
+def test_with_a_key_to_keep_a_command_can_be_run_again(alice: User, bob: User) -> None:
+    assert typed("notify", "alice", "Hello", *ONCE) == "Told 1 user.\n"
+
+    said = typed("notify", "alice", "bob", "Hello", *ONCE)
 
     assert said == "Told 1 user; 1 user had it.\n"
     assert texts_of(alice) == texts_of(bob) == ["Hello"]
@@ -226,8 +229,8 @@ def test_a_transient_one_is_not_stored(alice: User) -> None:
         (["Hello", "--data", "[" * 100_000], 'it must be like {"order": 12}'),
         (["Hello", "--data", "[1]"], "data is [1] (list); it must be a mapping"),
         (["Hello", "--level", "loud"], "choose from 'info', 'success', 'warning', 'error'"),
-        (["Hello", "--transient", "--key", "k"], "it takes no key, dedupe or expires_in"),
-        (["Hello", "--key", "k", "--dedupe", "k"], "not allowed with argument --key"),
+        (["Hello", "--transient", "--key", "k"], "it takes no key or expires"),
+        (["Hello", "--if-exists", "keep"], "if_exists='keep' goes with the key"),
         (["Hello", "--expires", "soon"], "it must be like 2026-12-01T08:00, or +30m, +2h, +3d"),
         ([], "the following arguments are required: TITLE"),
     ],
@@ -586,7 +589,7 @@ def test_an_error_in_the_middle_ends_with_3_and_says_how_many_were_told(
     told = f"Stopped with 2 of 5 users told; from the key {third.pk} on nobody was."
     assert code == 3, errors
     assert f"CommandError: {told} IntegrityError: no room." in errors
-    assert ("--dedupe" in errors) is (command is NOTIFY)
+    assert ("--if-exists keep" in errors) is (command is NOTIFY)
     assert "Traceback" not in errors
     assert_told(2)
 

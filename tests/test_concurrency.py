@@ -83,10 +83,10 @@ def test_fifty_concurrent_calls_with_one_key_make_one_notification(
     assert (Inbox.objects.get().last_seq, Inbox.objects.get().unread) == (50, 1)
 
 
-def test_fifty_concurrent_calls_with_one_dedupe_tell_once(
+def test_fifty_concurrent_calls_with_one_key_to_keep_tell_once(
     start_script: StartScript, alice: User
 ) -> None:
-    code = f"OPTIONS = {{'dedupe': 'welcome'}}\n{FIFTY_CALLS}"
+    code = f"OPTIONS = {{'key': 'welcome', 'if_exists': 'keep'}}\n{FIFTY_CALLS}"
 
     run_together([start_script(code) for _ in range(5)])
 
@@ -249,7 +249,7 @@ def test_a_call_for_10000_that_fails_leaves_whole_batches_and_says_which(
     pks = [user.pk for user in users]
 
     with pytest.raises(PartiallyNotifiedError) as caught, failing_at_batch(5):
-        notify_many(users, "Hello", dedupe="campaign")
+        notify_many(users, "Hello", key="campaign", if_exists="keep")
 
     assert caught.value.notified == 4000
     assert list(caught.value.failed) == pks[4000:5000]
@@ -257,7 +257,9 @@ def test_a_call_for_10000_that_fails_leaves_whole_batches_and_says_which(
     assert f"batches for 4000 users and stopped at the batch of {BATCH} users" in str(caught.value)
     assert_whole_batches(4000)
 
-    assert notify_many(User.objects.all(), "Hello", dedupe="campaign") == CROWD - 4000
+    assert (
+        notify_many(User.objects.all(), "Hello", key="campaign", if_exists="keep") == CROWD - 4000
+    )
     assert_everybody_was_told_once()
 
 
@@ -310,7 +312,7 @@ def stop_in_the_fourth_batch(execute, sql, params, many, context):
     return result
 
 with connection.execute_wrapper(stop_in_the_fourth_batch):
-    notify_many(User.objects.all(), "Hello", dedupe="campaign")
+    notify_many(User.objects.all(), "Hello", key="campaign", if_exists="keep")
 """
 
 
@@ -330,7 +332,9 @@ def test_a_call_for_10000_that_is_ended_leaves_whole_batches_and_can_be_made_aga
     assert code == -number
     assert ("whole batches for 3000 users" in errors) is (number is signal.SIGINT)
     assert_whole_batches(3000)
-    assert notify_many(User.objects.all(), "Hello", dedupe="campaign") == CROWD - 3000
+    assert (
+        notify_many(User.objects.all(), "Hello", key="campaign", if_exists="keep") == CROWD - 3000
+    )
     assert_everybody_was_told_once()
 
 

@@ -29,7 +29,7 @@ def alice() -> User:
     for number in range(30):
         notify(alice, f"Notification {number}")
     for number in range(4):
-        mute(alice, group_key=f"thread-{number}")
+        mute(alice, thread=f"thread-{number}")
     return alice
 
 

@@ -222,7 +222,9 @@ Operation = Callable[[User, list[int]], object]
 OPERATIONS: dict[str, Operation] = {
     "notify": lambda user, numbers: notify(user, f"plain {numbers}"),
     "rewrite": lambda user, numbers: notify(user, f"new {numbers}", key=f"k{numbers[0] % 3}"),
-    "dedupe": lambda user, numbers: notify(user, f"once {numbers}", dedupe=f"k{numbers[0] % 4}"),
+    "keep": lambda user, numbers: notify(
+        user, f"once {numbers}", key=f"k{numbers[0] % 4}", if_exists="keep"
+    ),
     "burst": lambda user, numbers: tell(user, 35),
     "read": lambda user, numbers: mark_read(user, chosen(user, numbers)),
     "unread": lambda user, numbers: mark_unread(user, chosen(user, numbers)),

@@ -11,7 +11,7 @@ from django.utils.formats import reset_format_cache
 from pytest_django import Settings
 
 from accounts.models import User
-from notifications import broadcast, kind, mark_read, mute
+from notifications import broadcast, mark_read, mute, register_kind
 from notifications.models import Broadcast, Notification
 from tests.factories import make_user
 from tests.inboxes import told
@@ -32,9 +32,9 @@ def alice() -> User:
     User.objects.bulk_create(User(username=f"user-{number}") for number in range(12))
     alice = make_user("alice", is_staff=True, is_superuser=True)
     for number in range(30):
-        told(alice, {"title": f"{number}", "kind": "order.shipped"}, group_key=f"order-{number}")
+        told(alice, {"title": f"{number}", "kind": "order.shipped"}, thread=f"order-{number}")
     for number in range(12):
-        mute(alice, group_key=f"thread-{number}", until=timezone.now() + timedelta(days=30))
+        mute(alice, thread=f"thread-{number}", until=timezone.now() + timedelta(days=30))
         mark_read(alice, [Notification.objects.latest("pk")])
         broadcast(f"News {number}", expires=timezone.now() + timedelta(days=30))
     return alice
@@ -71,8 +71,8 @@ def get(browser: Client, address: str) -> str:
 
 @pytest.mark.usefixtures("separators", "own_kinds")
 def test_no_attribute_has_a_number_with_separators(browser: Client, alice: User) -> None:
-    kind("order.shipped", label="Order shipped")
-    kind("order.paid", label="Order paid")
+    register_kind("order.shipped", label="Order shipped")
+    register_kind("order.paid", label="Order paid")
     row = Broadcast.objects.latest("pk")
     pages = [*PAGES, ADMIN, *(f"{ADMIN}{row.pk}/{name}/" for name in ("change", "recall"))]
 
@@ -96,7 +96,7 @@ def test_an_action_of_the_admin_keeps_its_keys(browser: Client, alice: User) -> 
 def test_pages_and_the_feed_are_there_in_every_language(
     admin_client: Client, admin_user: User, language: str, settings: Settings
 ) -> None:
-    told(admin_user, "Hello", group_key="order-7")
+    told(admin_user, "Hello", thread="order-7")
     settings.LANGUAGE_CODE = language
     settings.USE_THOUSAND_SEPARATOR = True
     settings.MIDDLEWARE = [each for each in settings.MIDDLEWARE if "Locale" not in each]

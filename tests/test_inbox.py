@@ -458,7 +458,7 @@ def test_one_that_was_removed_is_one(browser: Client, alice: User) -> None:
 
 def test_an_undo_is_offered_for_nothing_else(browser: Client, alice: User) -> None:
     bob = make_user("bob")
-    foreign, present, expired = told(bob), told(alice), told(alice, expires_in=60)
+    foreign, present, expired = told(bob), told(alice), told(alice, expires=60)
     remove(bob, [foreign])
     remove(alice, [expired])
     Notification.objects.filter(pk=expired.pk).update(expires=timezone.now())

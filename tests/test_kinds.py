@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.models import User
-from notifications import Payload, kind, notify, notify_many
+from notifications import Payload, notify, notify_many, register_kind
 from notifications.message.kinds import Kind, find, registered
 from notifications.models import Inbox, Notification
 from notifications.web.inbox.filters import kind_label
@@ -52,7 +52,7 @@ def templates(settings: Settings) -> None:
 @pytest.fixture
 def failed(templates: None) -> Kind:
     """Register a kind whose text comes from templates."""
-    return kind(
+    return register_kind(
         "job.failed",
         label="Job failed",
         title_template="shop/title.txt",
@@ -78,8 +78,8 @@ def titles() -> dict[str, str]:
 
 
 def test_what_was_registered_is_found_in_its_order() -> None:
-    made = kind("order.shipped", label="Order shipped", group="Orders", level="success")
-    other = kind("order.lost", label="Order lost", critical=True)
+    made = register_kind("order.shipped", label="Order shipped", group="Orders", level="success")
+    other = register_kind("order.lost", label="Order lost", critical=True)
 
     assert registered() == [made, other]
     assert find("order.shipped") is made
@@ -91,32 +91,32 @@ def test_what_was_registered_is_found_in_its_order() -> None:
 
 
 def test_the_same_again_is_the_same_kind() -> None:
-    kind("order.shipped", label="Order shipped")
-    kind("order.shipped", label="Order shipped")
+    register_kind("order.shipped", label="Order shipped")
+    register_kind("order.shipped", label="Order shipped")
 
     assert len(registered()) == 1
 
 
 def test_a_name_that_is_taken_is_told() -> None:
-    kind("order.shipped", label="Order shipped")
+    register_kind("order.shipped", label="Order shipped")
 
     with pytest.raises(ValueError, match=r"'order\.shipped' is registered already.*Order shipped"):
-        kind("order.shipped", label="Another")
+        register_kind("order.shipped", label="Another")
 
 
 @pytest.mark.parametrize("name", ["", "x" * 101, None, 7])
 def test_what_is_no_name_is_told_with_an_example(name: Any) -> None:
     with pytest.raises(ValueError, match=r"1 to 100 characters, such as 'order\.shipped'"):
-        kind(name, label="Order shipped")
+        register_kind(name, label="Order shipped")
 
 
 def test_a_level_that_there_is_none_of_is_told() -> None:
     with pytest.raises(ValueError, match="info, success, warning, error"):
-        kind("order.shipped", label="Order shipped", level="great")
+        register_kind("order.shipped", label="Order shipped", level="great")
 
 
 def test_the_inbox_calls_a_kind_as_it_was_registered() -> None:
-    kind("order.shipped", label=_("Error"))
+    register_kind("order.shipped", label=_("Error"))
 
     with translation.override("de"):
         assert kind_label("order.shipped") == "Fehler"
@@ -135,7 +135,7 @@ def test_an_app_declares_its_kinds_in_a_module_that_is_found(
 
 
 def test_the_level_is_that_of_the_kind_unless_the_payload_names_one(alice: User) -> None:
-    kind("order.lost", label="Order lost", level="error")
+    register_kind("order.lost", label="Order lost", level="error")
 
     assert told(alice, {"title": "Lost", "kind": "order.lost"}).level == "error"
     assert told(alice, {"title": "Lost", "kind": "order.lost", "level": "info"}).level == "info"
@@ -156,7 +156,7 @@ def test_a_text_in_the_payload_goes_before_the_template(alice: User, failed: Kin
 
 
 def test_without_a_template_a_title_is_still_needed(alice: User) -> None:
-    kind("order.lost", label="Order lost")
+    register_kind("order.lost", label="Order lost")
 
     with pytest.raises(ValueError, match="has no title"):
         notify(alice, {"kind": "order.lost"})
@@ -168,7 +168,7 @@ def test_a_template_that_says_nothing_is_told_and_nothing_is_written(
     loader = ("django.template.loaders.locmem.Loader", {"empty.txt": "{{ name }}"})
     engine = "django.template.backends.django.DjangoTemplates"
     settings.TEMPLATES = [{"BACKEND": engine, "OPTIONS": {"loaders": [loader]}}]
-    kind("order.lost", label="Order lost", title_template="empty.txt")
+    register_kind("order.lost", label="Order lost", title_template="empty.txt")
 
     with pytest.raises(ValueError, match="say something"):
         notify(alice, {"kind": "order.lost"})
@@ -177,7 +177,7 @@ def test_a_template_that_says_nothing_is_told_and_nothing_is_written(
 
 
 def test_a_template_that_is_not_there_is_told(alice: User) -> None:
-    kind("order.lost", label="Order lost", title_template="nowhere.txt")
+    register_kind("order.lost", label="Order lost", title_template="nowhere.txt")
 
     with pytest.raises(TemplateDoesNotExist, match=r"nowhere\.txt"):
         notify(alice, {"kind": "order.lost"})
@@ -275,7 +275,7 @@ def test_a_text_that_is_too_long_in_one_language_is_told_and_nobody_is(
     engine = "django.template.backends.django.DjangoTemplates"
     settings.TEMPLATES = [{"BACKEND": engine, "OPTIONS": {"loaders": loaders}}]
     settings.NOTIFICATIONS_USER_LANGUAGE = bob_speaks_german
-    kind("job.failed", label="Job failed", title_template="long.txt")
+    register_kind("job.failed", label="Job failed", title_template="long.txt")
 
     with pytest.raises(ValueError, match="the limit is 200") as caught:
         notify_many([alice, bob], {"kind": "job.failed"})

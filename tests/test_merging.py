@@ -128,28 +128,28 @@ def test_what_either_has_seen_is_seen(
 
 def test_a_key_that_both_have_stays_with_the_new_user(old: User, new: User) -> None:
     told(old, "10 %", key="import")
-    told(old, "Welcome", dedupe="welcome")
-    told(old, "only there", dedupe="other")
+    told(old, "Welcome", key="welcome", if_exists="keep")
+    told(old, "only there", key="other", if_exists="keep")
     kept = told(new, "50 %", key="import")
-    remove(new, [told(new, "Welcome", dedupe="welcome")])
+    remove(new, [told(new, "Welcome", key="welcome", if_exists="keep")])
 
     merge_users(old, new)
     notify(new, "90 %", key="import")
 
     assert sorted(texts_of(new)) == ["10 %", "90 %", "Welcome", "Welcome", "only there"]
     assert Notification.objects.get(title="90 %").pk == kept.pk
-    assert notify(new, "Welcome again", dedupe="welcome") is None
-    assert notify(new, "again", dedupe="other") is None
+    assert notify(new, "Welcome again", key="welcome", if_exists="keep") is None
+    assert notify(new, "again", key="other", if_exists="keep") is None
 
 
 def test_threads_keep_their_counts_and_the_next_goes_into_the_newest(old: User, new: User) -> None:
     for title in ("one", "two", "three"):
-        told(old, title, group_key="host")
-    told(new, "four", group_key="host")
+        told(old, title, thread="host")
+    told(new, "four", thread="host")
 
     merge_users(old, new)
     assert sum(row.count for row in Notification.objects.of(new.pk)) == 4
-    told(new, "five", group_key="host")
+    told(new, "five", thread="host")
 
     assert sum(row.count for row in Notification.objects.of(new.pk)) == 5
     assert state_of(new)[1] == 2
@@ -232,13 +232,13 @@ def test_mutes_and_quiet_hours_go_over_and_the_longer_mute_holds(old: User, new:
         new: {"a": soon, "b": None, "c": soon, "e": later},
     }.items():
         for key, moment in until.items():
-            mute(user, group_key=key, until=moment)
+            mute(user, thread=key, until=moment)
     set_quiet_hours(old, time(22), time(7), "Europe/Berlin")
 
     merge_users(old, new)
 
     found = preferences_of(new)
-    assert {thread.group_key: thread.until for thread in found.threads} == {
+    assert {thread.key: thread.until for thread in found.threads} == {
         "a": None,
         "b": None,
         "c": later,
@@ -267,7 +267,7 @@ def test_the_new_users_own_quiet_hours_stay(old: User, new: User) -> None:
 def test_a_second_call_changes_nothing(old: User, new: User) -> None:
     told(old)
     mark_read(old, [sent("News")])
-    mute(old, group_key="host")
+    mute(old, thread="host")
     merge_users(old, new)
     list_of(old)  # they look once more
     before = [*Inbox.objects.filter(pk=new.pk).values(), *Notification.objects.values()]

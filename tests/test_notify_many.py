@@ -177,10 +177,10 @@ def test_a_key_rewrites_for_those_who_have_it_and_adds_for_the_rest(users: list[
     assert [state_of(user) for user in users] == [(3, 1), (3, 1), (2, 1), (1, 1), (1, 1)]
 
 
-def test_a_dedupe_tells_only_those_who_have_it_not(users: list[User]) -> None:
-    notify_many(users[:3], "Welcome", dedupe="welcome")
+def test_a_key_to_keep_tells_only_users_who_have_it_not(users: list[User]) -> None:
+    notify_many(users[:3], "Welcome", key="welcome", if_exists="keep")
 
-    assert notify_many(User.objects.all(), "Welcome again", dedupe="welcome") == 2
+    assert notify_many(User.objects.all(), "Welcome again", key="welcome", if_exists="keep") == 2
 
     assert [texts_of(user) for user in users] == [["Welcome"]] * 3 + [["Welcome again"]] * 2
     assert [state_of(user) for user in users] == [(1, 1)] * 5
@@ -416,7 +416,9 @@ def test_each_row_holds_all_that_was_said(
     notification_created.connect(keep)
     try:
         with django_capture_on_commit_callbacks(execute=True):
-            notify_many(users, payload, expires_in=60, dedupe="order-7", group_key="orders")
+            notify_many(
+                users, payload, expires=60, key="order-7", if_exists="keep", thread="orders"
+            )
     finally:
         notification_created.disconnect(keep)
 

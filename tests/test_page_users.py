@@ -233,7 +233,7 @@ def test_a_form_of_another_users_preferences_changes_nothing(
 def test_every_form_of_a_page_says_whose_it_is(
     browser: Client, bob: User, path: str, count: int
 ) -> None:
-    told(bob, group_key="order-7")
+    told(bob, thread="order-7")
     post(browser, "/notifications/mute/", {"group_key": "order-7"})
 
     gone = told(bob)

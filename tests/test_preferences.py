@@ -10,17 +10,18 @@ from pytest_django import DjangoAssertNumQueries, Settings
 import notifications
 from accounts.models import User
 from notifications import (
-    Muted,
+    aexplain,
     amute,
     anotify,
     apreferences_of,
     clear_quiet_hours,
-    kind,
+    explain,
     mark_all_read,
     mute,
     notify,
     notify_many,
     preferences_of,
+    register_kind,
     set_quiet_hours,
     unmute,
 )
@@ -55,8 +56,8 @@ def bob() -> User:
 
 @pytest.fixture(autouse=True)
 def registered(own_kinds: dict[str, Kind]) -> None:
-    kind("order.shipped", label="Order shipped")
-    kind("account.locked", label="Account locked", critical=True)
+    register_kind("order.shipped", label="Order shipped")
+    register_kind("account.locked", label="Account locked", critical=True)
 
 
 def quiet_now(user: User) -> None:
@@ -78,43 +79,47 @@ def let_end(user: User) -> None:
     [
         ({"kind": "order.shipped"}, SHIPPED, {}),
         ({"kind": "order.shipped"}, SHIPPED, {"key": "order-7"}),
-        ({"kind": "order.shipped"}, SHIPPED, {"group_key": THREAD}),
-        ({"group_key": THREAD}, "Comment", {"group_key": THREAD}),
-        ({"group_key": THREAD}, "Comment", {"group_key": THREAD, "dedupe": "comment-3"}),
-        ({"group_key": THREAD}, "Typing", {"group_key": THREAD, "transient": True}),
+        ({"kind": "order.shipped"}, SHIPPED, {"thread": THREAD}),
+        ({"thread": THREAD}, "Comment", {"thread": THREAD}),
+        (
+            {"thread": THREAD},
+            "Comment",
+            {"thread": THREAD, "key": "comment-3", "if_exists": "keep"},
+        ),
+        ({"thread": THREAD}, "Typing", {"thread": THREAD, "transient": True}),
         ({"kind": "order.shipped"}, SHIPPED, {"transient": True}),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else None,
 )
-def test_what_a_user_muted_is_not_written_and_notify_says_so(
+def test_what_a_user_muted_is_not_written_and_can_be_explained(
     alice: User, muted: dict[str, Any], payload: Any, options: dict[str, Any]
 ) -> None:
     mute(alice, **muted)
 
-    outcome = notify(alice, payload, **options)
+    assert notify(alice, payload, **options) is None
 
-    assert outcome == Muted("kind" if "kind" in muted else "thread")
-    assert not outcome
+    reason = "kind" if "kind" in muted else "thread"
+    assert explain(alice, payload, thread=options.get("thread")) == reason
     assert not Notification.objects.exists()
     assert not Inbox.objects.filter(last_seq__gt=0).exists()
 
 
 def test_everything_else_comes(alice: User, bob: User) -> None:
     mute(alice, kind="order.shipped")
-    mute(alice, group_key=THREAD)
+    mute(alice, thread=THREAD)
 
     assert told(alice, "Hello")
     assert told(alice, {"title": "Lost", "kind": "order.lost"})
-    assert told(alice, "Comment", group_key="issue-8")
-    assert told(bob, SHIPPED, group_key=THREAD)
+    assert told(alice, "Comment", thread="issue-8")
+    assert told(bob, SHIPPED, thread=THREAD)
 
 
 def test_a_muted_rewrite_leaves_what_is_there(alice: User) -> None:
-    told(alice, "10 %", key="import", group_key=THREAD)
+    told(alice, "10 %", key="import", thread=THREAD)
     mark_all_read(alice)
-    mute(alice, group_key=THREAD)
+    mute(alice, thread=THREAD)
 
-    assert notify(alice, "20 %", key="import", group_key=THREAD) == Muted("thread")
+    assert notify(alice, "20 %", key="import", thread=THREAD) is None
 
     assert Notification.objects.get().title == "10 %"
     assert state_of(alice) == (2, 0)
@@ -143,16 +148,16 @@ def test_no_hint_is_sent_to_who_muted_it(
 
 
 def test_a_mute_ends_at_its_end(alice: User) -> None:
-    mute(alice, group_key=THREAD, until=timezone.now() + HOUR)
+    mute(alice, thread=THREAD, until=timezone.now() + HOUR)
     let_end(alice)
 
-    assert told(alice, "Comment", group_key=THREAD)
+    assert told(alice, "Comment", thread=THREAD)
 
 
 def test_to_mute_again_moves_the_end(alice: User) -> None:
-    mute(alice, group_key=THREAD, until=timezone.now() + HOUR)
-    mute(alice, group_key=THREAD)
-    mute(alice, group_key="issue-8", until=timezone.now() + HOUR)
+    mute(alice, thread=THREAD, until=timezone.now() + HOUR)
+    mute(alice, thread=THREAD)
+    mute(alice, thread="issue-8", until=timezone.now() + HOUR)
 
     untils = dict(Mute.objects.values_list("group_key", "until"))
 
@@ -161,7 +166,7 @@ def test_to_mute_again_moves_the_end(alice: User) -> None:
 
 
 def test_what_has_ended_is_cleared_away_with_the_next_mute(alice: User) -> None:
-    mute(alice, group_key=THREAD, until=timezone.now() + HOUR)
+    mute(alice, thread=THREAD, until=timezone.now() + HOUR)
     let_end(alice)
 
     mute(alice, kind="order.shipped")
@@ -171,13 +176,13 @@ def test_what_has_ended_is_cleared_away_with_the_next_mute(alice: User) -> None:
 
 def test_unmuted_it_comes_again(alice: User) -> None:
     mute(alice, kind="order.shipped")
-    mute(alice, group_key=THREAD)
+    mute(alice, thread=THREAD)
 
     unmute(alice, kind="order.shipped")
-    unmute(alice, group_key=THREAD)
-    unmute(alice, group_key="never muted")
+    unmute(alice, thread=THREAD)
+    unmute(alice, thread="never muted")
 
-    assert told(alice, SHIPPED, group_key=THREAD)
+    assert told(alice, SHIPPED, thread=THREAD)
 
 
 # Quiet hours
@@ -195,7 +200,8 @@ def test_in_quiet_hours_it_counts_and_is_marked_as_quiet(alice: User) -> None:
 def test_what_is_not_stored_is_not_shown_in_quiet_hours(alice: User) -> None:
     quiet_now(alice)
 
-    assert notify(alice, "Copied", transient=True) == Muted("quiet hours")
+    assert notify_many([alice], "Copied", transient=True) == 0
+    assert explain(alice, "Copied") == "quiet hours"
 
 
 def test_a_rewrite_is_quiet_or_not_by_its_own_time(alice: User) -> None:
@@ -259,11 +265,11 @@ def test_a_zone_that_is_gone_counts_as_the_sites(settings: Settings) -> None:
 
 
 def test_what_is_critical_passes_all_of_it(alice: User) -> None:
-    mute(alice, group_key=THREAD)
+    mute(alice, thread=THREAD)
     quiet_now(alice)
     Mute.objects.create(user=alice, kind="account.locked")
 
-    row = told(alice, LOCKED, group_key=THREAD)
+    row = told(alice, LOCKED, thread=THREAD)
 
     assert "quiet" not in personal_item(row)
     assert notify(alice, LOCKED, transient=True) is None
@@ -281,13 +287,13 @@ def test_the_decision_takes_no_query_of_its_own(
     alice: User, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     told(alice)
-    mute(alice, group_key="issue-8")
+    mute(alice, thread="issue-8")
     quiet_now(alice)
 
     with django_assert_num_queries(3):
         told(alice, SHIPPED)
     with django_assert_num_queries(4):  # looks for the thread
-        told(alice, SHIPPED, group_key=THREAD)
+        told(alice, SHIPPED, thread=THREAD)
     mute(alice, kind="order.shipped")
     with django_assert_num_queries(1):
         assert not notify(alice, SHIPPED)
@@ -298,13 +304,13 @@ def test_the_decision_takes_no_query_of_its_own(
 
 def test_preferences_say_all_of_it(alice: User, bob: User) -> None:
     until = timezone.now() + HOUR
-    told(alice, "Old comment", group_key=THREAD)
+    told(alice, "Old comment", thread=THREAD)
     mark_all_read(alice)
-    told(alice, "New comment", group_key=THREAD)
-    mute(alice, group_key=THREAD, until=until)
-    mute(alice, group_key="unheard-of")
+    told(alice, "New comment", thread=THREAD)
+    mute(alice, thread=THREAD, until=until)
+    mute(alice, thread="unheard-of")
     mute(alice, kind="order.shipped")
-    mute(bob, group_key="not hers")
+    mute(bob, thread="not hers")
     set_quiet_hours(alice, time(22), time(7), "Europe/Berlin")
 
     found = preferences_of(alice)
@@ -314,8 +320,8 @@ def test_preferences_say_all_of_it(alice: User, bob: User) -> None:
         ("account.locked", False),
     ]
     assert found.threads == [
-        MutedThread(group_key=THREAD, until=until, title="New comment"),
-        MutedThread(group_key="unheard-of", until=None, title="unheard-of"),
+        MutedThread(key=THREAD, until=until, title="New comment"),
+        MutedThread(key="unheard-of", until=None, title="unheard-of"),
     ]
     assert found.quiet_hours == QuietHours(starts=time(22), ends=time(7), time_zone="Europe/Berlin")
 
@@ -340,9 +346,10 @@ def test_without_a_zone_it_is_the_sites(alice: User, settings: Settings) -> None
 @pytest.mark.django_db(transaction=True)
 async def test_every_verb_has_an_asynchronous_twin(own_kinds: dict[str, Kind]) -> None:
     user = await User.objects.acreate_user("carol")
-    await amute(user, group_key=THREAD)
+    await amute(user, thread=THREAD)
 
-    assert await anotify(user, "Comment", group_key=THREAD) == Muted("thread")
+    assert await anotify(user, "Comment", thread=THREAD) is None
+    assert await aexplain(user, "Comment", thread=THREAD) == "thread"
     assert (await apreferences_of(user)).threads
     for verb in ("mute", "unmute", "set_quiet_hours", "clear_quiet_hours", "preferences_of"):
         assert callable(getattr(notifications, f"a{verb}"))
@@ -354,15 +361,15 @@ async def test_every_verb_has_an_asynchronous_twin(own_kinds: dict[str, Kind]) -
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({}, "kind= or group_key="),
-        ({"kind": "order.shipped", "group_key": THREAD}, "kind= or group_key="),
+        ({}, "kind= or thread="),
+        ({"kind": "order.shipped", "thread": THREAD}, "kind= or thread="),
         ({"kind": "order.lost"}, r"Unknown kind 'order\.lost'; the registered ones are: order\.s"),
-        ({"group_key": "x" * 201}, "1 to 200 characters"),
-        ({"group_key": "\x00"}, "NUL"),
-        ({"group_key": 7}, "1 to 200 characters"),
-        ({"group_key": THREAD, "until": datetime(2050, 1, 1)}, "time zone"),
-        ({"group_key": THREAD, "until": timezone.now() - HOUR}, "which is past"),
-        ({"group_key": THREAD, "until": "tomorrow"}, "must be a datetime"),
+        ({"thread": "x" * 201}, "1 to 200 characters"),
+        ({"thread": "\x00"}, "NUL"),
+        ({"thread": 7}, "1 to 200 characters"),
+        ({"thread": THREAD, "until": datetime(2050, 1, 1)}, "time zone"),
+        ({"thread": THREAD, "until": timezone.now() - HOUR}, "which is past"),
+        ({"thread": THREAD, "until": "tomorrow"}, "must be a datetime"),
     ],
     ids=["none", "both", "unknown", "long", "nul", "number", "naive", "past", "text"],
 )
@@ -392,6 +399,6 @@ def test_what_are_no_quiet_hours_is_told(alice: User, hours: tuple[Any, ...], sa
 
 
 def test_only_a_saved_user_has_preferences() -> None:
-    for verb in (preferences_of, lambda user: mute(user, group_key=THREAD), clear_quiet_hours):
+    for verb in (preferences_of, lambda user: mute(user, thread=THREAD), clear_quiet_hours):
         with pytest.raises(ValueError, match="not saved yet"):
             verb(User(username="nobody"))

@@ -15,7 +15,14 @@ from django.utils import timezone, translation
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.models import User
-from notifications import TooManyMutesError, kind, mute, preferences_of, set_quiet_hours, unmute
+from notifications import (
+    TooManyMutesError,
+    mute,
+    preferences_of,
+    register_kind,
+    set_quiet_hours,
+    unmute,
+)
 from notifications.actions.preferences import QuietHours
 from notifications.message.kinds import Kind
 from notifications.models import Broadcast, Mute, Notification
@@ -49,9 +56,9 @@ def browser(client: Client, alice: User) -> Client:
 @pytest.fixture
 def some_kinds() -> list[Kind]:
     return [
-        kind("order.shipped", label="Order shipped", group="Orders"),
-        kind("payment.failed", label="Payment failed", group="Orders", critical=True),
-        kind("news", label="News"),
+        register_kind("order.shipped", label="Order shipped", group="Orders"),
+        register_kind("payment.failed", label="Payment failed", group="Orders", critical=True),
+        register_kind("news", label="News"),
     ]
 
 
@@ -74,7 +81,7 @@ def muted_kinds(user: User) -> list[str]:
 
 
 def muted_threads(user: User) -> list[str]:
-    return [thread.group_key for thread in preferences_of(user).threads]
+    return [thread.key for thread in preferences_of(user).threads]
 
 
 def switches(page: str) -> dict[str, bool]:
@@ -124,8 +131,8 @@ def test_it_costs_a_few_queries(
     browser: Client, alice: User, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     for number in range(5):
-        told(alice, f"{number}", group_key=f"t{number}")
-        mute(alice, group_key=f"t{number}")
+        told(alice, f"{number}", thread=f"t{number}")
+        mute(alice, thread=f"t{number}")
     show(browser)
 
     with django_assert_num_queries(6):  # user, kinds, threads, titles, hours, the widget
@@ -139,7 +146,7 @@ def test_it_is_a_page_of_its_own_for_everybody(browser: Client, some_kinds: list
 
 
 def test_its_kinds_are_in_the_language_of_the_page(browser: Client) -> None:
-    kind("news", label=translation.gettext_lazy("Inbox"))
+    register_kind("news", label=translation.gettext_lazy("Inbox"))
 
     page = browser.get(PAGE, headers={"Accept-Language": "de"}).content.decode()
 
@@ -247,8 +254,8 @@ def test_a_zone_that_is_no_place_is_kept(browser: Client, alice: User) -> None:
 
 
 def test_an_address_asks_about_a_thread_by_its_newest_title(browser: Client, alice: User) -> None:
-    told(alice, "Older", dedupe="1", group_key="order-7")
-    told(alice, "<b>Newer</b>", dedupe="2", group_key="order-7")
+    told(alice, "Older", key="1", if_exists="keep", thread="order-7")
+    told(alice, "<b>Newer</b>", key="2", if_exists="keep", thread="order-7")
 
     page = show(browser, thread="order-7")
 
@@ -268,13 +275,13 @@ def test_an_address_that_names_no_thread_is_the_page_alone(browser: Client, key:
 def test_a_thread_is_muted_for_a_while_or_for_good(
     browser: Client, alice: User, span: str, length: timedelta | None
 ) -> None:
-    told(alice, "Shipped", group_key="order-7")
+    told(alice, "Shipped", thread="order-7")
     before = timezone.now()
 
     assert press(browser, thread="order-7", span=span) == ["“Shipped” is muted."]
 
     [thread] = preferences_of(alice).threads
-    assert (thread.group_key, thread.title) == ("order-7", "Shipped")
+    assert (thread.key, thread.title) == ("order-7", "Shipped")
     if length is None:
         assert thread.until is None
     else:
@@ -283,8 +290,8 @@ def test_a_thread_is_muted_for_a_while_or_for_good(
 
 
 def test_a_muted_thread_is_listed_and_can_be_unmuted(browser: Client, alice: User) -> None:
-    told(alice, "Shipped", group_key="order-7")
-    mute(alice, group_key="order-7")
+    told(alice, "Shipped", thread="order-7")
+    mute(alice, thread="order-7")
     assert "Shipped For good Unmute" in words(show(browser))
 
     assert press(browser, unmute="order-7") == ["“Shipped” is no longer muted."]
@@ -316,7 +323,7 @@ def test_the_inbox_leads_to_the_page_and_to_the_thread_of_an_entry(
     browser: Client, alice: User
 ) -> None:
     told(alice, "Alone")
-    told(alice, "Shipped", group_key="a/b&c d")
+    told(alice, "Shipped", thread="a/b&c d")
 
     page = browser.get(INBOX).content.decode()
 
@@ -330,7 +337,7 @@ def test_the_inbox_leads_to_the_page_and_to_the_thread_of_an_entry(
 
 def test_the_inbox_says_how_many_an_entry_stands_for(browser: Client, alice: User) -> None:
     for _ in range(3):
-        told(alice, "Shipped", group_key="order-7")
+        told(alice, "Shipped", thread="order-7")
 
     page = browser.get(INBOX).content.decode()
 
@@ -390,8 +397,8 @@ def good(response: Any) -> Any:
 def test_the_api_tells_kinds_threads_and_hours(
     api: Client, alice: User, some_kinds: list[Kind]
 ) -> None:
-    told(alice, "Shipped", group_key="order-7")
-    mute(alice, group_key="order-7", until=datetime(2100, 1, 1, 12, tzinfo=UTC))
+    told(alice, "Shipped", thread="order-7")
+    mute(alice, thread="order-7", until=datetime(2100, 1, 1, 12, tzinfo=UTC))
     mute(alice, kind="news")
     set_quiet_hours(alice, time(22), time(7), "Europe/Berlin")
 
@@ -578,8 +585,8 @@ def test_the_api_answers_in_pages_of_a_thousand(browser: Client, many: list[str]
 def full(alice: User, settings: Settings) -> None:
     """Let alice have muted as many threads as she may."""
     settings.NOTIFICATIONS_MAX_MUTED_THREADS = 2
-    mute(alice, group_key="one")
-    mute(alice, group_key="two", until=timezone.now() + timedelta(days=1))
+    mute(alice, thread="one")
+    mute(alice, thread="two", until=timezone.now() + timedelta(days=1))
 
 
 def test_one_thread_more_than_can_be_muted_is_refused_by_the_api(
@@ -605,7 +612,7 @@ def test_one_thread_more_than_can_be_muted_is_told_on_the_page(
 def test_at_the_bound_what_is_muted_can_change_and_kinds_can_be_muted(
     alice: User, full: None, some_kinds: list[Kind]
 ) -> None:
-    mute(alice, group_key="two")
+    mute(alice, thread="two")
     mute(alice, kind="news")
 
     assert [thread.until for thread in preferences_of(alice).threads] == [None, None]
@@ -615,14 +622,14 @@ def test_at_the_bound_what_is_muted_can_change_and_kinds_can_be_muted(
 def test_what_has_ended_makes_room(alice: User, full: None) -> None:
     Mute.objects.filter(group_key="two").update(until=timezone.now())
 
-    mute(alice, group_key="three")
+    mute(alice, thread="three")
 
     assert muted_threads(alice) == ["one", "three"]
 
 
 def test_a_refusal_leaves_the_callers_transaction_usable(alice: User, full: None) -> None:
     with pytest.raises(TooManyMutesError, match="which is the most"):
-        mute(alice, group_key="three")
+        mute(alice, thread="three")
 
-    unmute(alice, group_key="one")
+    unmute(alice, thread="one")
     assert muted_threads(alice) == ["two"]

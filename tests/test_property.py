@@ -60,8 +60,10 @@ titles = st.sampled_from(["one", "two", "three"])
 options = st.one_of(
     st.just({}),
     st.builds(lambda key: {"key": key}, st.sampled_from(["import-7", "import-8"])),
-    st.builds(lambda value: {"dedupe": value}, st.sampled_from(["welcome", "import-7"])),
-    st.builds(lambda thread: {"group_key": thread}, st.sampled_from(["host-1", "host-2"])),
+    st.builds(
+        lambda value: {"key": value, "if_exists": "keep"}, st.sampled_from(["welcome", "import-7"])
+    ),
+    st.builds(lambda thread: {"thread": thread}, st.sampled_from(["host-1", "host-2"])),
 )
 ages = st.sampled_from([AT_ONCE, NEVER])
 
@@ -178,7 +180,7 @@ class Inboxes(RuleBasedStateMachine):
 
     @rule(who=whose, title=titles)
     def notify_for_a_moment(self, who: int, title: str) -> None:
-        notify(self.users[who], title, expires_in=timedelta(microseconds=1))
+        notify(self.users[who], title, expires=timedelta(microseconds=1))
 
     @rule()
     def remove_expired(self) -> None:
@@ -202,7 +204,7 @@ class Inboxes(RuleBasedStateMachine):
     @rule(title=titles)
     def broadcast_for_a_moment(self, title: str) -> None:
         row = broadcast(title)
-        Broadcast.objects.filter(pk=row.pk).update(expires=timezone.now())  # type: ignore[union-attr]
+        Broadcast.objects.filter(pk=row.pk).update(expires=timezone.now())
         publish_due()
 
     @rule(title=titles, number=st.integers(0, 5))

@@ -81,13 +81,13 @@ def test_what_is_old_is_first_removed_so_that_every_reader_learns_of_it(alice: U
 
 
 def test_what_was_removed_long_ago_is_deleted_and_forgotten(alice: User) -> None:
-    remove(alice, [told(alice, "gone", dedupe="welcome")])
+    remove(alice, [told(alice, "gone", key="welcome", if_exists="keep")])
     age(alice, 61)
     remove(alice, [told(alice, "just removed")])
 
     assert retention.prune(**AGES) == Pruned(removed=0, deleted=1)
     assert [row.title for row in Notification.objects.all()] == ["just removed"]
-    assert notify(alice, "again", dedupe="welcome") is not None
+    assert notify(alice, "again", key="welcome", if_exists="keep") is not None
 
 
 def test_who_stands_before_what_was_deleted_is_reset_and_nobody_else(alice: User) -> None:

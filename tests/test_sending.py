@@ -106,12 +106,12 @@ async def test_each_batch_is_sent_when_it_is_committed_and_to_its_own_users(
 
 
 async def test_what_changes_nothing_sends_nothing(transactional_db: None, alice: User) -> None:
-    row = await anotify(alice, "Welcome", dedupe="welcome")
+    row = await anotify(alice, "Welcome", key="welcome", if_exists="keep")
     assert isinstance(row, Notification)
     await amark_read(alice, [row])
 
     async with listening_for(alice.pk) as listener:
-        await anotify(alice, "Welcome", dedupe="welcome")
+        await anotify(alice, "Welcome", key="welcome", if_exists="keep")
         await amark_read(alice, [row])
         await amark_all_read(alice)
         await aremove(alice, [row.pk + 1])

@@ -32,6 +32,7 @@ from notifications import (
     mark_seen,
     mark_unread,
     notify,
+    notify_many,
     remove,
     restore,
 )
@@ -104,7 +105,7 @@ def test_a_wrong_payload_stores_nothing(alice: User) -> None:
     assert not Inbox.objects.exists()
 
 
-# key= and dedupe=
+# key=
 
 
 def test_the_same_key_rewrites_the_notification_in_place(alice: User) -> None:
@@ -150,7 +151,7 @@ def test_a_rewritten_notification_that_was_removed_is_back(alice: User, is_read:
 
 
 def test_a_rewriting_drops_an_expiry_that_it_does_not_repeat(alice: User) -> None:
-    told(alice, "10 %", key="import-7", expires_in=60)
+    told(alice, "10 %", key="import-7", expires=60)
 
     assert told(alice, "20 %", key="import-7").expires is None
     assert Notification.objects.get().expires is None
@@ -163,25 +164,25 @@ def test_a_key_belongs_to_one_user(alice: User, bob: User) -> None:
     assert texts_of(alice) == ["10 %"]
 
 
-def test_the_same_dedupe_changes_nothing_and_returns_none(alice: User) -> None:
-    first = told(alice, "Welcome", dedupe="welcome")
+def test_a_key_to_keep_changes_nothing_and_returns_none(alice: User) -> None:
+    first = told(alice, "Welcome", key="welcome", if_exists="keep")
     mark_read(alice, [first])
     before = state_of(alice)
 
-    assert notify(alice, "Welcome again", dedupe="welcome") is None
+    assert notify(alice, "Welcome again", key="welcome", if_exists="keep") is None
 
     assert texts_of(alice) == ["Welcome"]
     assert state_of(alice) == before
 
 
-def test_a_dedupe_keeps_away_what_was_removed(alice: User) -> None:
-    remove(alice, [told(alice, "Welcome", dedupe="welcome")])
+def test_a_key_to_keep_keeps_away_what_was_removed(alice: User) -> None:
+    remove(alice, [told(alice, "Welcome", key="welcome", if_exists="keep")])
 
-    assert notify(alice, "Welcome again", dedupe="welcome") is None
+    assert notify(alice, "Welcome again", key="welcome", if_exists="keep") is None
     assert state_of(alice) == (2, 0)
 
 
-@pytest.mark.parametrize("name", ["key", "dedupe"])
+@pytest.mark.parametrize("name", ["key", "thread"])
 @pytest.mark.parametrize("value", ["", "k" * 201, 7, b"k", "k\x00", "k\ud800"], ids=repr)
 def test_a_wrong_key_is_told(alice: User, name: str, value: Any) -> None:
     with pytest.raises(ValueError, match=rf"^{name} "):
@@ -193,42 +194,54 @@ def test_a_wrong_key_is_told(alice: User, name: str, value: Any) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        {"key": "a", "dedupe": "b"},
+        {"if_exists": "keep"},
+        {"key": "a", "if_exists": "replace"},
         {"transient": True, "key": "a"},
-        {"transient": True, "dedupe": "a"},
-        {"transient": True, "expires_in": 5},
+        {"transient": True, "key": "a", "if_exists": "keep"},
+        {"transient": True, "expires": 5},
     ],
     ids=str,
 )
 def test_options_that_contradict_each_other_are_told(alice: User, options: Any) -> None:
-    with pytest.raises(ValueError, match=r"give one of them|takes no key"):
+    with pytest.raises(ValueError, match=r"goes with the key|'rewrite' or 'keep'|takes no key"):
         notify(alice, "Hello", **options)
 
 
-# expires_in= and transient=
+def test_an_option_that_there_is_none_of_is_told_with_those_that_there_are(alice: User) -> None:
+    options: Any = {"dedupe": "a"}
+    legal = "no option 'dedupe'; the options are key, if_exists"
+
+    with pytest.raises(TypeError, match=legal):
+        notify(alice, "Hello", **options)
+    with pytest.raises(TypeError, match=legal):
+        notify_many([alice], "Hello", **options)
 
 
-@pytest.mark.parametrize("expires_in", [timedelta(minutes=1), 60, 60.0])
-def test_an_expiry_is_stored_as_the_moment(alice: User, expires_in: Any) -> None:
+# expires= and transient=
+
+
+@pytest.mark.parametrize("expires", [timedelta(minutes=1), 60, 60.0])
+def test_an_expiry_is_stored_as_the_moment(alice: User, expires: Any) -> None:
     earliest = timezone.now() + timedelta(seconds=60)
 
-    told(alice, "Sale ends soon", expires_in=expires_in)
+    told(alice, "Sale ends soon", expires=expires)
 
-    expires = Notification.objects.get().expires
-    assert expires is not None
-    assert earliest <= expires <= timezone.now() + timedelta(seconds=60)
+    stored = Notification.objects.get().expires
+    assert stored is not None
+    assert earliest <= stored <= timezone.now() + timedelta(seconds=60)
 
 
 @pytest.mark.parametrize(
-    "expires_in",
+    "expires",
     [0, -1, timedelta(0), timedelta(days=-1), float("nan"), float("inf"), 1e300, "60", []],
     ids=lambda value: type(value).__name__,
 )
-def test_an_expiry_that_is_no_time_to_come_is_told(alice: User, expires_in: Any) -> None:
-    with pytest.raises(ValueError, match="a timedelta or a number of seconds") as caught:
-        notify(alice, "Sale", expires_in=expires_in)
+def test_an_expiry_that_is_no_time_to_come_is_told(alice: User, expires: Any) -> None:
+    error = TypeError if isinstance(expires, (str, list)) else ValueError
+    with pytest.raises(error, match="a timedelta or a number of seconds") as caught:
+        notify(alice, "Sale", expires=expires)
 
-    assert repr(expires_in) in str(caught.value)
+    assert repr(expires) in str(caught.value)
     assert not Notification.objects.exists()
 
 
@@ -289,7 +302,7 @@ def test_a_notification_is_named_by_itself_its_pk_or_its_item_id(alice: User) ->
 
     assert mark_read(alice, [first, second.pk, f"n{third.pk}"]) == 0
     assert mark_unread(alice, f"n{third.pk}") == 1
-    assert mark_unread(alice, first) == 2  # type: ignore[arg-type]  # one alone is taken, too
+    assert mark_unread(alice, first) == 2
 
 
 def test_a_repeated_call_changes_nothing_and_takes_no_number(alice: User) -> None:
@@ -363,7 +376,7 @@ def test_what_others_removed_stays_removed(alice: User, bob: User) -> None:
 
 
 def test_what_has_expired_cannot_be_restored(alice: User) -> None:
-    over, still = told(alice, "over", expires_in=60), told(alice, "still", expires_in=60)
+    over, still = told(alice, "over", expires=60), told(alice, "still", expires=60)
     remove(alice, [over, still])
     Notification.objects.filter(pk=over.pk).update(expires=timezone.now())
 
@@ -483,10 +496,13 @@ async def test_a_synchronous_verb_in_asynchronous_code_names_its_twin(verb: str)
 
 
 async def test_every_twin_does_what_its_verb_does(transactional_db: None, alice: User) -> None:
-    first = await anotify(alice, "one", key="k", expires_in=60)
+    first = await anotify(alice, "one", key="k", expires=60)
     assert isinstance(first, Notification)
-    assert await anotify(alice, "again", dedupe="k") is None
-    assert await anotify_many([alice], {"title": "two", "level": "error"}, dedupe="d") == 1
+    assert await anotify(alice, "again", key="k", if_exists="keep") is None
+    assert (
+        await anotify_many([alice], {"title": "two", "level": "error"}, key="d", if_exists="keep")
+        == 1
+    )
     assert await anotify_many([alice], "two", transient=True) == 1
     assert await amark_read(alice, [first]) == 1
     assert await amark_unread(alice, [first]) == 2

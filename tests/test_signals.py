@@ -20,12 +20,18 @@ from notifications import (
 )
 from notifications.actions import retention
 from notifications.models import Notification
-from notifications.signals import notification_created, notification_read, notification_removed
+from notifications.signals import (
+    notification_created,
+    notification_read,
+    notification_removed,
+    notification_rewritten,
+)
 from tests.factories import make_user
 from tests.inboxes import make_users, told
 
 SIGNALS = {
     "created": notification_created,
+    "rewritten": notification_rewritten,
     "read": notification_read,
     "removed": notification_removed,
 }
@@ -70,8 +76,8 @@ def test_each_signal_tells_what_was_done(heard: Heard, alice: User) -> None:
 
 
 def test_what_changes_nothing_tells_nothing(heard: Heard, alice: User) -> None:
-    notify(alice, "Hello", dedupe="once")
-    notify(alice, "Hello", dedupe="once")
+    notify(alice, "Hello", key="once", if_exists="keep")
+    notify(alice, "Hello", key="once", if_exists="keep")
     notify(alice, "Toast", transient=True)
     mark_all_read(alice)
     mark_all_read(alice)
@@ -79,11 +85,18 @@ def test_what_changes_nothing_tells_nothing(heard: Heard, alice: User) -> None:
     assert heard == [("created", "Hello"), ("read", "Hello")]
 
 
-def test_a_rewritten_one_is_told_again(heard: Heard, alice: User) -> None:
+def test_a_rewritten_one_is_told_apart_from_a_new_one(heard: Heard, alice: User) -> None:
     notify(alice, "10 %", key="import")
     notify(alice, "20 %", key="import")
 
-    assert heard == [("created", "10 %"), ("created", "20 %")]
+    assert heard == [("created", "10 %"), ("rewritten", "20 %")]
+
+
+def test_the_newest_of_a_thread_rewrites_the_one_before(heard: Heard, alice: User) -> None:
+    notify(alice, "Failed once", thread="db-1")
+    notify(alice, "Failed twice", thread="db-1")
+
+    assert heard == [("created", "Failed once"), ("rewritten", "Failed twice")]
 
 
 def test_each_user_of_many_is_told(heard: Heard, alice: User) -> None:
@@ -114,7 +127,7 @@ def test_a_broadcast_that_is_read_or_removed_is_told(heard: Heard, alice: User) 
 
 
 def test_what_expires_is_told(heard: Heard, alice: User) -> None:
-    notify(alice, "Soon over", expires_in=0.000001)
+    notify(alice, "Soon over", expires=0.000001)
 
     retention.remove_expired()
 

@@ -61,7 +61,7 @@ async def test_what_no_hint_told_arrives_with_the_sweep(
 
     async with open_socket(server.socket_url, cookie) as wire:
         await wire.receive_type("welcome")
-        await sync_to_async(add)({alice.pk: Payload(title="Untold").as_fields()}, Options())
+        await sync_to_async(add)([(Payload(title="Untold").as_fields(), [alice.pk])], Options())
         [item] = await wire.receive_items(1)
 
     assert item["title"] == "Untold"
@@ -75,7 +75,7 @@ async def test_what_has_expired_is_removed_everywhere(
 
     async with open_socket(server.socket_url, cookie) as wire:
         await wire.receive_type("welcome")
-        stored = await anotify(alice, "Now or never", expires_in=1.5)
+        stored = await anotify(alice, "Now or never", expires=1.5)
         shown, tombstone = await wire.receive_items(2)
 
     assert isinstance(stored, Notification)
@@ -92,7 +92,7 @@ async def test_one_who_is_not_connected_has_the_expired_removed_as_well(
     server = await sync_to_async(start_server)(env={"NOTIFICATIONS_SWEEP_SECONDS": "1"})
     cookie = (await sync_to_async(session_for)(alice)).session_key
     await sync_to_async(add)(
-        {bob.pk: Payload(title="Over").as_fields()}, Options(expires=timezone.now())
+        [(Payload(title="Over").as_fields(), [bob.pk])], Options(expires=timezone.now())
     )
 
     async with open_socket(server.socket_url, cookie) as wire:

@@ -146,16 +146,16 @@ def test_a_rewrite_is_captured_with_its_text_of_then(
 ) -> None:
     notify(alice, "10 %", key="import")
     notify(alice, "20 %", key="import")
-    notify(alice, "Once", dedupe="once")
-    notify(alice, "Once", dedupe="once")
+    notify(alice, "Once", key="once", if_exists="keep")
+    notify(alice, "Once", key="once", if_exists="keep")
 
     assert titles(sent) == ["10 %", "20 %", "Once"]
 
 
 def test_what_is_muted_is_not_sent(alice: User, sent: CapturedNotifications) -> None:
-    mute(alice, group_key="order-7")
-    notify(alice, "Order 7 shipped", group_key="order-7")
-    notify(alice, "Order 8 shipped", group_key="order-8")
+    mute(alice, thread="order-7")
+    notify(alice, "Order 7 shipped", thread="order-7")
+    notify(alice, "Order 8 shipped", thread="order-8")
 
     assert [(each.title, each.group_key) for each in sent] == [("Order 8 shipped", "order-8")]
 

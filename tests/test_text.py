@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 from pytest_django import Settings
 
 from accounts.models import User
-from notifications import Payload, broadcast, kind, mute, notify, preferences_of, publish
+from notifications import Payload, broadcast, mute, notify, preferences_of, publish, register_kind
 from notifications.message.payload import PAYLOAD_FIELDS
 from notifications.message.text import plain
 from notifications.models import Broadcast, Notification
@@ -104,10 +104,10 @@ def test_every_field_of_a_payload_is_stored_as_it_shows(alice: User, text: Any) 
 def test_every_option_is_stored_as_it_shows(alice: User, text: Any) -> None:
     keyed = told(alice, "Hello", key=text)
     told(alice, "Rewritten", key="warning")
-    threaded = told(alice, "One", group_key=text)
-    twice = told(alice, "Two", group_key="warning")
+    threaded = told(alice, "One", thread=text)
+    twice = told(alice, "Two", thread="warning")
 
-    assert notify(alice, "Again", dedupe=text) is None
+    assert notify(alice, "Again", key=text, if_exists="keep") is None
     assert Notification.objects.get(dedupe_key="warning").title == "Rewritten"
     assert (twice.pk, twice.count) == (threaded.pk, 2)
     assert is_plain([keyed.dedupe_key, threaded.group_key])
@@ -126,16 +126,16 @@ def test_a_broadcast_is_stored_as_it_shows(alice: User, text: Any) -> None:
 
 @pytest.mark.parametrize("text", TEXTS[:5], ids=lambda text: type(text).__name__)
 def test_a_kind_is_known_and_muted_by_what_it_shows(alice: User, text: Any) -> None:
-    registered = kind(text, label=text, level=text)
+    registered = register_kind(text, label=text, level=text)
     mute(alice, kind=text)
-    mute(alice, group_key=text)
+    mute(alice, thread=text)
 
     assert is_plain([registered.name, registered.level])
     assert not notify(alice, {"title": "Hello", "kind": "warning"})
-    assert not notify(alice, "Hello", group_key="warning")
+    assert not notify(alice, "Hello", thread="warning")
     found = preferences_of(alice)
     assert [each.kind.name for each in found.kinds if each.is_muted] == ["warning"]
-    assert [each.group_key for each in found.threads] == ["warning"]
+    assert [each.key for each in found.threads] == ["warning"]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -73,7 +73,7 @@ def test_a_moment_of_the_database_has_a_zone(site: None) -> None:
 
 
 def test_an_item_tells_its_time_in_utc(browser: Client, alice: User) -> None:
-    told(alice, "Hello", expires_in=HOUR)
+    told(alice, "Hello", expires=HOUR)
 
     [item] = browser.get(f"{INBOX}feed/?u=0").json()["items"]
 
@@ -92,8 +92,8 @@ def test_the_inbox_page_tells_the_time(browser: Client, alice: User) -> None:
 
 
 def test_what_expires_goes(alice: User) -> None:
-    row = told(alice, expires_in=0.001)
-    told(alice, expires_in=HOUR)
+    row = told(alice, expires=0.001)
+    told(alice, expires=HOUR)
     row.expires = timezone.now() - HOUR
     row.save()
 
@@ -163,7 +163,7 @@ def test_a_mute_ends_at_the_moment_that_a_browser_names(browser: Client, alice: 
 
     assert abs(aware(Mute.objects.get().until or timezone.now()) - until) < HOUR / 2
     assert abs(read(answer["threads"][0]["until"]) - until) < HOUR / 2
-    assert not notify(alice, "Hello", group_key="order-7")
+    assert not notify(alice, "Hello", thread="order-7")
     assert "<time" in get(browser, PREFERENCES)
 
 
@@ -279,7 +279,7 @@ async def test_a_tab_hears_what_is_new(site: None) -> None:
     ann = await User.objects.acreate(username="ann")
 
     async with NotificationClient(ann) as tab:
-        await anotify(ann, "Hello", expires_in=HOUR)
+        await anotify(ann, "Hello", expires=HOUR)
         await tab.catch_up()
 
     [shown] = tab.shown

@@ -335,7 +335,7 @@ def test_an_error_that_is_no_conflict_is_raised_at_once(alice: User) -> None:
 def test_expiry_goes_by_the_rows_as_they_are_when_the_lock_is_had(
     alice: User, elsewhere: Elsewhere
 ) -> None:
-    told(alice, "10 %", key="import-7", expires_in=0.000001)
+    told(alice, "10 %", key="import-7", expires=0.000001)
     other = OpenTransaction(elsewhere, lambda: notify(alice, "20 %", key="import-7"))
     expiry = elsewhere.run(retention.remove_expired)
     wait_until_one_waits(expiry)

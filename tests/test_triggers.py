@@ -293,7 +293,7 @@ def test_the_triggers_of_an_app_are_found(tmp_path: Path) -> None:
     app = tmp_path / "rules_of_a_shop"
     app.mkdir()
     (app / "__init__.py").touch()
-    (app / "triggers.py").write_text(
+    (app / "notification_triggers.py").write_text(
         "from notifications import trigger\n"
         'trigger("demo.Order", on="created")(lambda order: None)\n'
     )
@@ -312,4 +312,4 @@ def test_the_triggers_of_an_app_are_found(tmp_path: Path) -> None:
     )
 
     assert "demo.models.Order" in ran.stdout
-    assert "rules_of_a_shop.triggers.<lambda>" in ran.stdout
+    assert "rules_of_a_shop.notification_triggers.<lambda>" in ran.stdout

@@ -85,7 +85,7 @@ def _verbs(user: Any, router: str) -> Iterator[str]:
     with override_settings(DATABASE_ROUTERS=[f"bench.scaling.routers.{router}"]):
         try:
             for _ in range(3):
-                notify(user, "A comment", group_key="thread-1")
+                notify(user, "A comment", thread="thread-1")
             said = f"unread after reading all {mark_all_read(user)}"
         except Exception as exc:  # what a site would see
             said = repr(exc)[:150]
@@ -105,7 +105,7 @@ def _delivery(server: ServerProcess, user: Any) -> Iterator[str]:
         _until_applied()
         yield f"one that comes back later: reset is {_is_reset(server, user, tab)}"
         text = {"title": "Lost", "body": "", "level": "info", "url": "", "kind": "", "data": {}}
-        add({user.pk: text}, Options())  # a hint that never arrives
+        add([(text, [user.pk])], Options())  # a hint that never arrives
         notify(user, "After it")
         yield f"after a lost hint: all there after {tab.until('After it'):.2f} s"
         yield f"shown in order, once each: {tab.titles}"

@@ -1,31 +1,29 @@
-"""The verbs for broadcasts: one payload to everyone, to the staff, to groups or to chosen users.
+"""The verbs for broadcasts: one payload to everyone, to the staff or to groups.
 
 Each has an asynchronous twin with the prefix `a`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 from django.utils.asyncio import async_unsafe
 
 from ..delivery import sender as delivery
 from ..message.audience import Audience
 from ..message.payload import Payload
 from ..message.recipients import Recipients, addressed, is_anybody_in
+from ..message.times import Moment, moment_to_come
 from ..models import Broadcast, State
 from ..signals import broadcast_published
 from ..store import broadcasts
 from ..store.broadcast_counts import keep_counts
 from ..store.broadcasts import LogChange, WrongStateError
 from ..store.transactions import database
-from .notify import Sayable, notify_many
+from .notify import Sayable
 
 UNCHANGED = object()
 
@@ -49,34 +47,31 @@ def broadcast(
     payload: Sayable,
     audience: Recipients = Audience.EVERYONE.value,
     *,
-    starts: datetime | None = None,
-    expires: datetime | None = None,
+    starts: Moment | None = None,
+    expires: Moment | None = None,
     sender: object = None,
-    progress: Callable[[int], object] | None = None,
-) -> Broadcast | int:
-    """Tell an audience the same.
+) -> Broadcast:
+    """Tell an audience the same; return the stored broadcast, one row however many users read it.
 
-    `audience` is `"everyone"`, `"staff"`, a group or several: one row is stored, however many they
-    are, and it is returned. Who is in the audience is looked at when it is read; a user sees the
-    broadcasts from after they joined. With users, as a QuerySet or an iterable, each gets a
-    notification of their own as by `notify_many()`; `progress` is called after each batch with the
-    number told so far, and that number is returned.
+    `audience` is `"everyone"`, `"staff"`, a group or several. Who is in it is looked up when it is
+    read; a user sees the broadcasts from after they joined. For chosen users there is
+    `notify_many()`.
 
-    `starts` and `expires` are aware datetimes: when it goes out, if not at once, and when it
-    disappears again. `sender` is the user who sent it, kept with the row.
+    `starts` and `expires` say when it goes out, if not at once, and when it disappears again:
+    datetimes, or timedeltas or seconds from now. `sender` is the user who sent it, kept with the
+    row.
 
     Raises `TypeError` or `ValueError` with the legal values for what is wrong.
     """
-    said = Payload.of(payload)
-    check_dates(starts, expires)
-    kind, chosen = addressed(audience)
-    if kind is None:
-        return _to_users(chosen, said, starts, expires, progress)
-    if not is_anybody_in(kind, [group.pk for group in chosen]):
+    fields = Payload.of(payload).as_fields()
+    first, last = moment_to_come("starts", starts), moment_to_come("expires", expires)
+    check_order(first, last)
+    kind, groups = addressed(audience)
+    if not is_anybody_in(kind, [group.pk for group in groups]):
         raise ValueError("Nobody is in this audience.")
-    row = Broadcast(audience=kind, starts=starts, expires=expires, **said.as_fields())
+    row = Broadcast(audience=kind, starts=first, expires=last, **fields)
     row.sender_id = getattr(sender, "pk", None)
-    _announce(broadcasts.add(row, chosen))
+    _announce(broadcasts.add(row, groups))
     return row
 
 
@@ -86,7 +81,9 @@ def send_broadcast(broadcast: Broadcast) -> Broadcast:
 
     Raises `ValueError` if it is no draft, its dates are wrong, or nobody is in its audience.
     """
-    check_dates(broadcast.starts, broadcast.expires)
+    moment_to_come("starts", broadcast.starts)
+    moment_to_come("expires", broadcast.expires)
+    check_order(broadcast.starts, broadcast.expires)
     groups = list(broadcast.groups.values_list("pk", flat=True))
     if not is_anybody_in(broadcast.audience, groups):
         raise ValueError("Nobody is in this audience.")
@@ -104,9 +101,8 @@ def change_broadcast(
     """
     fields = Payload.of(payload).as_fields()
     if expires is not UNCHANGED:
-        check_dates(None, expires)
-        check_order(None if broadcast.published_at else broadcast.starts, expires)
-        fields["expires"] = expires
+        fields["expires"] = moment_to_come("expires", expires)
+        check_order(None if broadcast.published_at else broadcast.starts, fields["expires"])
     _announce(broadcasts.change(broadcast, fields))
     return broadcast
 
@@ -134,22 +130,6 @@ def publish_due() -> list[Broadcast]:
     return list(published.rows)
 
 
-def _to_users(
-    users: Iterable[Any],
-    said: Payload,
-    starts: datetime | None,
-    expires: datetime | None,
-    progress: Callable[[int], object] | None,
-) -> int:
-    if starts is not None:
-        raise ValueError("starts is for audiences; to chosen users a broadcast goes out at once.")
-    expires_in = expires - timezone.now() if expires else None
-    told = notify_many(users, said, expires_in=expires_in, progress=progress)
-    if not told:
-        raise ValueError("Nobody is in this audience: the QuerySet is empty.")
-    return told
-
-
 def _announce(change: LogChange) -> None:
     def follow_up() -> None:
         for row in change.rows:
@@ -165,14 +145,13 @@ async def abroadcast(
     payload: Sayable,
     audience: Recipients = Audience.EVERYONE.value,
     *,
-    starts: datetime | None = None,
-    expires: datetime | None = None,
+    starts: Moment | None = None,
+    expires: Moment | None = None,
     sender: object = None,
-    progress: Callable[[int], object] | None = None,
-) -> Broadcast | int:
+) -> Broadcast:
     """Asynchronous `broadcast()`."""
     return await sync_to_async(broadcast)(
-        payload, audience, starts=starts, expires=expires, sender=sender, progress=progress
+        payload, audience, starts=starts, expires=expires, sender=sender
     )
 
 
@@ -198,28 +177,7 @@ async def apublish_due() -> list[Broadcast]:
     return await sync_to_async(publish_due)()
 
 
-def check_dates(starts: datetime | None, expires: datetime | None) -> None:
-    """Raise `TypeError` or `ValueError` unless a broadcast can start and expire then."""
-    now = timezone.now()
-    _check_moment("starts", starts, now)
-    _check_moment("expires", expires, now)
-    check_order(starts, expires)
-
-
 def check_order(starts: datetime | None, expires: datetime | None) -> None:
     """Raise `ValueError` unless it ends after it starts."""
     if starts and expires and expires <= starts:
         raise ValueError(f"expires is {expires}; it must be after starts, {starts}.")
-
-
-def _check_moment(name: str, moment: object, now: datetime) -> None:
-    if moment is None:
-        return
-    if not isinstance(moment, datetime):
-        raise TypeError(f"{name} is {moment!r}; it must be a datetime or None.")
-    if settings.USE_TZ and timezone.is_naive(moment):
-        raise ValueError(f"{name} is {moment}, which has no time zone; see timezone.make_aware().")
-    if not settings.USE_TZ and timezone.is_aware(moment):
-        raise ValueError(f"{name} is {moment}; without USE_TZ it must have no time zone.")
-    if moment <= now:
-        raise ValueError(f"{name} is {moment}, which is past; it is {now} now.")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from asgiref.sync import sync_to_async
 from django.dispatch import Signal
 from django.utils.asyncio import async_unsafe
@@ -13,20 +11,20 @@ from ..message.recipients import recipient_pk
 from ..signals import notification_read, notification_removed, send_on_commit
 from ..store import inbox
 from ..store.inbox import Change
-from ..store.targets import Item, targets
+from ..store.targets import Items, targets_of
 
 
 @async_unsafe("You cannot call mark_read() in async code; use `await amark_read(…)`.")
-def mark_read(user: object, items: Iterable[Item]) -> int:
+def mark_read(user: object, items: Items) -> int:
     """Mark the user's own among these notifications as read; return the unread count."""
-    change = inbox.set_read(recipient_pk(user), targets(items), read=True)
+    change = inbox.set_read(recipient_pk(user), targets_of(items), read=True)
     return _announced(change, notification_read)
 
 
 @async_unsafe("You cannot call mark_unread() in async code; use `await amark_unread(…)`.")
-def mark_unread(user: object, items: Iterable[Item]) -> int:
+def mark_unread(user: object, items: Items) -> int:
     """Mark the user's own among these notifications as unread; return the unread count."""
-    return _announced(inbox.set_read(recipient_pk(user), targets(items), read=False))
+    return _announced(inbox.set_read(recipient_pk(user), targets_of(items), read=False))
 
 
 @async_unsafe("You cannot call mark_all_read() in async code; use `await amark_all_read(…)`.")
@@ -36,18 +34,18 @@ def mark_all_read(user: object) -> int:
 
 
 @async_unsafe("You cannot call remove() in async code; use `await aremove(…)`.")
-def remove(user: object, items: Iterable[Item]) -> int:
+def remove(user: object, items: Items) -> int:
     """Take the user's own among these notifications out of the inbox; return the unread count."""
-    return _announced(inbox.remove(recipient_pk(user), targets(items)), notification_removed)
+    return _announced(inbox.remove(recipient_pk(user), targets_of(items)), notification_removed)
 
 
 @async_unsafe("You cannot call restore() in async code; use `await arestore(…)`.")
-def restore(user: object, items: Iterable[Item]) -> int:
+def restore(user: object, items: Items) -> int:
     """Undo `remove()` for the user's own among these notifications; return the unread count.
 
     It works as long as `retention.prune()` has not deleted them. The expired stay removed.
     """
-    return _announced(inbox.restore(recipient_pk(user), targets(items)))
+    return _announced(inbox.restore(recipient_pk(user), targets_of(items)))
 
 
 @async_unsafe("You cannot call mark_seen() in async code; use `await amark_seen(…)`.")
@@ -63,12 +61,12 @@ def _announced(change: Change, signal: Signal | None = None) -> int:
     return change.user_state.unread if change.user_state else change.inbox.unread
 
 
-async def amark_read(user: object, items: Iterable[Item]) -> int:
+async def amark_read(user: object, items: Items) -> int:
     """Asynchronous `mark_read()`."""
     return await sync_to_async(mark_read)(user, items)
 
 
-async def amark_unread(user: object, items: Iterable[Item]) -> int:
+async def amark_unread(user: object, items: Items) -> int:
     """Asynchronous `mark_unread()`."""
     return await sync_to_async(mark_unread)(user, items)
 
@@ -78,12 +76,12 @@ async def amark_all_read(user: object) -> int:
     return await sync_to_async(mark_all_read)(user)
 
 
-async def aremove(user: object, items: Iterable[Item]) -> int:
+async def aremove(user: object, items: Items) -> int:
     """Asynchronous `remove()`."""
     return await sync_to_async(remove)(user, items)
 
 
-async def arestore(user: object, items: Iterable[Item]) -> int:
+async def arestore(user: object, items: Items) -> int:
     """Asynchronous `restore()`."""
     return await sync_to_async(restore)(user, items)
 

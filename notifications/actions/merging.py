@@ -24,7 +24,7 @@ def merge_users(old: object, new: object) -> int:
     """Give everything of one user to another; return how many notifications went over.
 
     All of it is one transaction. Both may have some of the same: of two notifications with one
-    `key` or `dedupe`, the new user's keeps it, and both stay; a broadcast that either has read or
+    `key`, the new user's keeps it, and both stay; a broadcast that either has read or
     removed is read or removed; of two mutes the longer one holds; the new user's quiet hours stay.
     Open tabs of both load their lists anew. The old user is left as one who never came, to be
     deleted or not, and a second call does nothing.

@@ -7,9 +7,7 @@ synchronous ones raise `SynchronousOnlyOperation`, as Django's ORM does.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal, TypedDict, Unpack, get_args
 
 from asgiref.sync import sync_to_async
 from django.utils import timezone
@@ -19,13 +17,13 @@ from django.utils.functional import Promise
 from ..conf import conf
 from ..delivery import sender
 from ..message.kinds import is_critical
-from ..message.languages import in_groups, texts_for
-from ..message.payload import Fields, Payload, refuse_unstorable
+from ..message.languages import texts_for
+from ..message.payload import Payload, refuse_unstorable
 from ..message.recipients import batches, recipient_pk
 from ..message.text import plain
-from ..message.times import is_too_late
+from ..message.times import Moment, moment_to_come
 from ..models import DEDUPE_KEY_MAX_CHARS, Notification
-from ..signals import notification_created, send_on_commit
+from ..signals import notification_created, notification_rewritten, send_on_commit
 from ..store import inbox
 from ..store.options import Options
 from ..store.transactions import is_outermost
@@ -36,18 +34,23 @@ from ..wire.items import transient_item
 Sayable = Payload | Mapping[str, Any] | str | Promise
 """What can be said: a title, a mapping of payload fields, or a checked payload."""
 
+IfExists = Literal["rewrite", "keep"]
 
-@dataclass(frozen=True)
-class Muted:
-    """What `notify()` returns when its recipient has muted this, so that nothing was written.
 
-    It is falsy. `reason` is "kind" or "thread", or "quiet hours" for what is not stored.
-    """
+class NotifyOptions(TypedDict, total=False):
+    """The options of `notify()` and `notify_many()`."""
 
-    reason: str
-
-    def __bool__(self) -> bool:
-        return False
+    key: str | None
+    """Names the notification: a later call with the same key rewrites it in place, unread again."""
+    if_exists: IfExists
+    """`"keep"`: where the user has one with this key, leave it alone and write nothing."""
+    thread: str | None
+    """The thread that it belongs to, which the user can mute. As long as one of it is unread, later
+    ones go into it: the newest text, and a count. With a `key` each stands for itself."""
+    transient: bool
+    """Show it on the tabs that are open now, and store nothing."""
+    expires: Moment | None
+    """When it is removed: a datetime, or a timedelta or seconds from now."""
 
 
 class PartiallyNotifiedError(RuntimeError):
@@ -64,35 +67,23 @@ class PartiallyNotifiedError(RuntimeError):
 
 
 @async_unsafe("You cannot call notify() in async code; use `await anotify(…)`.")
-def notify(
-    user: object,
-    payload: Sayable,
-    *,
-    key: str | None = None,
-    dedupe: str | None = None,
-    group_key: str | None = None,
-    transient: bool = False,
-    expires_in: timedelta | float | None = None,
-) -> Notification | Muted | None:
-    """Tell one user something; return the stored notification, or None for a transient one.
+def notify(user: object, payload: Sayable, **options: Unpack[NotifyOptions]) -> Notification | None:
+    """Tell one user something; return the stored notification, or None where none was written.
 
-    Where the user has muted the payload's kind or this thread, nothing is written, and a `Muted` is
-    returned, which is falsy and has a `reason`. In quiet hours it is stored and shows no toast.
-
-    `key`: a later call with the same key rewrites the notification in place, unread again.
-    `dedupe`: a later call with the same value changes nothing and returns None.
-    `group_key`: the thread that it belongs to, which the user can mute. As long as it is unread,
-    later ones of the thread go into it: the newest text, and a count. With a `key` or `dedupe` each
-    stands for itself.
-    `transient`: show it on the tabs that are open now and store nothing.
-    `expires_in`: a timedelta or seconds, after which it is removed.
+    None is written for a transient one, for one that the user has already (`if_exists="keep"`), and
+    where the user has muted the payload's kind or this thread; `explain()` tells which it was. In
+    quiet hours it is stored and shows no toast. See `NotifyOptions` for the options.
 
     Everything takes effect when the transaction around the call commits. Raises `TypeError` or
     `ValueError` with the legal values for a payload, a user or an option that is wrong.
     """
-    message = Message(payload, key, dedupe, group_key, transient, expires_in)
+    message = Message(payload, options)
     user_pk = recipient_pk(user)
-    return message.send([user_pk]).get(user_pk)
+    if message.is_transient:
+        message.show([user_pk])
+        return None
+    rows = message.store([user_pk])
+    return rows[0] if rows else None
 
 
 @async_unsafe("You cannot call notify_many() in async code; use `await anotify_many(…)`.")
@@ -100,12 +91,8 @@ def notify_many(
     users: Iterable[Any],
     payload: Sayable,
     *,
-    key: str | None = None,
-    dedupe: str | None = None,
-    group_key: str | None = None,
-    transient: bool = False,
-    expires_in: timedelta | float | None = None,
     progress: Callable[[int], object] | None = None,
+    **options: Unpack[NotifyOptions],
 ) -> int:
     """Tell many users the same; return how many were told, without those who have it muted.
 
@@ -114,20 +101,20 @@ def notify_many(
     changes meanwhile. They are written in batches of `NOTIFICATIONS_BATCH_SIZE`, each in a
     transaction of its own (inside a caller's transaction all are part of that).
 
-    The options are those of `notify()`; users who already have a notification with this `dedupe`
-    are left out, so an interrupted call can simply be made again. `progress` is called after each
+    The options are those of `notify()`; with a `key` and `if_exists="keep"`, users who have it are
+    left out, so an interrupted call can simply be made again. `progress` is called after each
     batch with the number of users told so far.
 
     Raises `PartiallyNotifiedError` when a batch fails after others were written.
     """
-    message = Message(payload, key, dedupe, group_key, transient, expires_in)
+    message = Message(payload, options)
     owns_transactions = is_outermost()
     told = 0
     writing: Sequence[Any] = ()
     try:
         for batch in batches(users, conf.BATCH_SIZE):
             writing = batch
-            told += message.send_to_batch(batch)
+            told += message.show(batch) if message.is_transient else len(message.store(batch))
             writing = ()
             if progress is not None:
                 progress(told)
@@ -142,110 +129,89 @@ def notify_many(
     return told
 
 
+@async_unsafe("You cannot call explain() in async code; use `await aexplain(…)`.")
+def explain(user: object, payload: Sayable, *, thread: str | None = None) -> str:
+    """Return why a user would not be shown such a notification now; "" if they would be.
+
+    The reasons are `"kind"` and `"thread"`, which the user has muted, so that nothing is written,
+    and `"quiet hours"`, in which it is stored and shows no toast.
+    """
+    message = Message(payload, {"thread": thread})
+    user_pk = recipient_pk(user)
+    return inbox.obstacles([user_pk], message.options)[user_pk]
+
+
 async def anotify(
-    user: object,
-    payload: Sayable,
-    *,
-    key: str | None = None,
-    dedupe: str | None = None,
-    group_key: str | None = None,
-    transient: bool = False,
-    expires_in: timedelta | float | None = None,
-) -> Notification | Muted | None:
+    user: object, payload: Sayable, **options: Unpack[NotifyOptions]
+) -> Notification | None:
     """Asynchronous `notify()`."""
-    return await sync_to_async(notify)(
-        user,
-        payload,
-        key=key,
-        dedupe=dedupe,
-        group_key=group_key,
-        transient=transient,
-        expires_in=expires_in,
-    )
+    return await sync_to_async(notify)(user, payload, **options)
 
 
 async def anotify_many(
     users: Iterable[Any],
     payload: Sayable,
     *,
-    key: str | None = None,
-    dedupe: str | None = None,
-    group_key: str | None = None,
-    transient: bool = False,
-    expires_in: timedelta | float | None = None,
     progress: Callable[[int], object] | None = None,
+    **options: Unpack[NotifyOptions],
 ) -> int:
     """Asynchronous `notify_many()`."""
-    return await sync_to_async(notify_many)(
-        users,
-        payload,
-        key=key,
-        dedupe=dedupe,
-        group_key=group_key,
-        transient=transient,
-        expires_in=expires_in,
-        progress=progress,
-    )
+    return await sync_to_async(notify_many)(users, payload, progress=progress, **options)
+
+
+async def aexplain(user: object, payload: Sayable, *, thread: str | None = None) -> str:
+    """Asynchronous `explain()`."""
+    return await sync_to_async(explain)(user, payload, thread=thread)
 
 
 class Message:
     """One checked call of `notify()` or `notify_many()`, ready for any number of recipients."""
 
-    def __init__(
-        self,
-        payload: Sayable,
-        key: str | None,
-        dedupe: str | None,
-        group_key: str | None,
-        transient: bool,
-        expires_in: timedelta | float | None,
-    ) -> None:
+    def __init__(self, payload: Sayable, options: NotifyOptions) -> None:
+        _check_names(options)
+        key, if_exists = options.get("key"), options.get("if_exists", "rewrite")
+        if if_exists not in get_args(IfExists):
+            raise ValueError(f"if_exists is {if_exists!r}; it must be 'rewrite' or 'keep'.")
+        if if_exists == "keep" and key is None:
+            raise ValueError("if_exists='keep' goes with the key that a user may have already.")
         self.payload = Payload.of(payload)
-        self.transient = transient
+        self.is_transient = bool(options.get("transient"))
         self.options = Options(
             kind=self.payload.kind,
-            group_key=_key("group_key", group_key) or "",
+            group_key=_key("thread", options.get("thread")) or "",
             is_critical=is_critical(self.payload.kind),
-            dedupe_key=_key("key", key) or _key("dedupe", dedupe),
-            rewrite=key is not None,
-            expires=_moment(expires_in),
+            dedupe_key=_key("key", key),
+            rewrite=key is not None and if_exists == "rewrite",
+            expires=moment_to_come("expires", options.get("expires")),
         )
-        if key is not None and dedupe is not None:
-            raise ValueError("key rewrites and dedupe leaves alone; give one of them.")
-        if transient and (self.options.dedupe_key or self.options.expires):
-            raise ValueError(
-                "A transient notification is not stored: it takes no key, dedupe or expires_in."
-            )
+        if self.is_transient and (self.options.dedupe_key or self.options.expires):
+            raise ValueError("A transient notification is not stored: it takes no key or expires.")
 
-    def send_to_batch(self, user_pks: Sequence[Any]) -> int:
-        """Send to a batch and return how many users were told."""
-        return sum(not isinstance(each, Muted) for each in self.send(user_pks).values())
-
-    def send(self, user_pks: Sequence[Any]) -> dict[Any, Notification | Muted | None]:
-        """Write the rows, if any are to be written, and send the hints on commit.
-
-        Return what became of it by user; those who are not in it had it already.
-        """
-        texts = texts_for(self.payload, user_pks)
-        if self.transient:
-            return self._show(texts)
-        changes = inbox.add(texts, self.options)
+    def store(self, user_pks: Sequence[Any]) -> list[Notification]:
+        """Write a row for each user who has it neither muted nor already, and announce them."""
+        changes = inbox.add(texts_for(self.payload, user_pks), self.options)
         sender.announce(changes)
-        send_on_commit(notification_created, [row for change in changes for row in change.rows])
-        return {
-            change.inbox.pk: Muted(change.muted) if change.muted else change.rows[0]
-            for change in changes
-        }
+        for signal, is_rewrite in ((notification_created, False), (notification_rewritten, True)):
+            rows = [row for each in changes if each.is_rewrite is is_rewrite for row in each.rows]
+            send_on_commit(signal, rows)
+        return [row for change in changes for row in change.rows]
 
-    def _show(self, texts: dict[Any, Fields]) -> dict[Any, Notification | Muted | None]:
-        reasons = inbox.reachable(texts.keys(), self.options)
+    def show(self, user_pks: Sequence[Any]) -> int:
+        """Show it on the open tabs of each user whom nothing keeps from it; return their number."""
+        obstacles = inbox.obstacles(user_pks, self.options)
         now = timezone.now()
         shown: list[Hint] = []
-        for fields, pks in in_groups(texts):
+        for fields, pks in texts_for(self.payload, user_pks):
             frame = protocol.toast(transient_item(fields, now))
-            shown += [hints.toast(pk, frame) for pk in pks if not reasons[pk]]
+            shown += [hints.toast(pk, frame) for pk in pks if not obstacles[pk]]
         sender.send_on_commit(shown)
-        return {pk: Muted(reason) if reason else None for pk, reason in reasons.items()}
+        return len(shown)
+
+
+def _check_names(options: Mapping[str, Any]) -> None:
+    for name in options.keys() - NotifyOptions.__annotations__.keys():
+        legal = ", ".join(NotifyOptions.__annotations__)
+        raise TypeError(f"notify() takes no option {name!r}; the options are {legal}.")
 
 
 def _progress(notified: int, failed: Sequence[Any]) -> str:
@@ -255,8 +221,8 @@ def _progress(notified: int, failed: Sequence[Any]) -> str:
         else "between two batches"
     )
     return (
-        f"notify_many() wrote whole batches for {notified} users and stopped {where}. "
-        "With dedupe= the same call can be made again and leaves out who has it already."
+        f"notify_many() wrote whole batches for {notified} users and stopped {where}. With a key "
+        "and if_exists='keep' the same call can be made again: it leaves out users who have it."
     )
 
 
@@ -270,17 +236,3 @@ def _key(name: str, value: object) -> str | None:
         )
     refuse_unstorable(name, text)
     return text
-
-
-def _moment(expires_in: timedelta | float | None) -> datetime | None:
-    if expires_in is None:
-        return None
-    legal = "it must be a timedelta or a number of seconds, more than 0 and over before 9999-12-31"
-    try:
-        span = expires_in if isinstance(expires_in, timedelta) else timedelta(seconds=expires_in)
-        moment = timezone.now() + span
-    except (TypeError, ValueError, OverflowError) as exc:
-        raise ValueError(f"expires_in is {expires_in!r}; {legal}.") from exc
-    if span <= timedelta(0) or is_too_late(moment):
-        raise ValueError(f"expires_in is {expires_in!r}; {legal}.")
-    return moment

@@ -51,7 +51,7 @@ class Preference:
 class MutedThread:
     """A thread that the user has muted, and the title of the newest notification in it."""
 
-    group_key: str
+    key: str
     until: datetime | None
     title: str
 
@@ -94,9 +94,7 @@ def preferences_of(user: object, *, after: str = "", max_threads: int | None = N
 
 
 @async_unsafe("You cannot call mute() in async code; use `await amute(…)`.")
-def mute(
-    user: object, *, kind: str = "", group_key: str = "", until: datetime | None = None
-) -> None:
+def mute(user: object, *, kind: str = "", thread: str = "", until: datetime | None = None) -> None:
     """Tell a user nothing more of a kind, or of a thread, until a moment or for good.
 
     Raises `TypeError` or `ValueError` for a user, a kind that is unknown or critical, an empty
@@ -104,16 +102,16 @@ def mute(
     one thread more than `NOTIFICATIONS_MAX_MUTED_THREADS`.
     """
     user_pk = recipient_pk(user)
-    named = _named(kind, group_key)
+    named = _named(kind, thread)
     _check_kind(named["kind"])
     _check_until(until)
     _store_mute(user_pk, named, until)
 
 
 @async_unsafe("You cannot call unmute() in async code; use `await aunmute(…)`.")
-def unmute(user: object, *, kind: str = "", group_key: str = "") -> None:
+def unmute(user: object, *, kind: str = "", thread: str = "") -> None:
     """Tell a user again of a kind or a thread; nothing happens if it is not muted."""
-    Mute.objects.of(recipient_pk(user)).filter(**_named(kind, group_key)).delete()
+    Mute.objects.of(recipient_pk(user)).filter(**_named(kind, thread)).delete()
 
 
 @async_unsafe("You cannot call set_quiet_hours() in async code; use `await aset_quiet_hours(…)`.")
@@ -167,7 +165,7 @@ def _threads(user_pk: Any, mutes: Sequence[Mute]) -> list[MutedThread]:
     titles = _titles(user_pk, mutes[0].group_key, mutes[-1].group_key) if mutes else {}
     return [
         MutedThread(
-            group_key=mute.group_key,
+            key=mute.group_key,
             until=mute.until,
             title=titles.get(mute.group_key, mute.group_key),
         )
@@ -185,18 +183,17 @@ def _titles(user_pk: Any, first: str, last: str) -> dict[str, str]:
     return dict(rows.filter(seq__in=newest).values_list("group_key", "title"))
 
 
-def _named(kind: str, group_key: str) -> dict[str, Any]:
-    if bool(kind) == bool(group_key):
-        raise ValueError("Name one of the two: kind= or group_key=.")
-    named = {"kind": kind, "group_key": group_key}
-    for name, value in named.items():
+def _named(kind: str, thread: str) -> dict[str, Any]:
+    if bool(kind) == bool(thread):
+        raise ValueError("Name one of the two: kind= or thread=.")
+    for name, value in (("kind", kind), ("thread", thread)):
         if not isinstance(value, str) or len(value) > GROUP_KEY_MAX_CHARS:
             raise ValueError(
                 f"{name} is {value!r:.80}; it must be a string of 1 to {GROUP_KEY_MAX_CHARS} "
                 "characters."
             )
         refuse_unstorable(name, value)
-    return {name: plain(value) for name, value in named.items()}
+    return {"kind": plain(kind), "group_key": plain(thread)}
 
 
 def _check_kind(name: str) -> None:
@@ -250,15 +247,15 @@ async def apreferences_of(
 
 
 async def amute(
-    user: object, *, kind: str = "", group_key: str = "", until: datetime | None = None
+    user: object, *, kind: str = "", thread: str = "", until: datetime | None = None
 ) -> None:
     """Asynchronous `mute()`."""
-    await sync_to_async(mute)(user, kind=kind, group_key=group_key, until=until)
+    await sync_to_async(mute)(user, kind=kind, thread=thread, until=until)
 
 
-async def aunmute(user: object, *, kind: str = "", group_key: str = "") -> None:
+async def aunmute(user: object, *, kind: str = "", thread: str = "") -> None:
     """Asynchronous `unmute()`."""
-    await sync_to_async(unmute)(user, kind=kind, group_key=group_key)
+    await sync_to_async(unmute)(user, kind=kind, thread=thread)
 
 
 async def aset_quiet_hours(user: object, starts: time, ends: time, time_zone: str = "") -> None:

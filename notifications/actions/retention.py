@@ -57,7 +57,7 @@ def prune(
     Removed is what was read longer than `read` ago, or was written longer than `unread` ago and
     never read, and a broadcast that went out longer than `unread` ago; open tabs see it go. Deleted
     is what was removed longer than `removed` ago; a tab that was away since before that is told to
-    reload its list, and a `dedupe` in it is forgotten.
+    reload its list, and a `key` in it is forgotten.
     Each transaction is short: one user, at most 1,000 rows. `progress` is called after each with
     what was done so far; what it raises ends the pruning there, and the next one goes on.
     """

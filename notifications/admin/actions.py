@@ -109,7 +109,9 @@ class SendsNotifications(AnyModelAdmin):
     def _tell(self, request: HttpRequest, users: QuerySet[Any], form: NoticeForm) -> HttpResponse:
         title = form.cleaned_data["title"]
         try:
-            told = notify_many(users, form.payload(), dedupe=f"admin.{form.cleaned_data['token']}")
+            told = notify_many(
+                users, form.payload(), key=f"admin.{form.cleaned_data['token']}", if_exists="keep"
+            )
         except PartiallyNotifiedError as exc:
             log_notified(request, users, exc.notified, title)
             self.message_user(request, partial_text(exc.notified), messages.ERROR)

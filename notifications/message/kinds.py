@@ -43,7 +43,7 @@ Label = str | Promise
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """One registered kind; `kind()` says what the fields are."""
+    """One registered kind; `register_kind()` says what the fields are."""
 
     name: str
     label: Label
@@ -65,7 +65,7 @@ class Kind:
 _kinds: dict[str, Kind] = {}
 
 
-def kind(
+def register_kind(
     name: str,
     *,
     label: Label,

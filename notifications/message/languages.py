@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
@@ -14,30 +14,31 @@ from ..conf import conf
 from .payload import Fields, Payload
 from .text import plain
 
+Rendered = tuple[Fields, Sequence[Any]]
+"""A payload as model fields, and the primary keys of the users who get it so."""
 
-def texts_for(payload: Payload, user_pks: Collection[Any]) -> dict[Any, Fields]:
-    """Return the payload as model fields by user; users of one language share the same mapping.
+
+def texts_for(payload: Payload, user_pks: Sequence[Any]) -> list[Rendered]:
+    """Return the payload in each of the users' languages.
 
     Who is asked is `NOTIFICATIONS_USER_LANGUAGE`, and only for texts that have languages. Raises
     `ValueError` where a text is too long or empty in one of them.
     """
     language_of = conf.USER_LANGUAGE
     if language_of is None or not payload.has_languages:
-        return dict.fromkeys(user_pks, payload.as_fields())
+        return [(payload.as_fields(), user_pks)]
     # Whoever is told has a language, also if the model's own manager hides them.
     users = get_user_model()._base_manager.in_bulk(user_pks)
-    spoken = {pk: _spoken(language_of(user), user) for pk, user in users.items()}
-    texts = {language: _in_language(payload, language) for language in set(spoken.values())}
-    # Who was deleted meanwhile is refused by the database.
-    return {pk: texts.get(spoken.get(pk, "")) or payload.as_fields() for pk in user_pks}
-
-
-def in_groups(texts: Mapping[Any, Fields]) -> Iterator[tuple[Fields, list[Any]]]:
-    """Iterate over the different texts, each with the users who share it."""
-    groups: dict[int, list[Any]] = {}
-    for user_pk, fields in texts.items():
-        groups.setdefault(id(fields), []).append(user_pk)
-    return ((texts[user_pks[0]], user_pks) for user_pks in groups.values())
+    readers: dict[str | None, list[Any]] = {}
+    for pk in user_pks:
+        user = users.get(pk)
+        # A user who was deleted meanwhile is refused by the database.
+        language = _spoken(language_of(user), user) if user else None
+        readers.setdefault(language, []).append(pk)
+    return [
+        (_in_language(payload, language) if language else payload.as_fields(), pks)
+        for language, pks in readers.items()
+    ]
 
 
 def _spoken(language: object, user: object) -> str:

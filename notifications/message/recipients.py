@@ -1,10 +1,9 @@
-"""For whom: audiences as users, and users as checked batches of primary keys."""
+"""For whom: audiences, the users in them, and users as checked batches of primary keys."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
-from itertools import chain
 from operator import attrgetter, itemgetter
 from typing import Any
 
@@ -25,8 +24,8 @@ from .spool import KeySpool
 ASKED_AT_ONCE = 2000
 READ_AT_ONCE = 2000
 
-Recipients = str | Group | Iterable[Any]
-"""An audience: "everyone", "staff", groups, or users."""
+Recipients = str | Group | Iterable[Group]
+"""An audience: "everyone", "staff", a group or several."""
 
 
 def recipient_pk(user: object) -> Any:
@@ -46,32 +45,29 @@ def recipient_pk(user: object) -> Any:
     return key.to_python(getattr(user, key.attname))
 
 
-def addressed(audience: Recipients) -> tuple[str | None, Any]:
-    """Return the name of an audience with its groups, or None with the users.
+def addressed(audience: Recipients) -> tuple[str, list[Group]]:
+    """Return the name of an audience, and its groups.
 
-    Raises `TypeError` or `ValueError` for what is neither.
+    Raises `TypeError` or `ValueError` for what is none.
     """
     if isinstance(audience, str):
         if audience not in (Audience.EVERYONE, Audience.STAFF):
-            raise ValueError(
-                f"Unknown audience {audience!r}; pass 'everyone', 'staff', groups or users."
-            )
+            raise ValueError(f"Unknown audience {audience!r}; pass 'everyone', 'staff' or groups.")
         return Audience(audience).value, []
-    if isinstance(audience, Group):
-        return Audience.GROUPS, [audience]
-    if isinstance(audience, QuerySet):
-        is_groups = issubclass(audience.model, Group)
-        return (Audience.GROUPS, list(audience)) if is_groups else (None, audience)
-    if not isinstance(audience, Iterable):
-        raise TypeError(
-            f"audience is {audience!r}; it must be 'everyone', 'staff', groups or users."
-        )
-    members = iter(audience)
-    for first in members:
-        everybody = _of_one_sort(first, chain([first], members))
-        is_groups = isinstance(first, Group)
-        return (Audience.GROUPS, list(everybody)) if is_groups else (None, everybody)
-    raise ValueError("Nobody is in this audience: it is an empty list.")
+    groups = [audience] if isinstance(audience, Group) else audience
+    if not isinstance(groups, Iterable):
+        raise TypeError(f"audience is {audience!r}; it must be 'everyone', 'staff' or groups.")
+    members = []
+    for each in groups:
+        if not isinstance(each, Group):
+            raise TypeError(
+                f"audience has {each!r} ({type(each).__name__}); it must be 'everyone', 'staff' or "
+                "groups. Chosen users are told by notify_many()."
+            )
+        members.append(each)
+    if not members:
+        raise ValueError("Nobody is in this audience: it is an empty list.")
+    return Audience.GROUPS.value, members
 
 
 def users_of(audience: str, group_pks: Iterable[Any] = ()) -> QuerySet[Any]:
@@ -218,8 +214,3 @@ def _key_getter(users: Any) -> Callable[[Any], Any] | None:
 
 
 # One by one: there may be a million users.
-def _of_one_sort(first: object, members: Iterable[Any]) -> Iterator[Any]:
-    for member in members:
-        if isinstance(member, Group) != isinstance(first, Group):
-            raise TypeError("audience has groups and users in it; pass one or the other.")
-        yield member

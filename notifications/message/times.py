@@ -2,13 +2,39 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.utils import timezone
 
+from .text import short
+
 # What is later has no date in some time zone, where it could not be shown, or in UTC.
 LAST_MOMENT = datetime(9999, 12, 30, tzinfo=UTC)
+
+LEGAL = (
+    "it must be a datetime to come, or a timedelta or a number of seconds, more than 0 and over "
+    "before 9999-12-31"
+)
+
+Moment = datetime | timedelta | float
+"""A moment to come: a datetime, or a timedelta or seconds from now."""
+
+
+def moment_to_come(name: str, value: Moment | None) -> datetime | None:
+    """Return a moment to come as the database takes it; `name` is the option that it is for.
+
+    Raises `TypeError` or `ValueError` for what is none or past.
+    """
+    if value is None:
+        return None
+    now = timezone.now()
+    moment = _checked(name, value) if isinstance(value, datetime) else now + _span(name, value)
+    if moment <= now:
+        raise ValueError(f"{name} is {value}, which is past; it is {now} now.")
+    if is_too_late(moment):
+        raise ValueError(f"{name} is {value}; the last one that can be is {LAST_MOMENT}.")
+    return moment
 
 
 def aware(moment: datetime) -> datetime:
@@ -33,3 +59,25 @@ def storable(moment: datetime) -> datetime:
 def local(moment: datetime) -> datetime:
     """Return a moment of the database in the time zone that is in force."""
     return timezone.localtime(aware(moment))
+
+
+def _checked(name: str, moment: datetime) -> datetime:
+    if settings.USE_TZ and timezone.is_naive(moment):
+        raise ValueError(f"{name} is {moment}, which has no time zone; see timezone.make_aware().")
+    if not settings.USE_TZ and timezone.is_aware(moment):
+        raise ValueError(f"{name} is {moment}; without USE_TZ it must have no time zone.")
+    return moment
+
+
+def _span(name: str, value: timedelta | float) -> timedelta:
+    is_span = isinstance(value, (timedelta, int, float)) and not isinstance(value, bool)
+    if not is_span:
+        raise TypeError(f"{name} is {short(value)}; {LEGAL}.")
+    try:
+        span = value if isinstance(value, timedelta) else timedelta(seconds=value)
+        is_legal = span > timedelta(0) and not is_too_late(timezone.now() + span)
+    except (ValueError, OverflowError) as exc:
+        raise ValueError(f"{name} is {short(value)}; {LEGAL}.") from exc
+    if not is_legal:
+        raise ValueError(f"{name} is {short(value)}; {LEGAL}.")
+    return span

@@ -5,15 +5,16 @@ Nothing here checks input or sends. What comes back says which hints are to be s
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db.models import F, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce, Greatest, Least
 from django.utils import timezone
 
+from ..message.languages import Rendered
 from ..message.payload import Fields
 from ..models import BroadcastLog, Inbox, Notification, NotificationQuerySet
 from . import user_state
@@ -21,6 +22,9 @@ from .options import Options
 from .targets import Targets
 from .transactions import in_one_transaction
 from .user_state import UserState
+
+T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
 
 # Older ones that became read with all others are told by the count alone.
 READ_ALL_TOLD = 100
@@ -30,45 +34,51 @@ READ_ALL_TOLD = 100
 class Change:
     """One inbox after a change, and the rows that took numbers after `after`, in their order.
 
-    `standing` is None where nothing about broadcasts was looked at. `muted` says what its user has
-    muted, "kind" or "thread", where nothing was written for that.
+    `user_state` is None where nothing about broadcasts was looked at. `is_rewrite` says that the
+    row was there before.
     """
 
     inbox: Inbox
     after: int
     rows: Sequence[Notification] = ()
     user_state: UserState | None = None
-    muted: str = ""
+    is_rewrite: bool = False
 
 
 @in_one_transaction
-def add(texts: Mapping[Any, Fields], options: Options) -> list[Change]:
+def add(texts: Sequence[Rendered], options: Options) -> list[Change]:
     """Write one notification for each user, with the text that is theirs.
 
-    Users for whom nothing changed are not in the answer; those who have it muted are.
+    Users who have it muted, and those who have one that is to be kept, are not in the answer.
     """
     now = timezone.now()
-    inboxes = Inbox.objects.lock(texts.keys(), **options.asked(now))
-    muted = {pk: inbox for pk, inbox in inboxes.items() if options.muted(inbox)}
-    for pk in muted:
-        del inboxes[pk]
+    user_pks = [pk for _, pks in texts for pk in pks]
+    inboxes = {
+        pk: inbox
+        for pk, inbox in Inbox.objects.lock(user_pks, **options.asked(now)).items()
+        if not options.muted(inbox)
+    }
     existing = _existing(inboxes, options)
-    fresh = [inbox for pk, inbox in inboxes.items() if pk not in existing]
-    Inbox.objects.advance(fresh, unread=1)
-    rows: list[Notification] = []
-    for fields, part in _alike(fresh, texts, options, now):
-        rows += Notification.objects.create_in(part, **fields)
+    fresh = {pk: inbox for pk, inbox in inboxes.items() if pk not in existing}
+    Inbox.objects.advance(list(fresh.values()), unread=1)
+    changes: list[Change] = []
+    for text, is_quiet, part in _alike(texts, fresh, lambda inbox: options.is_quiet(inbox, now)):
+        fields = {**text, **options.fields, "quiet": is_quiet, "created": now}
+        for row in Notification.objects.create_in(part, **fields):
+            inbox = fresh[row.recipient_id]
+            changes.append(Change(inbox=inbox, after=row.seq - 1, rows=[row]))
     if options.rewrite or options.dedupe_key is None:
-        rows += _rewrite(list(existing.values()), inboxes, texts, options, now)
-    told = [Change(inbox=inboxes[row.recipient_id], after=row.seq - 1, rows=[row]) for row in rows]
-    return told + [
-        Change(inbox=inbox, after=inbox.last_seq, muted=options.muted(inbox))
-        for inbox in muted.values()
-    ]
+        for row in _rewrite(texts, existing, inboxes, options, now):
+            inbox = inboxes[row.recipient_id]
+            changes.append(Change(inbox=inbox, after=row.seq - 1, rows=[row], is_rewrite=True))
+    return changes
 
 
-def reachable(user_pks: Collection[Any], options: Options) -> dict[Any, str]:
-    """Return why something that is not stored reaches these users not: "" where it does."""
+def obstacles(user_pks: Collection[Any], options: Options) -> dict[Any, str]:
+    """Return what keeps each of these users from being shown something now; "" for nothing.
+
+    It is what they have muted, "kind" or "thread", or their "quiet hours".
+    """
     if options.is_critical:
         return dict.fromkeys(user_pks, "")
     now = timezone.now()
@@ -91,42 +101,41 @@ def _existing(user_pks: Collection[Any], options: Options) -> dict[Any, Notifica
 
 
 def _alike(
-    inboxes: Iterable[Inbox], texts: Mapping[Any, Fields], options: Options, now: datetime
-) -> Iterator[tuple[Fields, list[Inbox]]]:
-    """Put together the inboxes that get the same, with what that is."""
-    parts: dict[tuple[int, bool], list[Inbox]] = {}
-    for inbox in inboxes:
-        key = id(texts[inbox.pk]), options.is_quiet(inbox, now)
-        parts.setdefault(key, []).append(inbox)
-    for (_, is_quiet), part in parts.items():
-        written = options.fields | {"quiet": is_quiet, "created": now}
-        yield texts[part[0].pk] | written, part
+    texts: Sequence[Rendered], members: Mapping[Any, T], look: Callable[[T], K]
+) -> Iterator[tuple[Fields, K, list[T]]]:
+    """Put together the members, by user, that get the same text and look alike."""
+    for fields, user_pks in texts:
+        parts: dict[K, list[T]] = {}
+        for pk in user_pks:
+            if pk in members:
+                parts.setdefault(look(members[pk]), []).append(members[pk])
+        for key, part in parts.items():
+            yield fields, key, part
 
 
 def _rewrite(
-    rows: list[Notification],
+    texts: Sequence[Rendered],
+    rows: dict[Any, Notification],
     inboxes: dict[Any, Inbox],
-    texts: Mapping[Any, Fields],
     options: Options,
     now: datetime,
 ) -> list[Notification]:
     if not rows:
-        return rows
-    counted = [inboxes[row.recipient_id] for row in rows if row.is_unread]
-    uncounted = [inboxes[row.recipient_id] for row in rows if not row.is_unread]
-    Inbox.objects.advance(counted)
-    Inbox.objects.advance(uncounted, unread=1)
-    parts: dict[tuple[Any, ...], list[Notification]] = {}
-    for row in rows:
-        row.seq, row.clock = inboxes[row.recipient_id].last_seq, inboxes[row.recipient_id].clock
+        return []
+    Inbox.objects.advance([inboxes[pk] for pk, row in rows.items() if row.is_unread])
+    Inbox.objects.advance([inboxes[pk] for pk, row in rows.items() if not row.is_unread], unread=1)
+
+    def count_and_quiet(row: Notification) -> tuple[int, bool]:
         count = row.count + 1 if options.dedupe_key is None else 1
-        is_quiet = options.is_quiet(inboxes[row.recipient_id], now)
-        text = texts[row.recipient_id]
-        parts.setdefault((count, is_quiet, id(text)), []).append(row)
-    for (count, is_quiet, _), part in parts.items():
+        return count, options.is_quiet(inboxes[row.recipient_id], now)
+
+    for text, (count, is_quiet), part in _alike(texts, rows, count_and_quiet):
+        for row in part:
+            inbox = inboxes[row.recipient_id]
+            row.seq, row.clock = inbox.last_seq, inbox.clock
         _overwrite(
             part,
-            **texts[part[0].recipient_id],
+            **text,
             group_key=options.group_key,
             count=count,
             quiet=is_quiet,
@@ -135,7 +144,7 @@ def _rewrite(
             read_at=None,
             removed_at=None,
         )
-    return rows
+    return list(rows.values())
 
 
 def _overwrite(rows: list[Notification], **fields: Any) -> None:

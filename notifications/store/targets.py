@@ -12,6 +12,9 @@ from ..wire.protocol import ITEM_ID, NUMBER_MAX
 Item = Notification | Broadcast | int | str
 """How a notification is named: itself, its primary key, or its item id such as `n5120` or `b12`."""
 
+Items = Item | Iterable[Item]
+"""One notification, or several: a list, a QuerySet, any iterable."""
+
 
 @dataclass(frozen=True)
 class Targets:
@@ -21,19 +24,18 @@ class Targets:
     broadcasts: frozenset[int] = frozenset()
 
 
-def targets(items: Iterable[Item]) -> Targets:
+def targets_of(items: Items) -> Targets:
     """Return what these name; raise `TypeError` for what names no notification."""
-    if isinstance(items, (str, Notification, Broadcast)):
-        items = [items]
-    named = [_named(item) for item in items]
+    several = items if isinstance(items, Iterable) and not isinstance(items, str) else [items]
+    named = [_named(item) for item in several]
     return Targets(
         Notification.objects.filter(pk__in=[pk for letter, pk in named if letter == "n"]),
         frozenset(pk for letter, pk in named if letter == "b"),
     )
 
 
-def _named(item: Item) -> tuple[str, int]:
-    text: object = item
+def _named(item: object) -> tuple[str, int]:
+    text = item
     if isinstance(item, Notification):
         text = item.item_id
     elif isinstance(item, Broadcast):
@@ -43,5 +45,5 @@ def _named(item: Item) -> tuple[str, int]:
     if isinstance(text, str) and ITEM_ID.fullmatch(text):
         return text[0], int(text[1:])
     raise TypeError(
-        f"{short(item)} names no notification; pass the notification, its pk or its id."
+        f"{short(item)} names no notification; pass it, its pk, its id, or several of these."
     )

@@ -1,6 +1,6 @@
 """Triggers: declared rules "when this model changes, notify these people".
 
-They live in each app's `triggers.py`, which is imported when the app registry is ready.
+Each app's are in its `notification_triggers.py`, which is imported when the registry is ready.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What happens when a watched model changes: its rules are asked, and what they answer is sent.
 
-The rules are declared in triggers.py.
+The rules are declared with declare.py.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ alice = get_user_model().objects.get(username="alice")
 mark_all_read(alice)
 for text in ["What about May?", "I can help.", "Shall we move this up?"]:
     payload = {"title": "Bob commented on “Roadmap”", "body": text, "url": "/"}
-    notify(alice, payload, group_key="roadmap")
+    notify(alice, payload, thread="roadmap")
 """
 
 PREFERENCES = """
@@ -88,9 +88,9 @@ from django.contrib.auth import get_user_model
 from notifications import mark_all_read, mute, notify, set_quiet_hours
 
 alice = get_user_model().objects.get(username="alice")
-notify(alice, {"title": "Host db-1 is slow", "level": "warning"}, group_key="db-1")
+notify(alice, {"title": "Host db-1 is slow", "level": "warning"}, thread="db-1")
 mark_all_read(alice)
-mute(alice, group_key="db-1")
+mute(alice, thread="db-1")
 mute(alice, kind="import.progress")
 set_quiet_hours(alice, time(22), time(7), "Europe/Berlin")
 """

@@ -37,7 +37,7 @@ def test_what_expires_later_shows_whatever_the_computer_thinks(
 ) -> None:
     payload = {"title": "For an hour", "level": "error"}
 
-    aside(lambda: notify(alice, payload, expires_in=timedelta(hours=1)))
+    aside(lambda: notify(alice, payload, expires=timedelta(hours=1)))
 
     expect(shifted.toast("For an hour")).to_be_visible()
 

@@ -221,7 +221,7 @@ def test_nothing_of_the_page_lies_above_a_toast(css: str, open_styled: OpenStyle
 @pytest.fixture
 def inbox(visit: NewVisitor, alice: User, aside: Aside) -> Tab:
     payload = {"title": "Hello", "body": "World", "level": "error"}
-    aside(lambda: notify(alice, payload, group_key="world"))
+    aside(lambda: notify(alice, payload, thread="world"))
     tab = visit(alice, bypass_csp=True, color_scheme="light").open("/notifications/")
     wait_for(lambda: tab.seen == 1)  # and so the page is no longer drawn anew
     return tab

@@ -37,8 +37,8 @@ def test_the_page_is_accessible_and_fits(
     visit: NewVisitor, alice: User, aside: Aside, width: int
 ) -> None:
     def fill() -> None:
-        notify(alice, "Order 7 shipped", group_key="order-7")
-        mute(alice, group_key="order-7")
+        notify(alice, "Order 7 shipped", thread="order-7")
+        mute(alice, thread="order-7")
         be_quiet_now(alice)
 
     aside(fill)
@@ -83,7 +83,7 @@ def test_quiet_hours_are_told_by_a_toast_and_wrong_ones_in_place(tab: Tab) -> No
 
 
 def test_from_an_entry_of_the_inbox_to_a_muted_thread(tab: Tab, alice: User, aside: Aside) -> None:
-    aside(lambda: notify(alice, "Host db-1 is slow", group_key="db-1"))
+    aside(lambda: notify(alice, "Host db-1 is slow", thread="db-1"))
     tab.visit("/notifications/")
     inbox = tab.page.locator("[data-inbox]")
     entry = inbox.get_by_role("listitem").filter(has_text="Host db-1 is slow")
@@ -94,7 +94,7 @@ def test_from_an_entry_of_the_inbox_to_a_muted_thread(tab: Tab, alice: User, asi
 
     expect(tab.page.get_by_role("button", name="Unmute")).to_be_visible()
     expect(tab.bell.get_by_role("button", name="Notifications, 1 unread")).to_be_visible()
-    assert not aside(lambda: notify(alice, "Host db-1 is slow", group_key="db-1"))
+    assert not aside(lambda: notify(alice, "Host db-1 is slow", thread="db-1"))
 
 
 def test_the_bell_leads_to_the_page(tab: Tab) -> None:
@@ -112,7 +112,7 @@ def test_a_toast_counts_up_in_place_and_so_does_its_row(
 ) -> None:
     def comment(*numbers: int) -> None:
         for number in numbers:
-            notify(alice, {"title": f"Comment {number}", "level": "error"}, group_key="roadmap")
+            notify(alice, {"title": f"Comment {number}", "level": "error"}, thread="roadmap")
 
     aside(lambda: comment(1))
     expect(tab.toast("Comment 1").get_by_role("img", name="times")).to_have_count(0)

@@ -124,7 +124,7 @@ def test_without_scripts_the_times_are_the_servers(visit: NewVisitor, alice: Use
 
 def test_a_mute_ends_at_a_time_of_the_browser(visit: NewVisitor, alice: User, aside: Aside) -> None:
     until = timezone.make_aware(datetime(2125, 3, 21, 16, 30))
-    aside(lambda: mute(alice, group_key="order-7", until=until))
+    aside(lambda: mute(alice, thread="order-7", until=until))
 
     tab = visit(alice, timezone_id="Asia/Tokyo").open(PREFERENCES)
 

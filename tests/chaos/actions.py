@@ -65,7 +65,7 @@ ACTIONS: list[tuple[int, Action]] = [
     (40, lambda user: notifications.notify(user, payload("one"))),
     (15, lambda user: notifications.notify(user, payload("key"), key=f"k{random.randrange(3)}")),
     (4, lambda user: notifications.notify_many(User.objects.all(), payload("many"))),
-    (3, lambda user: notifications.notify(user, payload("soon over"), expires_in=2)),
+    (3, lambda user: notifications.notify(user, payload("soon over"), expires=2)),
     (3, lambda user: notifications.notify(user, payload("transient"), transient=True)),
     (3, rolled_back),
     (12, lambda user: notifications.mark_read(user, anything(user))),

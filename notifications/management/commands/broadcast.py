@@ -7,8 +7,8 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from ...actions.broadcasts import broadcast
+from ...actions.notify import notify_many
 from ...message.payload import Payload
-from ...models import Broadcast
 from ..audiences import LEGAL as LEGAL_AUDIENCES
 from ..audiences import USER, WHOLE, chosen_audience
 from ..interrupts import HeldInterrupts
@@ -46,7 +46,7 @@ class Command(SendingCommand):
                 )
         expires = future_moment("--expires", options["expires"])
         with self.in_batches(len(users), options) as progress:
-            broadcast(payload, users, expires=expires, progress=progress)
+            notify_many(users, payload, expires=expires, progress=progress)
         self.say(f"Told {counted(len(users))}.", options)
 
     def _send_to_audience(self, payload: Payload, audience: Any, options: dict[str, Any]) -> None:
@@ -55,8 +55,7 @@ class Command(SendingCommand):
         sender = _sender(options["sender"])
         with HeldInterrupts():
             row = broadcast(payload, audience, starts=starts, expires=expires, sender=sender)
-            if isinstance(row, Broadcast):
-                self.say(described(row), options)
+            self.say(described(row), options)
 
 
 def _sender(name: str | None) -> Any:

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.core.management.base import CommandParser
-from django.utils import timezone
 
 from ...actions.notify import notify_many
 from ...message.payload import Payload
@@ -23,7 +22,7 @@ class Command(SendingCommand):
     """Notify each of the users, or nobody if one of them is unknown."""
 
     help = "Tells users something: it shows in their open tabs and stays in their inbox."
-    way_on = "With the same --dedupe from the start, the command can simply be run again."
+    way_on = "With the same --key and --if-exists keep, the command can simply be run again."
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         parser = super().create_parser(prog_name, subcommand, **kwargs)
@@ -39,9 +38,13 @@ class Command(SendingCommand):
         parser.add_argument(
             "--transient", action="store_true", help="show it in open tabs and store nothing"
         )
-        once = parser.add_mutually_exclusive_group()
-        once.add_argument("--key", help="rewrite the notification that has the same key")
-        once.add_argument("--dedupe", metavar="KEY", help="leave out whoever has this key already")
+        parser.add_argument("--key", help="rewrite the notification that has the same key")
+        parser.add_argument(
+            "--if-exists",
+            choices=("rewrite", "keep"),
+            default="rewrite",
+            help="keep: leave out users who have one with this key already",
+        )
 
     def send(self, payload: Payload, options: dict[str, Any]) -> None:
         users = find_users(_names(options["users"]))
@@ -53,9 +56,9 @@ class Command(SendingCommand):
                 users,
                 payload,
                 key=options["key"],
-                dedupe=options["dedupe"],
+                if_exists=options["if_exists"],
                 transient=options["transient"],
-                expires_in=expires - timezone.now() if expires else None,
+                expires=expires,
                 progress=progress,
             )
         had_it = f"; {counted(len(users) - told)} had it" if told < len(users) else ""

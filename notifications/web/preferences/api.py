@@ -77,7 +77,7 @@ def _preferences(request: HttpRequest) -> HttpResponse:
     content = {
         "kinds": [_kind(each) for each in found.kinds],
         "threads": [_thread(each) for each in found.threads],
-        "next": found.threads[-1].group_key if found.has_more else None,
+        "next": found.threads[-1].key if found.has_more else None,
         "quiet_hours": found.quiet_hours and _hours(found.quiet_hours),
     }
     return answer(request, content)
@@ -97,7 +97,7 @@ def _kind(preference: Preference) -> dict[str, Any]:
 
 def _thread(thread: MutedThread) -> dict[str, Any]:
     return {
-        "group_key": thread.group_key,
+        "group_key": thread.key,
         "title": thread.title,
         "until": _until(thread.until),
     }
@@ -116,7 +116,7 @@ def _until(moment: datetime | None) -> str | None:
 
 
 def _named(body: dict[str, Any]) -> dict[str, Any]:
-    return {name: _text(name, body) for name in ("kind", "group_key")}
+    return {"kind": _text("kind", body), "thread": _text("group_key", body)}
 
 
 def _text(name: str, body: dict[str, Any]) -> str:

@@ -31,7 +31,7 @@ from .forms import SPANS, QuietHoursForm, ThreadForm
 
 THREADS_PER_PAGE = 50
 
-RefusedError = dict[str, Form]
+RefusedForms = dict[str, Form]
 """The form that has to be filled in again, under its name in the template's context."""
 
 
@@ -51,7 +51,7 @@ def preferences_page(request: HttpRequest) -> HttpResponse:
     return _page(request, refused) if refused else redirect(_address(_after(request)))
 
 
-def _page(request: HttpRequest, refused: RefusedError) -> HttpResponse:
+def _page(request: HttpRequest, refused: RefusedForms) -> HttpResponse:
     after = _after(request)
     found = preferences_of(request.user, after=after, max_threads=THREADS_PER_PAGE)
     if after and not found.threads:
@@ -60,7 +60,7 @@ def _page(request: HttpRequest, refused: RefusedError) -> HttpResponse:
         "preferences": found,
         "address": _address(after),
         "first_page": _address("") if after else "",
-        "next_page": _address(found.threads[-1].group_key) if found.has_more else "",
+        "next_page": _address(found.threads[-1].key) if found.has_more else "",
         "groups": _groups(found.kinds),
         "thread_form": _asked_thread(request),
         "hours_form": QuietHoursForm(hours=found.quiet_hours),
@@ -111,7 +111,7 @@ def _title(request: HttpRequest, group_key: str) -> str:
     return rows.order_by("-seq").values_list("title", flat=True).first() or group_key
 
 
-def _choose_kinds(request: HttpRequest) -> RefusedError:
+def _choose_kinds(request: HttpRequest) -> RefusedForms:
     # A kind that is new since the page was shown has no switch there.
     shown, told = (request.POST.getlist(name) for name in ("shown", "told"))
     for each in preferences_of(request.user).kinds:
@@ -123,7 +123,7 @@ def _choose_kinds(request: HttpRequest) -> RefusedError:
     return _done(request, _("Your choice was saved."))
 
 
-def _choose_quiet_hours(request: HttpRequest) -> RefusedError:
+def _choose_quiet_hours(request: HttpRequest) -> RefusedForms:
     form = QuietHoursForm(request.POST, hours=None)
     if not form.is_valid():
         return {"hours_form": form}
@@ -131,18 +131,18 @@ def _choose_quiet_hours(request: HttpRequest) -> RefusedError:
     return _done(request, _("Your quiet hours were saved."))
 
 
-def _end_quiet_hours(request: HttpRequest) -> RefusedError:
+def _end_quiet_hours(request: HttpRequest) -> RefusedForms:
     clear_quiet_hours(request.user)
     return _done(request, _("Quiet hours are off."))
 
 
-def _mute(request: HttpRequest) -> RefusedError:
+def _mute(request: HttpRequest) -> RefusedForms:
     form = ThreadForm(request.POST)
     if not form.is_valid():
         return {"thread_form": form}
     key, span = form.cleaned_data["thread"], SPANS[form.cleaned_data["span"]]
     try:
-        mute(request.user, group_key=key, until=timezone.now() + span if span else None)
+        mute(request.user, thread=key, until=timezone.now() + span if span else None)
     except TooManyMutesError:
         form.add_error(
             "thread", _("You have muted as many threads as you can. Unmute another one first.")
@@ -151,18 +151,18 @@ def _mute(request: HttpRequest) -> RefusedError:
     return _done(request, _("“%(title)s” is muted.") % {"title": _title(request, key)})
 
 
-def _unmute(request: HttpRequest) -> RefusedError:
+def _unmute(request: HttpRequest) -> RefusedForms:
     key = request.POST["unmute"]
-    unmute(request.user, group_key=key)
+    unmute(request.user, thread=key)
     return _done(request, _("“%(title)s” is no longer muted.") % {"title": _title(request, key)})
 
 
-def _done(request: HttpRequest, text: str) -> RefusedError:
+def _done(request: HttpRequest, text: str) -> RefusedForms:
     messages.success(request, text, fail_silently=True)
     return {}
 
 
-_VERBS: dict[str, Callable[[HttpRequest], RefusedError]] = {
+_VERBS: dict[str, Callable[[HttpRequest], RefusedForms]] = {
     "kinds": _choose_kinds,
     "quiet": _choose_quiet_hours,
     "loud": _end_quiet_hours,
