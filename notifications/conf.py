@@ -1,11 +1,10 @@
 """The app's settings: `conf.NAME` without the prefix `NOTIFICATIONS_`, read at call time.
 
-A value is looked up in Django's settings, then in the environment under the same name, then here.
+A value is looked up in Django's settings, then here.
 """
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -47,16 +46,13 @@ class Setting(Generic[T]):
         """Return the value in force; raise `ImproperlyConfigured` that says what would be right."""
         unset = object()
         raw: Any = getattr(settings, self.name, unset)
-        where = "the settings"
-        if raw is unset:
-            raw, where = os.environ.get(self.name, unset), "the environment"
         if raw is unset:
             return self.default
         try:
             return self.parse(raw)
         except (TypeError, ValueError, OverflowError) as exc:
             raise ImproperlyConfigured(
-                f"{self.name} in {where} is {raw!r}; it must be {self.legal}, "
+                f"{self.name} is {raw!r}; it must be {self.legal}, "
                 f"such as {self.example or repr(self.default)}."
             ) from exc
 
@@ -109,7 +105,7 @@ def _flag(default: bool) -> Setting[bool]:
 
 
 def _exact_bool(raw: Any) -> bool:
-    # The environment has words only.
+    # Projects that read their environment have words only.
     words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
     if isinstance(raw, bool):
         return raw

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from django.core.exceptions import ImproperlyConfigured
 from environ import Env
 
+from notifications.conf import Conf
 from notifier.private_files import open_private
 
 DEVELOPMENT_FILE = "development.env"
@@ -64,6 +65,11 @@ class Environment:
         """Return the name of a time zone."""
         legal = "a time zone such as Europe/Berlin"
         return self.read(name, lambda text: ZoneInfo(text).key, legal, default)
+
+    def settings_of_the_app(self) -> dict[str, str]:
+        """Return the settings of `notifications` that the environment has; the app reads words."""
+        names = (setting.name for setting in Conf.all())
+        return {name: os.environ[name] for name in names if name in os.environ}
 
     def address(self, name: str, default: str) -> str:
         """Return an address as it is, even an empty one, which is a mistake to be told."""

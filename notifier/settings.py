@@ -249,6 +249,11 @@ CONTENT_SECURITY_POLICY = {
 }
 
 
+# Notifications
+
+globals().update(env.settings_of_the_app())
+
+
 # Logs
 
 LOGGING: dict[str, Any] = {

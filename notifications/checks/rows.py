@@ -52,8 +52,8 @@ def check_kinds(databases: Sequence[str] | None = None, **kwargs: Any) -> list[c
         checks.Warning(
             f"Of the newest {NEWEST:,} notifications some are of kinds that are not registered: "
             f"{named}{more}. Users cannot mute them.",
-            hint=f"Register them in an app's notification_kinds.py, such as kind({unknown[0]!r}, "
-            "label=…), or correct the kind where they are notified.",
+            hint="Register them in an app's notification_kinds.py, such as "
+            f"register_kind({unknown[0]!r}, label=…), or correct the kind where they are notified.",
             id="notifications.W010",
         )
     ]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any
 
@@ -13,13 +11,13 @@ from django.core.exceptions import ImproperlyConfigured
 
 from ..conf import PREFIX, Conf
 
-# NOTIFICATIONS_BATCHSIZE is taken for a mistake, NOTIFICATIONS_PORT for somebody else's variable.
+# NOTIFICATIONS_BATCHSIZE is taken for a mistake, NOTIFICATIONS_BACKEND for the project's own.
 ALIKE = 0.8
 
 
 @checks.register
 def check_settings(**kwargs: Any) -> list[checks.CheckMessage]:
-    """notifications.E001: a setting, here or in the environment, cannot be read."""
+    """notifications.E001: a setting cannot be read."""
     messages: list[checks.CheckMessage] = []
     for setting in Conf.all():
         try:
@@ -34,37 +32,28 @@ def check_names(**kwargs: Any) -> list[checks.CheckMessage]:
     """notifications.W003: a setting of this prefix is none of the app's, so nothing reads it."""
     return [
         checks.Warning(
-            f"{name} in {where} is no setting of the app, and nothing reads it.",
-            hint=_way_on(name, where, legal),
+            f"{name} is no setting of the app, and nothing reads it.",
+            hint=_way_on(name),
             id="notifications.W003",
         )
-        for name, where, legal in _unknown_names()
+        for name in dir(settings)
+        if name.startswith(PREFIX) and name not in _known_names()
     ]
 
 
-def _unknown_names() -> Iterator[tuple[str, str, str]]:
-    known = [setting.name for setting in Conf.all()]
-    for name in sorted(_with_prefix(dir(settings)) - set(known)):
-        yield name, "the settings", _nearest(name, known)
-    for name in sorted(_with_prefix(os.environ) - set(known)):
-        # The environment is everybody's: Kubernetes sets NOTIFICATIONS_PORT for such a service.
-        if legal := _nearest(name, known):
-            yield name, "the environment", legal
+def _known_names() -> list[str]:
+    return [setting.name for setting in Conf.all()]
 
 
-def _with_prefix(names: Any) -> set[str]:
-    return {name for name in names if name.startswith(PREFIX)}
-
-
-def _nearest(name: str, known: list[str]) -> str:
+def _nearest(name: str) -> str:
     # Compared without what all have in common, which would make any two alike.
-    bare = {each.removeprefix(PREFIX): each for each in known}
+    bare = {each.removeprefix(PREFIX): each for each in _known_names()}
     near = get_close_matches(name.removeprefix(PREFIX), bare, n=1, cutoff=ALIKE)
     return bare[near[0]] if near else ""
 
 
-def _way_on(name: str, where: str, legal: str) -> str:
-    if legal:
-        return f"Rename it to {legal}, or remove it from {where}."
-    names = ", ".join(setting.name for setting in Conf.all())
+def _way_on(name: str) -> str:
+    if legal := _nearest(name):
+        return f"Rename it to {legal}, or remove it."
+    names = ", ".join(_known_names())
     return f"Remove it, or call it otherwise if it is your own. The app's settings are {names}."

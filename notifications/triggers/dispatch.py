@@ -52,11 +52,9 @@ rules: dict[type[Model], list[Trigger]] = {}
 """What was declared, by model."""
 
 
-def saved(
-    instance: Model, *, created: bool, raw: bool, using: str, update_fields: Any, **kwargs: Any
-) -> None:
+def saved(instance: Model, *, created: bool, raw: bool, update_fields: Any, **kwargs: Any) -> None:
     """Ask the rules about a new row or a changed one; fixtures ask none."""
-    old = take_changes(instance, update_fields, using)
+    old = take_changes(instance, update_fields)
     for rule in () if raw else _of(type(instance), "created" if created else "updated", "changed"):
         its = {name: old[name] for name in rule.changed if name in old}
         if rule.event != "changed" or (its and not created):

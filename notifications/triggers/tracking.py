@@ -1,28 +1,21 @@
-"""What watched fields held before: values as last loaded or saved. Never asks the database."""
+"""What watched fields held before: values as last loaded or saved. Never asks the database.
+
+A rollback leaves them as they are, as it leaves the attributes of the instance.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from copy import deepcopy
-from functools import partial, wraps
+from functools import wraps
 from typing import Any
-from weakref import ref
 
-from django.db import connections, transaction
 from django.db.models import Field, FileField, Model
 
 Values = dict[str, Any]
 
 _watched: dict[type[Model], set[str]] = {}
 _STORED = "_notifications_stored"
-_UNDO = "_notifications_undo"
-
-
-class _Undo(list[tuple["ref[Callable[[], None]]", Values]]):
-    """What was stored before each change of a transaction that may yet be rolled back."""
-
-    def __reduce__(self) -> Any:
-        return _Undo, ()  # a copy, or an instance from a cache, belongs to no transaction
 
 
 def watch(model: type[Model], names: Iterable[str]) -> None:
@@ -34,36 +27,16 @@ def watch(model: type[Model], names: Iterable[str]) -> None:
     _watched[model].update(names)
 
 
-def take_changes(instance: Model, update_fields: Collection[str] | None, using: str) -> Values:
+def take_changes(instance: Model, update_fields: Collection[str] | None) -> Values:
     """Return the previous values of what this save changed, and remember what it saved."""
-    stored, saved = _stored(instance), _values(instance, update_fields)
-    now = {
+    stored: Values = instance.__dict__.get(_STORED, {})
+    saved = _values(instance, update_fields)
+    instance.__dict__[_STORED] = {
         name: value
         for name, value in {**stored, **saved}.items()
         if name in saved or not _is_saved(instance._meta.get_field(name), update_fields)
     }
-    if _STORED in instance.__dict__ and now != stored:
-        _undo_on_rollback(instance, stored, using)
-    instance.__dict__[_STORED] = now
     return {n: stored[n] for n, value in saved.items() if n in stored and stored[n] != value}
-
-
-# Django has no on_rollback. But it lets go of a hook for the commit whose savepoint or transaction
-# is rolled back: a hook that is gone and did not run tells of a rollback.
-def _undo_on_rollback(instance: Model, stored: Values, using: str) -> None:
-    if connections[using].in_atomic_block:
-        undo = instance.__dict__.setdefault(_UNDO, _Undo())
-        hook = partial(undo.clear)
-        undo.append((ref(hook), stored))
-        transaction.on_commit(hook, using)
-
-
-def _stored(instance: Model) -> Values:
-    undo = instance.__dict__.get(_UNDO, ())
-    while undo and undo[-1][0]() is None:
-        instance.__dict__[_STORED] = undo.pop()[1]
-    stored: Values = instance.__dict__.get(_STORED, {})
-    return stored
 
 
 # Not post_init: what is only constructed is nobody's previous value, and may not even be legal.
@@ -89,7 +62,7 @@ def _follow_refreshes(model: Any) -> None:
     ) -> None:
         names = None if fields is None else list(fields)
         refresh(self, using, names, *args, **kwargs)
-        self.__dict__[_STORED] = {**_stored(self), **_values(self, names)}
+        self.__dict__[_STORED] = {**self.__dict__.get(_STORED, {}), **_values(self, names)}
 
     model.refresh_from_db = refresh_from_db
 
