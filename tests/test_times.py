@@ -233,7 +233,7 @@ def at_the_end(ago: timedelta) -> datetime:
 def test_the_last_moment_that_can_be_is_shown_everywhere(
     browser: Client, alice: User, settings: Settings
 ) -> None:
-    mute(alice, group_key="order-7", until=storable(LAST_MOMENT))
+    mute(alice, thread="order-7", until=storable(LAST_MOMENT))
     row = broadcast("Hello", expires=storable(LAST_MOMENT))
     assert isinstance(row, Broadcast)
 
@@ -249,10 +249,10 @@ def test_a_later_one_is_refused_where_it_is_named(
 ) -> None:
     late = at_the_end(ago)
     for act in (
-        lambda: mute(alice, group_key="order-7", until=late),
+        lambda: mute(alice, thread="order-7", until=late),
         lambda: broadcast("Hello", starts=late),
         lambda: broadcast("Hello", expires=late),
-        lambda: notify(alice, "Hello", expires_in=late - timezone.now()),
+        lambda: notify(alice, "Hello", expires=late - timezone.now()),
     ):
         with pytest.raises(ValueError, match="9999"):
             act()
