@@ -1,11 +1,12 @@
-"""Users in Django's admin."""
+"""Users and groups in Django's admin, with “Send a notification…” among their actions."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from django.contrib import admin
-from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.models import Group
 
 from notifications.admin import SendsNotifications
 
@@ -16,7 +17,14 @@ if TYPE_CHECKING:
 else:
     BaseUserAdmin = UserAdmin
 
+admin.site.unregister(Group)
+
 
 @admin.register(User)
 class NotifiedUserAdmin(SendsNotifications, BaseUserAdmin):
-    """Users as Django shows them, with “Send a notification…” among the actions."""
+    """Users as Django shows them."""
+
+
+@admin.register(Group)
+class NotifiedGroupAdmin(SendsNotifications, GroupAdmin):
+    """Groups as Django shows them."""

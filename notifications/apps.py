@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from django.apps import AppConfig, apps
-from django.contrib.admin import apps as admin_apps
+from django.apps import AppConfig
 from django.utils.module_loading import autodiscover_modules
 from django.utils.translation import gettext_lazy as _
 
@@ -24,16 +23,3 @@ class NotificationsConfig(AppConfig):
         fixtures.connect()
         autodiscover_modules("notification_kinds", "notification_triggers")
         declare.connect_waiting()
-        if isinstance(apps.app_configs.get("admin"), admin_apps.AdminConfig):
-            _join_admin()
-
-
-# The admin finds its modules by itself, but perhaps only after this app is ready; and not before
-# the last of them is found is it known how the users are registered.
-def _join_admin() -> None:
-    from django.contrib import admin
-
-    admin.autodiscover()
-    from .admin import attach
-
-    attach(admin.site)

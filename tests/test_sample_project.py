@@ -33,7 +33,6 @@ HOME = "/intranet/"
 LOGIN = "/intranet/login/"
 ALERTS = "/intranet/alerts/"
 ADD_BROADCAST = "/intranet/office/notifications/broadcast/add/"
-PEOPLE = "/intranet/office/people/person/"
 LOGIN_REQUIRED = 4401
 PASSWORD = "correct horse"
 UUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}")
@@ -327,18 +326,6 @@ async def test_a_broadcast_composed_in_the_admin_arrives(alice: Visitor, boss: V
         [item] = await wire.receive_items(1)
 
     assert item["title"] == "Fire drill"
-
-
-async def test_chosen_people_are_told_from_the_admin(alice: Visitor, boss: Visitor) -> None:
-    chosen = {"_selected_action": attribute(alice.get(HOME).text, "data-user"), "index": "0"}
-
-    async with alice.socket() as wire:
-        await welcomed(wire)
-        form = boss.submit(boss.get(PEOPLE), **chosen, action="send_notification")
-        boss.submit(form, **message("Your badge is ready"))
-        [item] = await wire.receive_items(1)
-
-    assert item["title"] == "Your badge is ready"
 
 
 def test_the_doctor_finds_nothing_wrong(alice: Visitor) -> None:

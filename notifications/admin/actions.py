@@ -126,19 +126,6 @@ class SendsNotifications(AnyModelAdmin):
         return redirect(request.get_full_path())
 
 
-def attach(site: admin.AdminSite) -> None:
-    """Give the action to the admins of the user model and of groups, where these are registered."""
-    for model in (get_user_model(), Group):
-        if site.is_registered(model):
-            found = type(site.get_model_admin(model))
-            if not issubclass(found, SendsNotifications):
-                site.unregister(model)
-                with_action = type(
-                    found.__name__, (SendsNotifications, found), {"__module__": __name__}
-                )
-                site.register(model, with_action)
-
-
 def new_token() -> str:
     """Return a fresh name for one thing to say."""
     return secrets.token_urlsafe(16)
