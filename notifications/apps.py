@@ -15,6 +15,7 @@ class NotificationsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from . import checks  # noqa: F401  they register themselves
         from .realtime import account_signals
         from .store import fixtures
         from .triggers import declare

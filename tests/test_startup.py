@@ -114,7 +114,7 @@ def test_every_way_to_serve_refuses_in_one_line(name: str, tmp_path: Path) -> No
         (
             "serve",
             {"SECRET_KEY": "our own", "NOTIFICATIONS_SWEEP_SECONDS": "soon"},
-            "NOTIFICATIONS_SWEEP_SECONDS in the environment is 'soon'",
+            "NOTIFICATIONS_SWEEP_SECONDS is 'soon'",
         ),
         (
             "run",

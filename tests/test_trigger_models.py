@@ -252,6 +252,7 @@ def test_what_a_failed_trigger_did_is_undone_and_the_save_stays(
     with caplog.at_level(logging.ERROR, "notifications"), transaction.atomic():
         order.save()
         assert Person.objects.get().name == "ann"
+    ann.refresh_from_db()
     ann.name = "Anna"
     ann.save()
 
@@ -274,6 +275,7 @@ def test_a_model_of_another_database_tells_at_once_whatever_becomes_of_its_trans
         order.status = "paid"
         order.save()
         transaction.set_rollback(True, using=OTHER)
+    order.refresh_from_db()
     order.status = "packed"
     order.save()
 
