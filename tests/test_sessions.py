@@ -11,11 +11,11 @@ from django.conf import settings as django_settings
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, login, update_session_auth_hash
 from django.http import HttpRequest, HttpResponse
 from django.test import Client
-from notifications.consumers import NotificationConsumer
 from pytest_django import Settings
 
 from accounts.models import User
 from notifications import anotify
+from notifications.realtime.consumer import NotificationConsumer
 from tests.factories import make_user, session_for
 from tests.handshakes import Handshake, sockets, sockets_of
 from tests.waiting import await_for
