@@ -54,7 +54,6 @@ LACKING = {
     "a socket that refuses to send": """
       window.WebSocket = class extends WebSocket { send() { refuse(); } }""",
     "no visibility": "define(Document.prototype, 'hidden', { value: undefined })",
-    "a refused visibility": "define(Document.prototype, 'hidden', { get: refuse })",
     "no Intl": "delete window.Intl",
     "no relative times": "delete Intl.RelativeTimeFormat",
     "refused times": "Intl.RelativeTimeFormat = refuse; Date.prototype.toLocaleString = refuse",

@@ -1,7 +1,7 @@
 // One user's notifications in this tab, live: who brings the frames, and commands.
 
 import { Http } from "./http.js";
-import { isHidden, now } from "./platform.js";
+import { now } from "./platform.js";
 import { Poller } from "./poller.js";
 import { CLOSE_CODES, OTHER_USER, logOf } from "./protocol.js";
 import { NotificationSocket } from "./socket.js";
@@ -62,7 +62,7 @@ export class Connection extends EventTarget {
 
   /** Whether this is the one tab that should speak up because nobody looks at any. */
   get isUnwatched() {
-    const isWatched = !isHidden() || now() - this.#watchedAt < WATCHED_MS;
+    const isWatched = !document.hidden || now() - this.#watchedAt < WATCHED_MS;
     return this.#tabs.isLeading && !isWatched;
   }
 
@@ -70,7 +70,7 @@ export class Connection extends EventTarget {
     this.#listening = new AbortController();
     const { signal } = this.#listening;
     const on = (target, type, act) => target.addEventListener(type, act, { signal });
-    on(document, "visibilitychange", () => isHidden() || this.#wake());
+    on(document, "visibilitychange", () => document.hidden || this.#wake());
     on(window, "online", () => this.#wake());
     on(window, "pagehide", () => this.#leave()); // for the back/forward cache
     on(window, "pageshow", ({ persisted }) => persisted && this.#tabs.join());
@@ -158,38 +158,27 @@ export class Connection extends EventTarget {
     return !this.#tabs.isLeading || this.#socket.send(frame);
   }
 
-  #hear({ isLeading, isHidden: isOtherHidden, before, ...frame }) {
+  #hear({ isLeading, isHidden, before, ...frame }) {
+    // A tab that was refused no longer wishes to lead, until another one was not refused.
+    const isVain = this.status === "stopped" && /connecting|offline/.test(frame.status);
     if (frame.type === "ping") {
-      this.#watchedAt = isOtherHidden ? this.#watchedAt : now();
+      this.#watchedAt = isHidden ? this.#watchedAt : now();
       this.#post(this.#status);
     } else if (ASKED.includes(frame.type)) {
       this.#serve(frame);
-    } else if (isLeading && before && !this.#isVain(frame)) {
+    } else if (isLeading && before && !isVain) {
       this.#tabs.join();
-      this.#follow(frame, before);
-      this.#relieve(isOtherHidden);
-    }
-  }
-
-  // A tab that was refused no longer wishes to lead, until another one was not refused.
-  #isVain({ status }) {
-    return this.status === "stopped" && /connecting|offline/.test(status);
-  }
-
-  #follow(frame, before) {
-    const isBehind = this.#isBehind(before);
-    if (isBehind) {
-      this.#catchUp();
-    }
-    if (!isBehind || frame.type !== "items") {
-      this.#take(frame);
-    }
-  }
-
-  // The timers of a hidden page run late, and it would be long in coming back.
-  #relieve(isOtherHidden) {
-    if (isOtherHidden && !isHidden() && /connecting|offline/.test(this.status)) {
-      this.#tabs.takeOver();
+      const isBehind = this.#isBehind(before);
+      if (isBehind) {
+        this.#catchUp();
+      }
+      if (!isBehind || frame.type !== "items") {
+        this.#take(frame);
+      }
+      // The timers of a hidden page run late, and it would be long in coming back.
+      if (isHidden && !document.hidden && /connecting|offline/.test(this.status)) {
+        this.#tabs.takeOver();
+      }
     }
   }
 
@@ -211,18 +200,14 @@ export class Connection extends EventTarget {
 
   #receive(frame) {
     if (frame.type === "error" && frame.code === OTHER_USER) {
-      this.#goWithoutSocket();
+      // The socket goes by the session. Where somebody acts for the page's user, requests do not, and
+      // where another user has logged in, they say so.
+      this.#socket.close();
+      this.#failures = FAILURES_BEFORE_POLLING;
+      this.#poller.start();
     } else {
       this.#bring(frame);
     }
-  }
-
-  // The socket goes by the session. Where somebody acts for the page's user, requests do not, and
-  // where another user has logged in, they say so.
-  #goWithoutSocket() {
-    this.#socket.close();
-    this.#failures = FAILURES_BEFORE_POLLING;
-    this.#poller.start();
   }
 
   #bring(frame) {

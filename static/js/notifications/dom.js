@@ -26,9 +26,9 @@ export class TemplateElement extends HTMLElement {
     this.#listening.abort();
   }
 
-  on(target, types, act) {
-    const { signal } = this.#listening;
-    types.split(" ").forEach((type) => target.addEventListener(type, act, { signal }));
+  on(target, types, act, capture = false) {
+    const options = { signal: this.#listening.signal, capture };
+    types.split(" ").forEach((type) => target.addEventListener(type, act, options));
   }
 
   emit(type, item) {

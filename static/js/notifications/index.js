@@ -4,7 +4,7 @@ import { NotificationBell } from "./bell.js";
 import { Connection, connect } from "./connection.js";
 import { Desktop } from "./desktop.js";
 import { isSafe } from "./dom.js";
-import { attempt, isHidden, learnTime, serverTime, watchLeaving } from "./platform.js";
+import { attempt, learnTime, serverTime } from "./platform.js";
 import { CLOSE_CODES, OTHER_USER } from "./protocol.js";
 import { isQuiet } from "./quiet.js";
 import { Seen, notBeforeSeen } from "./seen.js";
@@ -44,8 +44,13 @@ class LiveToasts extends NotificationToasts {
     this.on(document, "follow", ({ detail: { item } }) => this.#follow(item));
     this.on(document, "notification-open", () => this.#forget(this.connection.store.position));
     this.on(document, "visibilitychange", () => this.#seen.soon());
-    const on = (...listener) => this.on(...listener);
-    watchLeaving(on, () => this.#seen.leave(), () => this.#seen.stay());
+    const leave = () => this.#seen.leave();
+    // A listener that is always there would keep the page out of Firefox's back/forward cache.
+    const watch = () => {
+      const signal = attempt(() => AbortSignal.timeout(5_000)); // a script may ask something first
+      addEventListener("beforeunload", leave, { once: true, signal });
+    };
+    this.on(window, "click submit change", watch, true);
     this.connection.open();
   }
 
@@ -66,7 +71,7 @@ class LiveToasts extends NotificationToasts {
     const on = (target, type, act) => target.addEventListener(type, ({ detail }) => act(detail));
     on(connection.store, "change", (detail) => this.#changed(detail));
     on(connection, "toast", ({ item }) => this.#showTransient(item));
-    on(connection, "seen", ({ cursor }) => isHidden() && this.#forget(cursor));
+    on(connection, "seen", ({ cursor }) => document.hidden && this.#forget(cursor));
     on(connection, "status", (detail) => this.#statusChanged(detail));
     showCount(+unread);
     return connection;
@@ -87,7 +92,7 @@ class LiveToasts extends NotificationToasts {
 
   // It is for the tab in sight or, if there is none, for the leading one: nobody wants it late.
   #showTransient(item) {
-    if (!isHidden() || this.connection.isUnwatched) {
+    if (!document.hidden || this.connection.isUnwatched) {
       this.#consider({ item: { ...item, id: `t${++this.#transients}` } });
     }
   }
@@ -99,20 +104,13 @@ class LiveToasts extends NotificationToasts {
     }
     if (item.removed || item.read || Date.parse(item.expires) <= serverTime(0)) {
       this.remove(item.id);
-    } else if (!this.#isToShow(item, previous)) {
-      this.#showAgain(item);
-    } else {
+    } else if (
+      isNews(item, previous) &&
+      this.#emit("notification", { item, previous }) &&
+      !isQuiet(item, this.dataset.quiet)
+    ) {
       this.#showNews(item);
-    }
-  }
-
-  #isToShow(item, previous) {
-    const isWanted = isNews(item, previous) && this.#emit("notification", { item, previous });
-    return isWanted && !isQuiet(item, this.dataset.quiet);
-  }
-
-  #showAgain(item) {
-    if (this.has(item.id)) {
+    } else if (this.has(item.id)) {
       this.show(item);
     }
   }
@@ -123,14 +121,12 @@ class LiveToasts extends NotificationToasts {
     }
     this.show(item);
     if (this.connection.isUnwatched) {
-      this.#desktop.show(item, () => this.#open(item));
-    }
-  }
-
-  #open(item) {
-    if (isSafe(item.url)) {
-      this.#follow(item);
-      location.assign(item.url);
+      this.#desktop.show(item, () => {
+        if (isSafe(item.url)) {
+          this.#follow(item);
+          location.assign(item.url);
+        }
+      });
     }
   }
 

@@ -1,7 +1,6 @@
 // The one place that asks the browser for what it may lack, refuse, never answer or have wrong.
 
 const ANSWER_WITHIN_MS = 30_000;
-const GOING_WITHIN_MS = 1_000;
 const memory = new Map(); // where nothing may be stored
 let ahead; // of now() is the server's time, in ms
 
@@ -20,11 +19,6 @@ export function timely(promise, milliseconds = ANSWER_WITHIN_MS) {
   return Promise.race([promise, late]);
 }
 
-/** Tell whether nobody can see the page; one that cannot know is seen. */
-export function isHidden() {
-  return attempt(() => document.hidden) ?? false;
-}
-
 /** Return ms of a clock that nobody sets. */
 export function now() {
   return attempt(() => performance.now()) ?? Date.now();
@@ -41,28 +35,6 @@ export function learnTime(moment) {
   ahead = ahead >= least ? ahead : least || ahead;
 }
 
-/**
- * Call `leave` when something takes the page away, before the next one is there, and `stay` when it
- * did not. A lasting listener of `beforeunload` would keep pages out of Firefox's back/forward cache.
- */
-export function watchLeaving(on, leave, stay) {
-  const navigation = attempt(() => window.navigation);
-  if (navigation) {
-    const isGoing = ({ url, sameDocument }) => url.startsWith("http") && !sameDocument;
-    on(navigation, "navigate", ({ destination, downloadRequest = null }) => {
-      if (isGoing(destination) && downloadRequest === null) {
-        leave();
-      }
-    });
-    on(navigation, "navigatesuccess navigateerror", stay);
-  } else {
-    on(window, "submit click", () => {
-      addEventListener("beforeunload", leave, { once: true });
-      setTimeout(() => removeEventListener("beforeunload", leave), GOING_WITHIN_MS);
-    });
-  }
-}
-
 /** Return the page's language as Intl takes it; undefined is the browser's own. */
 export function locale() {
   const { lang } = document.documentElement;
@@ -72,17 +44,13 @@ export function locale() {
 /** Keep a value for the pages of this browser or, where that is refused, for this one. */
 export function remember(key, value) {
   memory.set(key, value);
-  attempt(() => localStorage.setItem(key, JSON.stringify(value)));
-  if (stored(key) === JSON.stringify(value)) {
+  attempt(() => {
+    localStorage.setItem(key, JSON.stringify(value));
     memory.delete(key); // another tab may change it
-  }
+  });
 }
 
 /** Return what was kept, or null or undefined; another program may have written it. */
 export function recall(key) {
-  return memory.get(key) ?? attempt(() => JSON.parse(stored(key)));
-}
-
-function stored(key) {
-  return attempt(() => localStorage.getItem(key));
+  return memory.get(key) ?? attempt(() => JSON.parse(localStorage.getItem(key)));
 }

@@ -25,7 +25,7 @@ const BACKOFF_MAX_MS = 60_000;
 
 /** Return the name of the log in an epoch, without what was seen of it. */
 export function logOf(epoch) {
-  return epoch?.split(".")[0];
+  return `${epoch}`.split(".")[0];
 }
 
 /** Tell whether a client stops for good after this close code. */

@@ -1,6 +1,6 @@
 // What was on a visible screen for a second; the next page starts after it.
 
-import { isHidden, recall, remember } from "./platform.js";
+import { recall, remember } from "./platform.js";
 import { logOf } from "./protocol.js";
 
 const ON_SCREEN_MS = 1_000;
@@ -12,7 +12,6 @@ export class Seen {
   #connection;
   #reported;
   #timer = null;
-  #isLeaving = false;
 
   constructor(connection) {
     this.#connection = connection;
@@ -21,7 +20,7 @@ export class Seen {
   /** Start the second if there is something new; in a hidden page stop it. */
   soon() {
     const { position } = this.#connection.store;
-    if (isHidden()) {
+    if (document.hidden) {
       this.cancel();
     } else if (JSON.stringify(position) !== this.#reported) {
       this.#timer ??= setTimeout(() => this.#report(position), ON_SCREEN_MS);
@@ -31,21 +30,12 @@ export class Seen {
   /** Count nothing for now: the page is being left, and the next one shows what comes. */
   leave() {
     this.cancel();
-    this.#isLeaving = true;
-    this.#timer = setTimeout(() => this.stay(), LEAVING_MS);
-  }
-
-  stay() {
-    if (this.#isLeaving) {
-      this.cancel();
-      this.soon();
-    }
+    this.#timer = setTimeout(() => this.#report(this.#connection.store.position), LEAVING_MS);
   }
 
   cancel() {
     clearTimeout(this.#timer);
     this.#timer = null;
-    this.#isLeaving = false;
   }
 
   #report(position) {
@@ -61,8 +51,7 @@ export class Seen {
 /** Return a position, or what this browser has seen if that is later: "Back" can bring an old page. */
 export function notBeforeSeen(user, { epoch, u, b }) {
   const seen = recall(keyOf(user));
-  const isPosition = [seen?.u, seen?.b].every(Number.isSafeInteger); // others write there, too
-  const isOurs = isPosition && logOf(`${seen.epoch}`) === logOf(epoch);
+  const isOurs = logOf(seen?.epoch) === logOf(epoch) && Number.isSafeInteger(seen.u + seen.b);
   const isLater = isOurs && (seen.u > u || seen.b > b);
   // With its own epoch: the page may be of a log that was set back since.
   return isLater

@@ -1,6 +1,6 @@
 // One tab of a browser leads and tells the others what it hears. No network, no items.
 
-import { attempt, isHidden } from "./platform.js";
+import { attempt } from "./platform.js";
 
 const PING_MS = 800;
 const STEAL_AFTER_PINGS = 2;
@@ -59,7 +59,7 @@ export class Tabs {
   }
 
   post(message) {
-    const about = { isLeading: this.isLeading, isHidden: isHidden() };
+    const about = { isLeading: this.isLeading, isHidden: document.hidden };
     attempt(() => this.#channel?.postMessage({ ...message, ...about }));
   }
 
@@ -123,7 +123,7 @@ export class Tabs {
 
   // The timers of a hidden page run late, so one that hears others waits until it is seen.
   #tick() {
-    if (this.isLeading || (isHidden() && this.#hasHeard)) {
+    if (this.isLeading || (document.hidden && this.#hasHeard)) {
       this.#unanswered = 0;
     } else if (++this.#unanswered === STEAL_AFTER_PINGS) {
       this.takeOver();

@@ -1,7 +1,7 @@
 // The stack of toasts and the line about the connection.
 
 import { TemplateElement, announce, arrange, fillIn, parts, stamp, tell } from "./dom.js";
-import { attempt, isHidden, timely } from "./platform.js";
+import { attempt, timely } from "./platform.js";
 import { fill, run } from "./toast-card.js";
 
 const SHOWN_MAX = 5;
@@ -133,7 +133,7 @@ export class NotificationToasts extends TemplateElement {
 
   #runClocks() {
     const { region } = this.parts;
-    const isHeld = isHidden() || region.matches(":hover") || this.#cardInFocus();
+    const isHeld = document.hidden || region.matches(":hover") || this.#cardInFocus();
     this.#cards.forEach((card, id) =>
       run(card, !isHeld && card.isConnected, () => this.remove(id)),
     );
@@ -152,7 +152,8 @@ export class NotificationToasts extends TemplateElement {
     if (!button && card && target.closest("button")) {
       this.#dismiss(card);
     } else if (!button && target.closest("button")) {
-      this.#dismissAll();
+      this.#cameFrom?.focus();
+      this.#all.forEach((card) => this.#dismiss(card));
     } else if (card && button < 2 && target.closest("[href]")) {
       this.emit("follow", card.item);
       this.remove(card.item.id);
@@ -176,10 +177,5 @@ export class NotificationToasts extends TemplateElement {
     }
     this.emit("dismiss", card.item);
     this.remove(card.item.id);
-  }
-
-  #dismissAll() {
-    this.#cameFrom?.focus();
-    this.#all.forEach((card) => this.#dismiss(card));
   }
 }
