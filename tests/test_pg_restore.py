@@ -33,7 +33,7 @@ class Dump:
 
     def restore_over(self) -> None:
         """Put it over the database, whose tables go first."""
-        connections.close_all()
+        leave_database()
         whole = ("--clean", "--single-transaction")
         run("pg_restore", *whole, f"--dbname={self._name}", self._file)
 
@@ -42,9 +42,15 @@ class Dump:
         fresh = f"{self._name}_restored"
         run("createdb", fresh)
         run("pg_restore", f"--dbname={fresh}", self._file)
-        connections.close_all()
+        leave_database()
         run("dropdb", "--force", self._name)
         run("psql", "--dbname=postgres", "-c", f'ALTER DATABASE "{fresh}" RENAME TO "{self._name}"')
+
+
+def leave_database() -> None:
+    """Close this process's connections; a pool would wait longer and longer for a new one."""
+    connections.close_all()
+    connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's has one
 
 
 def run(program: str, *arguments: str) -> None:
@@ -60,7 +66,7 @@ def run(program: str, *arguments: str) -> None:
 @pytest.fixture
 def alice(transactional_db: None) -> Iterator[User]:
     yield make_user("alice")
-    connections.close_all()  # of a database that has been replaced
+    leave_database()  # it may have been replaced
 
 
 @pytest.mark.parametrize("restore", [Dump.restore_over, Dump.restore_beside])
