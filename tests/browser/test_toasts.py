@@ -292,8 +292,16 @@ def test_the_page_moves_by_nothing(tab: Tab) -> None:
 
 def test_messages_of_the_page_are_shown_once(tab: Tab) -> None:
     move = "(widget) => document.body.append(widget)"
-    line = "<ul hidden data-messages><li data-level='warning'>Not saved</li></ul>"
-    tab.widget.evaluate("(widget, line) => { widget.innerHTML = line }", line)
+    fill = """(widget) => {
+      const [list, line] = ["ul", "li"].map((name) => document.createElement(name));
+      list.hidden = true;
+      list.dataset.messages = "";
+      line.dataset.level = "warning";
+      line.append("Not saved");
+      list.append(line);
+      widget.replaceChildren(list);
+    }"""
+    tab.widget.evaluate(fill)
 
     tab.widget.evaluate(move)
     expect(tab.toast("Not saved").get_by_role("img", name="Warning")).to_be_visible()
@@ -303,10 +311,14 @@ def test_messages_of_the_page_are_shown_once(tab: Tab) -> None:
 
 
 def test_markup_that_a_script_inserts_works_as_well(tab: Tab) -> None:
-    swap = """async (widget) => {
-      const page = new DOMParser().parseFromString(await (await fetch("/")).text(), "text/html");
-      widget.replaceWith(page.querySelector("notification-toasts"));
-    }"""
+    swap = """(widget) => new Promise((done) => {
+      const request = new XMLHttpRequest();
+      request.open("GET", "/");
+      request.responseType = "document";
+      request.onload = () =>
+        done(widget.replaceWith(request.response.querySelector("notification-toasts")));
+      request.send();
+    })"""
 
     tab.widget.evaluate(swap)
     tab.show(id="n1", title="Here", level="error")
