@@ -1,6 +1,6 @@
 """Server-push notifications: `from notifications import notify`.
 
-The names load on first use, because services import models and models need the app registry.
+The names load on first use, because the verbs import models, and models need the app registry.
 """
 
 from __future__ import annotations

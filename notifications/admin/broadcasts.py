@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from ..actions.broadcasts import change_broadcast
 from ..models import Broadcast, BroadcastLog, State
-from .confirmations import Confirmations, UndoneError
+from .confirmations import Confirmations, NotDoneError
 from .forms import ChangeForm, ComposeForm
 from .listing import Listing, audience_text
 from .live import figures
@@ -69,7 +69,7 @@ class BroadcastAdmin(Confirmations, Listing):
             return self._refuse(request, meanwhile())
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
-        except UndoneError as exc:
+        except NotDoneError as exc:
             return self._refuse(request, str(exc))
 
     def render_change_form(
@@ -87,7 +87,7 @@ class BroadcastAdmin(Confirmations, Listing):
     def save_model(self, request: HttpRequest, obj: Broadcast, form: Any, change: bool) -> None:
         BroadcastLog.objects.lock()
         if change and Broadcast.objects.get(pk=obj.pk).state != obj.state:
-            raise UndoneError(meanwhile())
+            raise NotDoneError(meanwhile())
         if is_sent(obj):
             self._change_sent(obj, form)
             return
@@ -124,7 +124,7 @@ class BroadcastAdmin(Confirmations, Listing):
         try:
             change_broadcast(obj, form.payload(), expires=form.cleaned_data["expires"])
         except ValueError as exc:
-            raise UndoneError(_("Nothing was changed: %(why)s") % {"why": exc}) from exc
+            raise NotDoneError(_("Nothing was changed: %(why)s") % {"why": exc}) from exc
 
     def _refuse(self, request: HttpRequest, problem: str) -> HttpResponseRedirect:
         self.message_user(request, problem, messages.ERROR)

@@ -29,7 +29,7 @@ else:
     BroadcastModelAdmin = admin.ModelAdmin
 
 
-class UndoneError(ValueError):
+class NotDoneError(ValueError):
     """Something was not done, for a reason that is said in the user's language."""
 
 
@@ -74,9 +74,9 @@ class Confirmations(BroadcastModelAdmin):
     def _send(self, request: HttpRequest, broadcast: Broadcast) -> str:
         problem = obstacle(broadcast)
         if problem:
-            raise UndoneError(problem)
+            raise NotDoneError(problem)
         if request.POST.get("reviewed") != fingerprint(broadcast):
-            raise UndoneError(_("The draft has changed since you looked at it. Look at it again."))
+            raise NotDoneError(_("The draft has changed since you looked at it. Look at it again."))
         broadcast.sender_id = request.user.pk
         broadcast.save(update_fields=["sender"])
         send_broadcast(broadcast)
@@ -89,7 +89,7 @@ class Confirmations(BroadcastModelAdmin):
 
     def _recall(self, request: HttpRequest, broadcast: Broadcast) -> str:
         if broadcast.state not in (State.LIVE, State.SCHEDULED):
-            raise UndoneError(not_recallable())
+            raise NotDoneError(not_recallable())
         counted = counts([broadcast]).get(broadcast.pk)
         recall_broadcast(broadcast)
         self.log_change(request, broadcast, recall_text(counted))
@@ -101,7 +101,7 @@ class Confirmations(BroadcastModelAdmin):
             with transaction.atomic(using=database()):
                 BroadcastLog.objects.lock()
                 done = act(request, get_object_or_404(Broadcast, pk=pk))
-        except UndoneError as exc:
+        except NotDoneError as exc:
             return self._back(request, pk, str(exc))
         except ValueError as exc:
             return self._back(request, pk, _("Nothing was done: %(why)s") % {"why": exc})

@@ -46,7 +46,7 @@ def online_texts(broadcasts: Sequence[Broadcast]) -> list[str]:
 
 
 def online_text(online: Any) -> str:
-    """Return a number of the census, marked where it is not exact."""
+    """Return how many users are online, marked where the number is not exact."""
     return number(online.count) if online.is_exact else f"≈ {number(online.count)}"
 
 

@@ -104,7 +104,7 @@ def _broadcast_hint(row: Broadcast) -> Hint:
 
 def _hint(change: Change) -> Hint:
     inbox, stood = change.inbox, change.user_state
-    # What was read may have ended before the standing was looked at: its end must not be undone.
+    # It may have ended before the user's state was read: its end must not be undone.
     item = personal_item if stood is None else stood.change
     hint = hints.changed(
         inbox.pk,

@@ -64,7 +64,7 @@ class InboxQuerySet(models.QuerySet["Inbox"]):
 
         What they have muted is read with them, as by `with_mutes()`.
         Rows are locked in the order of the key, so that two callers cannot deadlock. SQLite has no
-        row locks: there the transaction itself must be immediate (see checks.py).
+        row locks: there the transaction itself must be immediate (see checks/rows.py).
         """
         locked = self._locked(user_pks, asked)
         if len(locked) < len(user_pks):

@@ -44,7 +44,7 @@ LookUp = Callable[[str], Awaitable["Identity | None"]]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Identity:
-    """Who a socket belongs to, as somebody said when it connected; `judge()` says whether it holds.
+    """The user and session that a socket connected with; `judge()` tells whether they still hold.
 
     `session_key` is None where no session said so, `auth_hash` changes with the user's password.
     `log_in` names the session where its key does not last. `is_of_session` says that it was the

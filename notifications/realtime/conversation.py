@@ -105,7 +105,7 @@ class Conversation:
         return None
 
     def _user(self) -> Any:
-        # The services take users; this one is as if read, without the query.
+        # The verbs take users; this one is as if it had been read, without the query.
         model = get_user_model()
         key = self.socket.identity.user_pk
         return model.from_db(None, [model._meta.pk.attname], [key])

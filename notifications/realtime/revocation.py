@@ -1,4 +1,4 @@
-"""Looks up again who may go on listening, and closes the sockets of who may not."""
+"""Looks up again which sockets may go on listening, and closes the others."""
 
 from __future__ import annotations
 

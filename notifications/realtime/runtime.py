@@ -1,4 +1,4 @@
-"""What runs once for each event loop that serves sockets: a hub, a sweeper and a publisher."""
+"""What runs once for each event loop that serves sockets: a hub, a sweeper and a schedule."""
 
 from __future__ import annotations
 

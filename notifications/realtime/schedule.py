@@ -84,7 +84,8 @@ class Schedule:
 def look(seen: Anchor = NOTHING) -> Look:
     """Look at the log of broadcasts, of which `seen` is the last change that is known.
 
-    The board is read along if it is another, so that those who connect find it.
+    If the log has changed, the live broadcasts are read as well, so that sockets that connect
+    find them.
     """
     row: Any = BroadcastLog.objects.annotate(
         start=_first(Broadcast.objects.scheduled(), "starts"),

@@ -1,4 +1,4 @@
-"""Whose change is made next: each user's come one by one, so that nobody's keep others waiting."""
+"""Turns for commands: each user's are carried out one by one, so that no user holds up others."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The broadcasts as one value: what is live, and what has changed. Read once for each state.
 
-A process keeps the board of the newest state that it has seen, so that most readers need no query
+A process keeps the value of the newest state that it has seen, so that most readers need no query
 for it.
 """
 
@@ -121,7 +121,7 @@ class LiveBroadcasts:
 
 
 def live_broadcasts_at(log: BroadcastLog) -> LiveBroadcasts:
-    """Return the board of a state of the log, or of a later one if it has gone on since."""
+    """Return the broadcasts of a state of the log, or of a later one if it has gone on since."""
     global _newest
     board = _newest  # another thread may replace it at any moment
     if board is None or board.stamp != log.stamp:
@@ -130,7 +130,7 @@ def live_broadcasts_at(log: BroadcastLog) -> LiveBroadcasts:
 
 
 def last_live_broadcasts() -> LiveBroadcasts:
-    """Return the board that this process has read last."""
+    """Return the broadcasts that this process has read last."""
     return _newest or LiveBroadcasts(BroadcastLog())
 
 

@@ -1,4 +1,4 @@
-"""On which terms something is told: to whom not, how loud, and into which earlier one it goes."""
+"""The options of a notification as the store takes them: mutes, key, thread and expiry."""
 
 from __future__ import annotations
 

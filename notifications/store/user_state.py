@@ -1,4 +1,4 @@
-"""How a user stands to both streams: their inbox, the board, and what they did with broadcasts.
+"""Where a user is in both streams: their inbox, the live broadcasts, and their marks on them.
 
 A broadcast as its reader sees it is a `Notification` with `broadcast` set. It is stored when the
 reader marks that one; until then it follows from the watermark in the inbox.
@@ -111,7 +111,7 @@ class UserState:
         return [self.mark(each) for each in named if each and self.board.is_for(self.viewer, each)]
 
     def change(self, row: Notification) -> dict[str, Any]:
-        """Return a number of this user's log as an item; what broadcasts say is on the board."""
+        """Return a change of this user's log as an item; a broadcast with its text as it is now."""
         if row.broadcast_id is not None:
             broadcast = self.board.get(row.broadcast_id)
             if broadcast is None:

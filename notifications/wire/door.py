@@ -1,7 +1,7 @@
-"""Who may come in to a server, how long it waits for what they want, and how much they may bring.
+"""Limits of a server: how many connections it has, how long it waits, and how long bodies may be.
 
-A connection costs a descriptor, and there are few. Whoever asks for nothing keeps his only until
-somebody else needs it. The body of a request costs memory: applications read all of it first.
+A connection costs a descriptor, and there are few. One that asks for nothing is kept until another
+needs its place. The body of a request costs memory: applications read all of it first.
 """
 
 from __future__ import annotations

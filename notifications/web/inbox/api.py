@@ -1,4 +1,4 @@
-"""The same stream and the same verbs over HTTP. Thin: services and feed do the work."""
+"""The stream and the verbs as JSON over HTTP."""
 
 from __future__ import annotations
 
