@@ -4,6 +4,7 @@ import random
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from datetime import timedelta
 from io import StringIO
 from itertools import pairwise
 from pathlib import Path
@@ -13,8 +14,10 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.core.management import call_command
 from django.db import connection
+from django.db.models import QuerySet
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import User
@@ -24,13 +27,16 @@ from notifications import (
     broadcast,
     mark_all_read,
     mark_read,
+    mark_unread,
     notify,
     notify_many,
+    recall_broadcast,
     remove,
 )
+from notifications.actions import broadcasts
 from notifications.models import Broadcast, Inbox, Notification
 from notifications.models.clock import Tick
-from notifications.store import feed
+from notifications.store import feed, history
 from notifications.testing import NotificationClient
 from notifications.wire.epochs import Anchor, Epoch
 from notifications.wire.protocol import Resume
@@ -174,15 +180,35 @@ CHANGES: list[Callable[[User], object]] = [
     lambda user: notify_many(User.objects.all(), "many"),
     lambda user: say(1),
     lambda user: mark_read(user, Notification.objects.filter(recipient=user)[:2]),
-    lambda user: remove(user, Notification.objects.filter(recipient=user)[:1]),
+    lambda user: mark_read(user, last_changed(user, 3)),
+    lambda user: mark_unread(user, last_changed(user, 2)),
+    lambda user: remove(user, last_changed(user, 1)),
+    lambda user: say_at_once(2),
+    lambda user: recall_broadcast(Broadcast.objects.live().latest("seq")),
     mark_all_read,
 ]
 
 
-def test_no_position_of_this_history_is_told_to_start_anew(client: Client, alice: User) -> None:
+def last_changed(user: User, count: int) -> QuerySet[Notification]:
+    return Notification.objects.filter(recipient=user, broadcast=None).order_by("-seq")[:count]
+
+
+def say_at_once(count: int) -> None:
+    """Broadcasts that were due together are published together."""
+    for _ in range(count):
+        broadcast("due", starts=timezone.now() + timedelta(hours=1))
+    Broadcast.objects.scheduled().update(starts=timezone.now())
+    broadcasts.publish_due()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_position_of_this_history_is_told_to_start_anew(
+    client: Client, alice: User, seed: int
+) -> None:
     make_users(2)
+    say(3)
     places = [position(client)]
-    chosen = random.Random(7)
+    chosen = random.Random(seed)
     for _ in range(60):
         chosen.choice(CHANGES)(alice)
         places.append(position(client))
@@ -192,6 +218,9 @@ def test_no_position_of_this_history_is_told_to_start_anew(client: Client, alice
 
     assert [page.reset for page in pages] == [False] * len(places)
     assert len({place["epoch"] for place in places}) > 40
+    epochs = [Epoch.parse(place["epoch"]) for place in places]
+    assert history.are_known([history.Claim(alice.pk, epoch) for epoch in epochs]) == [True] * 61
+    assert all(history.knows_broadcasts_up_to(epoch.b) for epoch in epochs)
 
 
 def test_an_epoch_of_the_version_before_is_good_until_all_are_renewed(

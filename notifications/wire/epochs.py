@@ -23,10 +23,13 @@ class Anchor(NamedTuple):
     clock: int = 0
 
     def agrees_with(self, newest: Anchor) -> bool:
-        """Tell whether this can be of a log in which `newest` is the last change up to this one."""
+        """Tell whether this can be of a log in which `newest` is the last change up to this one.
+
+        Changes that were made together have the same time.
+        """
         if not (self.clock and newest.clock):
             return True
-        return self.clock == newest.clock if self.seq == newest.seq else self.clock > newest.clock
+        return self.clock == newest.clock if self.seq == newest.seq else self.clock >= newest.clock
 
     def __str__(self) -> str:
         return f"{self.seq}-{self.clock:x}"

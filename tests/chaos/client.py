@@ -1,7 +1,6 @@
 """A client as a browser would be one: it resumes, and remembers each change that it showed."""
 
 import asyncio
-import json
 import random
 import time
 from collections import Counter
@@ -38,6 +37,7 @@ class Client:
         self.titles: Counter[str] = Counter()
         self.delays: list[float] = []
         self.connects = 0
+        self.resets = 0
         self.received_again = 0
 
     async def run(self) -> None:
@@ -49,7 +49,7 @@ class Client:
                 async with open_socket(server.socket_url, self.cookie, v=1, **position) as wire:
                     self.connects += 1
                     await self._follow(wire, server)
-            except (OSError, TimeoutError, websockets.WebSocketException, httpx.TransportError):
+            except (OSError, TimeoutError, websockets.WebSocketException, httpx.HTTPError):
                 pass  # the server is being killed; that is the point
             await asyncio.sleep(random.uniform(0, RETRY_SECONDS))
 
@@ -74,14 +74,25 @@ class Client:
     async def _welcome(self, frame: dict[str, Any], server: ServerProcess) -> None:
         self.unread = frame["unread"]
         if frame["reset"]:
+            self.resets += 1
+            items = await self._whole_feed(server)
+            # Not before the list is here: a server that dies now has to say "reset" once more.
             self.cursor = frame["cursor"]
             self.state.clear()
-            url = f"{server.url}/notifications/feed/?u=0&b=0"
-            async with httpx.AsyncClient(
-                cookies={"sessionid": self.cookie}, timeout=SILENCE_SECONDS
-            ) as http:
-                for item in json.loads((await http.get(url)).text)["items"]:
-                    self._hold(item)
+            for item in items:
+                self._hold(item)
+
+    async def _whole_feed(self, server: ServerProcess) -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = []
+        page: dict[str, Any] = {"cursor": {"u": 0, "b": 0}, "more": True}
+        async with httpx.AsyncClient(
+            cookies={"sessionid": self.cookie}, timeout=SILENCE_SECONDS
+        ) as http:
+            while page["more"]:
+                url = f"{server.url}/notifications/feed/"
+                page = (await http.get(url, params=page["cursor"])).raise_for_status().json()
+                items += page["items"]
+        return items
 
     def _apply(self, frame: dict[str, Any]) -> None:
         for item in frame["items"]:

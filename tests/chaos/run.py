@@ -75,16 +75,18 @@ class Run:
         lost = len(differences)
         doubled = sum(n - 1 for client in self.clients for n in client.shown.values())
         rolled_back = sum(client.titles["ROLLED BACK"] for client in self.clients)
+        resets = sum(client.resets for client in self.clients)
         unread = await _look_up(wrong_unread_counts)
         miscounting = await self._miscounting()
         for name, value in [*(await self._table()), ("doubled", doubled), ("lost", lost)]:
             print(f"{name:34} {value}")
         print(f"{'shown of a rolled-back transaction':34} {rolled_back}")
+        print(f"{'told to start anew':34} {resets}")
         print(f"{'unread counts that are wrong':34} {unread}")
         print(f"{'clients that count otherwise':34} {miscounting}")
         for line in differences:
             print(line)
-        return 1 if lost or doubled or rolled_back or unread or miscounting else 0
+        return int(any([lost, doubled, rolled_back, resets, unread, miscounting]))
 
     async def _run(self) -> None:
         cookies = await sync_to_async(self._prepare)()
@@ -101,7 +103,9 @@ class Run:
         await self._settle()
         for task in following:
             task.cancel()
-        await asyncio.gather(*following, return_exceptions=True)
+        ends = await asyncio.gather(*following, return_exceptions=True)
+        if failures := [end for end in ends if isinstance(end, Exception)]:
+            raise ExceptionGroup("clients failed", failures)
 
     def _prepare(self) -> dict[int, str]:
         self.broker.start()
