@@ -2,12 +2,12 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from pathlib import Path
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
 
 import psycopg
 import pytest
+from asgiref.sync import sync_to_async
 from django.db import connection
 from pytest_django import Settings
 
@@ -22,10 +22,6 @@ from tests.waiting import await_for
 from tests.wire import Wire, open_socket
 
 DEADLINE_SECONDS = 40.0
-
-on_sqlite = pytest.mark.skipif(
-    connection.vendor != "sqlite", reason="takes the file away; `make chaos` kills PostgreSQL"
-)
 
 
 @pytest.fixture
@@ -66,18 +62,20 @@ def locked() -> Iterator[None]:
             yield
 
 
-@contextmanager
-def away() -> Iterator[None]:
-    """Put something in the place of SQLite's file that cannot be opened."""
-    path = Path(connection.settings_dict["NAME"])
-    aside = path.with_suffix(".aside")
-    path.rename(aside)
-    path.mkdir()
+@asynccontextmanager
+async def away() -> AsyncIterator[None]:
+    """Let every question about an inbox fail, on connections that are open too."""
+    name = Inbox._meta.db_table
+    await sync_to_async(rename)(name, "aside")
     try:
         yield
     finally:
-        path.rmdir()
-        aside.rename(path)
+        await sync_to_async(rename)("aside", name)
+
+
+def rename(table: str, name: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {table} RENAME TO {name}")
 
 
 async def is_refused(wire: Wire) -> bool:
@@ -123,7 +121,6 @@ async def test_a_locked_database_refuses_commands_and_closes_nothing(
     assert await Notification.objects.filter(read_at__isnull=False).acount() == 2
 
 
-@on_sqlite
 async def test_a_database_that_is_away_closes_nothing_and_the_sweep_lives_on(
     site: ServerProcess, settings: Settings, alice: User, cookie: str
 ) -> None:
@@ -133,7 +130,7 @@ async def test_a_database_that_is_away_closes_nothing_and_the_sweep_lives_on(
         await wire.receive_type("welcome")
         await wire.receive_type("heartbeat")
 
-        with away():
+        async with away():
             assert await is_refused(wire)
             assert await hint_arrives(alice, wire)  # what needs no database goes on
             async with open_socket(site.socket_url, cookie) as newcomer:
