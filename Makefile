@@ -5,7 +5,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 # Or each process of the tests compiles the project, and pytest all tests, again.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help run test lint unit postgresql browser browsers chaos bench bench-quick bench-broadcasts bench-scaling screenshots messages matrix lock clean
+.PHONY: help run test lint unit postgresql browser browsers chaos bench bench-quick bench-scaling screenshots messages matrix lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -73,11 +73,6 @@ bench: $(VENV)/.installed-dev ## measure this project beside others, write docs/
 
 bench-quick: $(VENV)/.installed-dev ## fail where this project has become slower (3 minutes)
 	@$(BIN)/python -m bench.quick
-
-BENCH ?= --users 1000000 --sockets 10000
-
-bench-broadcasts: $(VENV)/.installed-dev ## measure broadcasts (BENCH="--database postgresql")
-	@$(BIN)/python -m bench.broadcasts $(BENCH)
 
 bench-scaling: $(VENV)/.installed-dev ## measure several processes (SCALING="--model --sockets 100000")
 	@$(BIN)/python -m bench.scaling $(SCALING)
