@@ -18,12 +18,12 @@ class Minify(BuildHookInterface):  # type: ignore[type-arg]
         """Write the copies."""
         self.copies = TemporaryDirectory()
         for folder in FOLDERS:
-            target = Path(self.copies.name, folder)
-            target.mkdir(parents=True)
-            for path in Path(self.root, folder).glob("*.js"):
-                copy = target / path.name
+            for path in Path(self.root, folder).rglob("*.js"):
+                name = path.relative_to(self.root)
+                copy = Path(self.copies.name, name)
+                copy.parent.mkdir(parents=True, exist_ok=True)
                 copy.write_text(jsmin(path.read_text()))
-                build_data["force_include"][str(copy)] = f"{TARGET}/{folder}/{path.name}"
+                build_data["force_include"][str(copy)] = f"{TARGET}/{name}"
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
         """Remove the copies."""

@@ -42,6 +42,7 @@ def test_the_wheel_ships_the_app_alone_and_all_of_it(tmp_path: Path) -> None:
     assert {
         "notifications/py.typed",
         "notifications/static/js/notifications/index.js",
+        "notifications/static/js/notifications/elements/bell.js",
         "notifications/static/js/notifications-admin/index.js",
         "notifications/static/js/notifications-pages/times.js",
         "notifications/static/css/notifications/admin.css",

@@ -210,7 +210,7 @@ def test_a_manifest_storage_renames_the_imports_too(project: Project) -> None:
     [entry] = [path for path in collected.glob("index.*.js") if path.name != "index.js"]
     imported = re.findall(r'from ?"\./(.+?)"', entry.read_text())
     assert imported
-    assert all(re.fullmatch(r"[\w-]+\.[0-9a-f]{12}\.js", name) for name in imported)
+    assert all(re.fullmatch(r"[\w/-]+\.[0-9a-f]{12}\.js", name) for name in imported)
     shutil.rmtree(directory / "collected")
 
 
@@ -224,6 +224,6 @@ def loaded_by(page: httpx.Response) -> set[str]:
     while waiting:
         url = waiting.pop()
         known.add(url)
-        imports = re.findall(r'from ?"(\./.+?)"', got(url).text)
+        imports = re.findall(r'from ?"(\.\.?/.+?)"', got(url).text)
         waiting |= {urljoin(url, path) for path in imports} - known
     return known

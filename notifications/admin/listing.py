@@ -112,7 +112,7 @@ class Listing(BroadcastModelAdmin):
 
 
 def state_badge(broadcast: Broadcast) -> SafeString:
-    """Return the badge of a broadcast's state, which the module `counts.js` keeps right."""
+    """Return the badge of a broadcast's state, which `notifications-admin/figures.js` keeps right."""
     return format_html(
         '<span class="broadcast-state" data-broadcast="{}" data-state="{}">{}</span>',
         broadcast.pk,

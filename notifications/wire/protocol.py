@@ -1,7 +1,7 @@
 """The wire protocol, version 1: cursors, close codes and the server's frames. Pure.
 
 What clients send is read in commands.py, and items are built in items.py. The contract in prose is
-docs/protocol.md; static/js/notifications/protocol.js mirrors the names.
+docs/protocol.md; static/js/notifications/transport/protocol.js mirrors the names.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from .tabs import Tab, Visitor
 
 # Keeps items as the store does; what it is asked for stands in `asked`, and `fails` lets it fail.
 CONNECTION = """async (items) => {
-  const { NotificationBell } = await import("/static/js/notifications/bell.js");
+  const { NotificationBell } = await import("/static/js/notifications/elements/bell.js");
   if (!customElements.get("notification-bell")) {
     customElements.define("notification-bell", class extends NotificationBell {});
   }

@@ -19,7 +19,7 @@ from .tabs import Tab, Visitor
 SOURCES = Path(__file__).resolve().parents[2] / "static" / "js" / "notifications"
 
 STORE = """async (steps) => {
-  const { Store } = await import("/static/js/notifications/store.js");
+  const { Store } = await import("/static/js/notifications/state/store.js");
   const store = new Store({ epoch: "e1", cursor: { u: 10, b: 5 }, unread: 3 });
   const told = [];
   store.addEventListener("change", ({ detail }) => told.push(detail));
@@ -70,7 +70,7 @@ def after(tab: Tab, *steps: tuple[str, Any]) -> dict[str, Any]:
 
 def exported(tab: Tab, name: str) -> Any:
     return tab.page.evaluate(
-        "async (name) => (await import('/static/js/notifications/protocol.js'))[name]", name
+        "async (name) => (await import('/static/js/notifications/transport/protocol.js'))[name]", name
     )
 
 
@@ -211,7 +211,7 @@ def test_the_epoch_of_a_frame_is_taken_unless_the_frame_is_old_or_of_another_log
 
 def test_what_the_browser_has_seen_counts_with_the_epoch_that_it_had_then(tab: Tab) -> None:
     script = """async ([seen, page]) => {
-      const { notBeforeSeen } = await import("/static/js/notifications/seen.js");
+      const { notBeforeSeen } = await import("/static/js/notifications/state/seen.js");
       localStorage.setItem("notifications-seen 7", JSON.stringify(seen));
       return notBeforeSeen("7", page);
     }"""
@@ -248,7 +248,7 @@ def test_a_list_has_the_newest_text_first_whatever_changed_last(tab: Tab) -> Non
 
 @pytest.mark.parametrize("word", ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write"])
 def test_no_source_builds_markup_from_strings(word: str) -> None:
-    assert [path.name for path in SOURCES.glob("*.js") if word in path.read_text()] == []
+    assert [path.name for path in SOURCES.rglob("*.js") if word in path.read_text()] == []
 
 
 def test_no_source_sets_an_inline_style_or_a_global() -> None:
@@ -256,4 +256,4 @@ def test_no_source_sets_an_inline_style_or_a_global() -> None:
         r"""(?<!dataset)\.style\b|["']style["']|\b(?:window|globalThis)\.\w+\s*=[^=]"""
     )
 
-    assert [path.name for path in SOURCES.glob("*.js") if pattern.search(path.read_text())] == []
+    assert [path.name for path in SOURCES.rglob("*.js") if pattern.search(path.read_text())] == []

@@ -179,7 +179,7 @@ def test_a_broadcast_in_quiet_hours_pops_up_only_if_it_is_critical(
 
 
 QUIET = """async (cases) => {
-  const { isQuiet } = await import("/static/js/notifications/quiet.js");
+  const { isQuiet } = await import("/static/js/notifications/state/quiet-hours.js");
   return cases.map(([hours, item]) => Boolean(isQuiet({ stream: "b", ...item }, hours)));
 }"""
 

@@ -48,7 +48,7 @@ def test_it_works_and_its_modules_are_small(
     aside(lambda: notify(alice, {"title": "Again", "level": "error"}))
     expect(tab.page.locator("[data-inbox]").get_by_text("Again")).to_be_visible()
 
-    modules = sorted((tmp_path / "static/js/notifications").glob("*.????????????.js"))
+    modules = sorted((tmp_path / "static/js/notifications").rglob("*.????????????.js"))
     size = len(gzip.compress(b"".join(path.read_bytes() for path in modules), 9))
     print(f"all {len(modules)} modules together: {size} bytes gzipped")
     assert 0 < size <= BUDGET_BYTES

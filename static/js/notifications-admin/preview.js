@@ -1,7 +1,7 @@
 // The toast that a form describes, as it will look.
 
-import { TemplateElement } from "../notifications/dom.js";
-import { fill } from "../notifications/toast-card.js";
+import { TemplateElement } from "../notifications/elements/template-element.js";
+import { fill } from "../notifications/elements/toast-card.js";
 
 export class ToastPreview extends TemplateElement {
   connectedCallback() {

@@ -1,6 +1,6 @@
 // Times and days as the reader has them; the server wrote them in its own time zone.
 
-import { arrange } from "../notifications/dom.js";
+import { arrange } from "../notifications/elements/template-element.js";
 import { attempt, learnTime, locale, serverTime } from "../notifications/platform.js";
 
 const STYLES = {

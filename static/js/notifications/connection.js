@@ -1,12 +1,12 @@
 // One user's notifications in this tab, live: who brings the frames, and commands.
 
-import { Http } from "./http.js";
 import { now } from "./platform.js";
-import { Poller } from "./poller.js";
-import { CLOSE_CODES, OTHER_USER, logOf } from "./protocol.js";
-import { NotificationSocket } from "./socket.js";
-import { Store } from "./store.js";
-import { Tabs } from "./tabs.js";
+import { Store } from "./state/store.js";
+import { Http } from "./transport/http.js";
+import { Poller } from "./transport/poller.js";
+import { CLOSE_CODES, OTHER_USER, logOf } from "./transport/protocol.js";
+import { NotificationSocket } from "./transport/socket.js";
+import { Tabs } from "./transport/tabs.js";
 
 const FAILURES_BEFORE_POLLING = 3;
 const WATCHED_MS = 2_000; // a visible tab pings more often

@@ -1,15 +1,15 @@
 // The wiring: what `{% notifications_widget %}` put on a page gets its connection.
 
-import { NotificationBell } from "./bell.js";
 import { Connection, connect } from "./connection.js";
-import { Desktop } from "./desktop.js";
-import { isSafe } from "./dom.js";
+import { NotificationBell } from "./elements/bell.js";
+import { isSafe } from "./elements/template-element.js";
+import { NotificationToasts } from "./elements/toasts.js";
 import { attempt, learnTime, serverTime } from "./platform.js";
-import { CLOSE_CODES, OTHER_USER } from "./protocol.js";
-import { isQuiet } from "./quiet.js";
-import { Seen, notBeforeSeen } from "./seen.js";
-import { badgeOf } from "./store.js";
-import { NotificationToasts } from "./toasts.js";
+import { Desktop } from "./state/desktop.js";
+import { isQuiet } from "./state/quiet-hours.js";
+import { Seen, notBeforeSeen } from "./state/seen.js";
+import { badgeOf } from "./state/store.js";
+import { CLOSE_CODES, OTHER_USER } from "./transport/protocol.js";
 
 export { connect };
 

@@ -1,7 +1,7 @@
 // What the elements share; a Django template wrote their markup.
 
-import { attempt } from "./platform.js";
-import { LEVELS } from "./protocol.js";
+import { attempt } from "../platform.js";
+import { LEVELS } from "../transport/protocol.js";
 
 const GATHER_MS = 150;
 const SPOKEN_MAX = 3;

@@ -1,6 +1,6 @@
 // The browser's own notifications, for when no tab is in sight; asked for on a click only.
 
-import { attempt, recall, remember } from "./platform.js";
+import { attempt, recall, remember } from "../platform.js";
 
 /** What one user of this browser wants of them. */
 export class Desktop {

@@ -1,6 +1,6 @@
 // One tab of a browser leads and tells the others what it hears. No network, no items.
 
-import { attempt } from "./platform.js";
+import { attempt } from "../platform.js";
 
 const PING_MS = 800;
 const STEAL_AFTER_PINGS = 2;

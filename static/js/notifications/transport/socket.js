@@ -1,6 +1,6 @@
 // The transport: one WebSocket that is kept alive and resumed. No DOM, no items.
 
-import { attempt, now } from "./platform.js";
+import { attempt, now } from "../platform.js";
 import { SERVER_FRAMES, VERSION, backoff, between, isFinal, waitAfter } from "./protocol.js";
 
 const WELCOME_WITHIN_MS = 20_000;

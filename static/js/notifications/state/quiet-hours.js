@@ -1,6 +1,6 @@
 // Quiet hours. The server knows those of each user; what goes out to all is compared here.
 
-import { attempt, serverTime } from "./platform.js";
+import { attempt, serverTime } from "../platform.js";
 
 /** Tell whether an item shall not pop up, in hours such as "22:00 07:00 Europe/Berlin". */
 export function isQuiet({ quiet, stream, critical }, hours) {

@@ -1,6 +1,6 @@
 // What this page knows: items by id, the unread count, the position. No DOM and no network.
 
-import { logOf } from "./protocol.js";
+import { logOf } from "../transport/protocol.js";
 
 const ITEMS_MAX = 200;
 const BADGE_MAX = 99;

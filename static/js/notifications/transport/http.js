@@ -1,6 +1,6 @@
 // The HTTP side of the protocol.
 
-import { learnTime, timely } from "./platform.js";
+import { learnTime, timely } from "../platform.js";
 
 const LATEST = 50;
 

@@ -1,7 +1,7 @@
 // What a toast says and how long it stays.
 
-import { fillIn, parts, say } from "./dom.js";
-import { now } from "./platform.js";
+import { now } from "../platform.js";
+import { fillIn, parts, say } from "./template-element.js";
 
 const LEAST_LEFT_MS = 1_500; // nothing vanishes the moment the pointer leaves it
 const LIFE_MS = { info: 6_000, success: 6_000, warning: 10_000, error: 2 ** 31 - 1 };

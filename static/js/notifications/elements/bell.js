@@ -1,10 +1,19 @@
 // The bell and its drop-down. In the markup, `data-verb` says what a button does.
 
-import { Desktop } from "./desktop.js";
-import { TemplateElement, announce, arrange, fillIn, parts, say, stamp, tell } from "./dom.js";
+import { attempt, locale, serverTime } from "../platform.js";
+import { Desktop } from "../state/desktop.js";
+import { badgeOf } from "../state/store.js";
 import { Menu } from "./menu.js";
-import { attempt, locale, serverTime } from "./platform.js";
-import { badgeOf } from "./store.js";
+import {
+  TemplateElement,
+  announce,
+  arrange,
+  fillIn,
+  parts,
+  say,
+  stamp,
+  tell,
+} from "./template-element.js";
 
 const ROWS_MAX = 20;
 const REFRESH_MS = 30_000;

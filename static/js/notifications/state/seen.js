@@ -1,7 +1,7 @@
 // What was on a visible screen for a second; the next page starts after it.
 
-import { recall, remember } from "./platform.js";
-import { logOf } from "./protocol.js";
+import { recall, remember } from "../platform.js";
+import { logOf } from "../transport/protocol.js";
 
 const ON_SCREEN_MS = 1_000;
 const LEAVING_MS = 30_000; // a page that a download left where it was counts again

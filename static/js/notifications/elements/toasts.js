@@ -1,7 +1,15 @@
 // The stack of toasts and the line about the connection.
 
-import { TemplateElement, announce, arrange, fillIn, parts, stamp, tell } from "./dom.js";
-import { attempt, timely } from "./platform.js";
+import { attempt, timely } from "../platform.js";
+import {
+  TemplateElement,
+  announce,
+  arrange,
+  fillIn,
+  parts,
+  stamp,
+  tell,
+} from "./template-element.js";
 import { fill, run } from "./toast-card.js";
 
 const SHOWN_MAX = 5;
