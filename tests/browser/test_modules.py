@@ -69,9 +69,8 @@ def after(tab: Tab, *steps: tuple[str, Any]) -> dict[str, Any]:
 
 
 def exported(tab: Tab, name: str) -> Any:
-    return tab.page.evaluate(
-        "async (name) => (await import('/static/js/notifications/transport/protocol.js'))[name]", name
-    )
+    module = "/static/js/notifications/transport/protocol.js"
+    return tab.page.evaluate(f"async (name) => (await import('{module}'))[name]", name)
 
 
 def test_the_protocol_is_the_mirror_of_the_servers(tab: Tab) -> None:
