@@ -49,7 +49,7 @@ unit: $(VENV)/.installed-dev ## run the tests without a browser, on SQLite
 
 postgresql: $(VENV)/.installed-dev ## run those that use the database on a PostgreSQL of their own
 	@echo "== tests on PostgreSQL"
-	@$(BIN)/python -m tests.postgres $(PYTEST) -m 'not one_database'
+	@$(BIN)/python -m tests.support.postgres $(PYTEST) -m 'not one_database'
 
 SECONDS_OF_CHAOS ?= 30
 

@@ -18,7 +18,7 @@ from bench.plan import QUICK, Durations, Run
 from bench.report.page import write_report
 from bench.results import Results
 from bench.site import own_site
-from tests.servers import ROOT
+from tests.support.servers import ROOT
 
 RESULTS = environment.HOME / "results.json"
 

@@ -9,7 +9,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.servers import ROOT
+from tests.support.servers import ROOT
 
 HOME = ROOT / "var/bench"
 PYTHON = HOME / "venv/bin/python"

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from tests.servers import ROOT
+from tests.support.servers import ROOT
 
 ANSWER_SECONDS = 120.0
 ROUND_SECONDS = 30.0

@@ -16,7 +16,7 @@ from bench.machine import SERVER_CORE
 from bench.peers.base import Peer
 from bench.results import Results
 from bench.wire import payload
-from tests.servers import BrokerProcess
+from tests.support.servers import BrokerProcess
 
 # Few: what a heap has kept of many would hide what the sockets after them take.
 WARM_SOCKETS = 20

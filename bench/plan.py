@@ -10,7 +10,7 @@ from bench import metrics as m
 from bench.measure import HALF, Measuring, measured
 from bench.peers.base import Peer
 from bench.results import Results
-from tests.servers import BrokerProcess
+from tests.support.servers import BrokerProcess
 
 FEW, SOME, MANY, STORM = 100, 1_000, 9_000, 5_000
 BETWEEN = 3_000

@@ -18,7 +18,7 @@ from bench.peers.tutorial import Tutorial
 from bench.plan import Durations, Run
 from bench.results import Results
 from bench.site import own_site
-from tests.servers import ROOT
+from tests.support.servers import ROOT
 
 BASELINE = ROOT / "bench/baseline.json"
 LOSS_MAX = 0.25

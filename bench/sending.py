@@ -22,7 +22,7 @@ from bench.users import make_listeners
 from bench.wire import payload
 from notifications import notify, notify_many
 from notifications.models import Inbox, Notification
-from tests.servers import ROOT
+from tests.support.servers import ROOT
 
 SENT_ALONE, SENT_TOGETHER = 300, 1_000
 ROUNDS = 3

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.servers import BrokerProcess
+from tests.support.servers import BrokerProcess
 
 
 @contextlib.contextmanager

@@ -13,9 +13,9 @@ from django.utils import translation
 from pytest_django import DjangoDbBlocker
 
 from notifier import broker
-from tests.scheduling import OneByOne
-from tests.scripts import Script, StartScript
-from tests.servers import BrokerProcess, Kind, ServerProcess
+from tests.support.scheduling import OneByOne
+from tests.support.scripts import Script, StartScript
+from tests.support.servers import BrokerProcess, Kind, ServerProcess
 
 StartServer = Callable[..., ServerProcess]
 

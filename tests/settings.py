@@ -1,7 +1,7 @@
 """The project's settings as the tests run them: in a directory of their own, with its own broker.
 
 What is set here in the environment reaches the servers that tests start, too. On PostgreSQL they
-run by `python -m tests.postgres COMMAND…`.
+run by `python -m tests.support.postgres COMMAND…`.
 """
 
 import os
@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.environment import isolate
+from tests.support.environment import isolate
 
 isolate()
 if "VAR_DIR" not in os.environ:
@@ -26,7 +26,7 @@ from notifier.settings import *  # noqa: E402, F403
 from notifier.settings import BASE_DIR, DATABASES, INSTALLED_APPS, LOGGING, VAR_DIR  # noqa: E402
 
 # What the guides speak of and build on; see test_guides.py.
-sys.path.append(str(BASE_DIR / "tests/guide-apps"))
+sys.path.append(str(BASE_DIR / "tests/docs/guide-apps"))
 INSTALLED_APPS = [
     *INSTALLED_APPS,
     "rest_framework",

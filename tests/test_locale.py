@@ -13,8 +13,8 @@ from django.test import Client
 from django.utils.translation.template import templatize
 
 from notifications import notify
-from tests.factories import make_user
-from tests.servers import ROOT
+from tests.support.factories import make_user
+from tests.support.servers import ROOT
 
 APP = ROOT / "notifications/locale/de/LC_MESSAGES/django.po"
 SITE = ROOT / "locale/de/LC_MESSAGES/django.po"

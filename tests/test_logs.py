@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from notifications.logs import OncePerMinute
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.one_database
 

@@ -26,8 +26,8 @@ from notifications.signals import (
     notification_removed,
     notification_rewritten,
 )
-from tests.factories import make_user
-from tests.inboxes import make_users, told
+from tests.support.factories import make_user
+from tests.support.inboxes import make_users, told
 
 SIGNALS = {
     "created": notification_created,

@@ -6,7 +6,7 @@ from pathlib import Path
 from bench.environment import versions
 from bench.peers.base import Peer, Script, Server, asgi_command
 from bench.wire import upgrade
-from tests.servers import BrokerProcess
+from tests.support.servers import BrokerProcess
 
 
 class Bare(Peer):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from bench.machine import on_server_core
-from tests.servers import HOST, BrokerProcess, Process, free_port, says
+from tests.support.servers import HOST, BrokerProcess, Process, free_port, says
 
 AsgiServer = Literal["daphne", "uvicorn"]
 Script = Sequence[tuple[str, str]]

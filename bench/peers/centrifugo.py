@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench.peers.base import Peer, Poster, Script, Server, on_path
 from bench.wire import masked, upgrade
-from tests.servers import HOST, BrokerProcess
+from tests.support.servers import HOST, BrokerProcess
 
 API_KEY = "only-for-the-benchmark"
 CONNECT = masked('{"id":1,"connect":{}}').decode("latin1")

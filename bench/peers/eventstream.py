@@ -8,7 +8,7 @@ import redis
 from bench.environment import PYTHON, has_package, python_versions
 from bench.peers.base import AsgiServer, Peer, Script, Server, asgi_command
 from bench.wire import event_stream
-from tests.servers import BrokerProcess
+from tests.support.servers import BrokerProcess
 
 
 class EventStream(Peer):

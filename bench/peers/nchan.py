@@ -6,7 +6,7 @@ from pathlib import Path
 from bench.environment import NCHAN, NGINX, NGINX_ROOT
 from bench.peers.base import Peer, Poster, Script, Server
 from bench.wire import upgrade
-from tests.servers import HOST, ROOT, BrokerProcess
+from tests.support.servers import HOST, ROOT, BrokerProcess
 
 CONFIGURATION = ROOT / "bench/apps/nchan.conf"
 

@@ -7,7 +7,7 @@ from typing import Any
 from bench.environment import versions
 from bench.peers.base import AsgiServer, Peer, Script, Server
 from bench.wire import upgrade
-from tests.servers import BrokerProcess
+from tests.support.servers import BrokerProcess
 
 TITLE_BYTES = 60
 SOCKETS_MAX = 20_000

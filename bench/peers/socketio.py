@@ -10,7 +10,7 @@ import redis
 from bench.environment import NODE_MODULES
 from bench.peers.base import Peer, Script, Server, on_path
 from bench.wire import masked, upgrade
-from tests.servers import BrokerProcess
+from tests.support.servers import BrokerProcess
 
 PING, PONG = "\x81\x012", masked("3").decode("latin1")
 PUBLISHER = "bench"

@@ -9,7 +9,7 @@ from channels_redis.pubsub import RedisPubSubChannelLayer
 from bench.environment import versions
 from bench.peers.base import AsgiServer, Peer, Script, Server, asgi_command
 from bench.wire import upgrade
-from tests.servers import BrokerProcess
+from tests.support.servers import BrokerProcess
 
 GROUP = "chat_lobby"
 

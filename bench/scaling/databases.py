@@ -13,9 +13,9 @@ from bench.scaling.postgres import LAG_SECONDS, Bouncer, Standby, find_bouncer
 from bench.scaling.routers import REPLICA
 from bench.scaling.site import postgres_in
 from bench.scaling.tab import Tab
-from tests.postgres import PostgresProcess
-from tests.servers import BrokerProcess, Process, ServerProcess
-from tests.waiting import wait_for
+from tests.support.postgres import PostgresProcess
+from tests.support.servers import BrokerProcess, Process, ServerProcess
+from tests.support.waiting import wait_for
 
 SWEEP_SECONDS = 5
 USERS, ROUNDS = 500, 3

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tests.servers import ROOT
+from tests.support.servers import ROOT
 
 FIGURES = ROOT / "bench/scaling/figures.json"
 GUIDE = ROOT / "docs/scaling.md"

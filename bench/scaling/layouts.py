@@ -11,8 +11,8 @@ from redis.exceptions import RedisError
 from bench.scaling.node import Node
 from notifications.delivery.layers import RedisPubSubLayer
 from notifications.wire import hints
-from tests.servers import HOST
-from tests.waiting import wait_for
+from tests.support.servers import HOST
+from tests.support.waiting import wait_for
 
 MASTER = "notifications"
 DOWN_MILLISECONDS = 1000

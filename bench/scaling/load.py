@@ -17,7 +17,7 @@ from notifications.actions import retention
 from notifications.models import BroadcastLog, Notification
 from notifications.realtime import auth, schedule
 from notifications.store import feed
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 WARMING, SOCKETS, AWAY = 400, 1200, 1000
 ROUNDS, BROADCASTS, NOTIFICATIONS = 5, 10, 200

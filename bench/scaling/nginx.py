@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.servers import HOST, Process, free_port, says
+from tests.support.servers import HOST, Process, free_port, says
 
 OPEN_FILES = 65_536
 CONFIGURATION = """

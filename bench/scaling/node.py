@@ -7,7 +7,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from notifier.broker.binary import find_server
-from tests.servers import HOST, Process, free_port
+from tests.support.servers import HOST, Process, free_port
 
 
 class Node(Process):

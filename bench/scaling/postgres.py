@@ -7,8 +7,8 @@ from pathlib import Path
 
 import psycopg
 
-from tests.postgres import PostgresProcess, server_user
-from tests.servers import HOST, Process, free_port
+from tests.support.postgres import PostgresProcess, server_user
+from tests.support.servers import HOST, Process, free_port
 
 LAG_SECONDS = 2
 BOUNCER = """

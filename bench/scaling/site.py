@@ -11,8 +11,8 @@ import psycopg
 
 from bench.machine import cpu_seconds, memory_kilobytes
 from bench.scaling.nginx import NginxProcess, find_nginx
-from tests.postgres import PostgresProcess
-from tests.servers import BrokerProcess, ServerProcess
+from tests.support.postgres import PostgresProcess
+from tests.support.servers import BrokerProcess, ServerProcess
 
 QUIET = {"NOTIFICATIONS_SWEEP_SECONDS": "3600", "NOTIFICATIONS_PUBLISH_SECONDS": "3600"}
 TICKS = os.sysconf("SC_CLK_TCK")

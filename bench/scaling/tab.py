@@ -8,7 +8,7 @@ from typing import Any, Self
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
-from tests.servers import HOST, ServerProcess
+from tests.support.servers import HOST, ServerProcess
 
 PATIENCE_SECONDS = 12.0
 

@@ -112,7 +112,7 @@ class Listing(BroadcastModelAdmin):
 
 
 def state_badge(broadcast: Broadcast) -> SafeString:
-    """Return the badge of a broadcast's state, which `notifications-admin/figures.js` keeps right."""
+    """Return a broadcast's state as a badge; `notifications-admin/figures.js` keeps it right."""
     return format_html(
         '<span class="broadcast-state" data-broadcast="{}" data-state="{}">{}</span>',
         broadcast.pk,

@@ -19,9 +19,9 @@ from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 
 from accounts.models import User
 from tests.conftest import StartServer
-from tests.factories import make_user, session_cookie_for
-from tests.servers import ROOT, ServerProcess
-from tests.waiting import PATIENCE_SECONDS
+from tests.support.factories import make_user, session_cookie_for
+from tests.support.servers import ROOT, ServerProcess
+from tests.support.waiting import PATIENCE_SECONDS
 
 from .bare import SITE, PlayedServer
 from .tabs import Tab, Visitor

@@ -19,8 +19,8 @@ from typing import Literal
 
 from playwright.sync_api import FloatRect, Page, ViewportSize, expect, sync_playwright
 
-from tests.servers import HOST, ROOT, Process, free_port
-from tests.waiting import PATIENCE_SECONDS, wait_for
+from tests.support.servers import HOST, ROOT, Process, free_port
+from tests.support.waiting import PATIENCE_SECONDS, wait_for
 
 from .tabs import LASTING, Tab
 

@@ -8,7 +8,7 @@ from typing import Any
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, WebSocket
 
-from tests.waiting import PATIENCE_SECONDS, wait_for
+from tests.support.waiting import PATIENCE_SECONDS, wait_for
 
 RECORD = """
 addEventListener("notification", ({ detail }) => (window.heard ??= []).push(detail.item.title));

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Route, expect
 
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 from .bare import SITE, PlayedServer
 from .conftest import NewBare

@@ -16,9 +16,9 @@ from playwright.sync_api import Locator, expect
 from accounts.models import User
 from notifications import broadcast, mark_read, notify
 from notifications.models import Broadcast
-from tests.admins import make_sender
-from tests.factories import make_user
-from tests.waiting import wait_for
+from tests.support.admins import make_sender
+from tests.support.factories import make_user
+from tests.support.waiting import wait_for
 
 from .conftest import Aside, NewVisitor
 from .tabs import Tab

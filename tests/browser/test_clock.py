@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from accounts.models import User
 from notifications import broadcast, notify, set_quiet_hours
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 from .conftest import Aside, Bare, NewBare, NewVisitor
 from .tabs import Tab

@@ -13,9 +13,9 @@ from playwright.sync_api import Route, expect
 from accounts.models import User
 from notifications import mark_read, notify
 from notifications.models import Inbox
-from tests.factories import make_user, session_cookie_for
-from tests.servers import ServerProcess
-from tests.waiting import wait_for
+from tests.support.factories import make_user, session_cookie_for
+from tests.support.servers import ServerProcess
+from tests.support.waiting import wait_for
 
 from .conftest import Aside, NewVisitor
 from .tabs import Tab

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from accounts.models import User
 from notifications import notify
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 from .conftest import Aside, NewVisitor
 from .tabs import Tab, Visitor

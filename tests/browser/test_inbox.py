@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, expect
 from accounts.models import User
 from notifications import mark_read, notify, remove
 from notifications.models import Inbox
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 from .conftest import Aside, NewVisitor
 from .tabs import Tab

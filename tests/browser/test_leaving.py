@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 from .conftest import NewBare
 from .tabs import Tab

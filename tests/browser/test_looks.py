@@ -14,8 +14,8 @@ from playwright.sync_api import Locator, expect
 
 from accounts.models import User
 from notifications import notify
-from tests.servers import ROOT
-from tests.waiting import wait_for
+from tests.support.servers import ROOT
+from tests.support.waiting import wait_for
 
 from .conftest import Aside, Bare, NewBare, NewVisitor
 from .tabs import Tab

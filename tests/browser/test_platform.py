@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Browser, Route, expect
 
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 from .bare import SITE, PlayedServer
 from .conftest import Bare, NewBare

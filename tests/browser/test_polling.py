@@ -11,7 +11,7 @@ from playwright.sync_api import Route, WebSocketRoute, expect
 from accounts.models import User
 from notifications import notify
 from notifications.models import Inbox
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 from .conftest import Aside, NewVisitor
 from .tabs import Tab

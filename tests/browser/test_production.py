@@ -15,7 +15,7 @@ from pytest_django import Settings
 from accounts.models import User
 from notifications import notify
 from tests.conftest import StartServer
-from tests.servers import ROOT, ServerProcess
+from tests.support.servers import ROOT, ServerProcess
 
 from .conftest import UNSAFE, Aside, NewVisitor
 

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 from playwright.sync_api import expect
 
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 from .bare import HEARTBEAT_SECONDS, WELCOME, PlayedServer
 from .conftest import Bare

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from accounts.models import User
 from notifications import mark_read, notify
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 from .bare import WELCOME, PlayedServer
 from .conftest import Aside, NewBare, NewVisitor

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 from .conftest import NewBare
 from .tabs import Tab

@@ -11,8 +11,8 @@ from playwright.sync_api import expect
 from accounts.models import User
 from notifications import broadcast, notify
 from notifications.models import Inbox
-from tests.factories import make_user, session_cookie_for
-from tests.waiting import wait_for
+from tests.support.factories import make_user, session_cookie_for
+from tests.support.waiting import wait_for
 
 from .bare import PlayedServer
 from .conftest import Aside, NewBare, NewVisitor

@@ -15,8 +15,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.environment import isolate
-from tests.postgres import PostgresProcess
+from tests.support.environment import isolate
+from tests.support.postgres import PostgresProcess
 
 
 def main() -> int:

@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import websockets
 
-from tests.servers import ServerProcess
-from tests.wire import Wire, open_socket
+from tests.support.servers import ServerProcess
+from tests.support.wire import Wire, open_socket
 
 SILENCE_SECONDS = 60.0
 BEHIND_SECONDS = 4.0

@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 from redis.exceptions import RedisError
 
-from tests.postgres import PostgresProcess
-from tests.servers import BrokerProcess, Process, ServerProcess
+from tests.support.postgres import PostgresProcess
+from tests.support.servers import BrokerProcess, Process, ServerProcess
 
 PAUSE_SECONDS = (0.5, 3.0)
 

@@ -19,9 +19,9 @@ from notifications.store import user_state
 from notifications.store.inbox import READ_ALL_TOLD
 from tests.chaos.client import Client, State
 from tests.chaos.faults import Faults
-from tests.factories import make_user, session_cookie_for
-from tests.postgres import PostgresProcess
-from tests.servers import BrokerProcess, Process, ServerProcess
+from tests.support.factories import make_user, session_cookie_for
+from tests.support.postgres import PostgresProcess
+from tests.support.servers import BrokerProcess, Process, ServerProcess
 
 T = TypeVar("T")
 

@@ -12,8 +12,8 @@ from selenium.webdriver.webkitgtk.options import Options
 from selenium.webdriver.webkitgtk.service import Service
 
 from accounts.models import User
-from tests.factories import make_user, session_cookie_for
-from tests.servers import ServerProcess
+from tests.support.factories import make_user, session_cookie_for
+from tests.support.servers import ServerProcess
 
 from .page import Page
 

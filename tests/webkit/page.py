@@ -6,7 +6,7 @@ from typing import Any
 
 from selenium.webdriver import WebKitGTK
 
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 PARTS = """
   const toasts = document.querySelector("notification-toasts");

@@ -6,7 +6,7 @@ import pytest
 
 from accounts.models import User
 from notifications import mark_all_read, notify
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 from .page import Page
 

@@ -1,7 +1,0 @@
-"""The settings of the tests, with this app and its addresses."""
-
-from tests.settings import *  # noqa: F403
-from tests.settings import INSTALLED_APPS
-
-INSTALLED_APPS = [*INSTALLED_APPS, "tests.processes"]
-ROOT_URLCONF = "tests.processes.urls"

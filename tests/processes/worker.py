@@ -1,8 +1,0 @@
-"""A Celery application on the project's own broker: `celery -A tests.processes.worker worker`."""
-
-from celery import Celery  # type: ignore[import-untyped]
-from django.conf import settings
-
-app = Celery("processes", broker=settings.REDIS_URL.replace("unix://", "redis+socket://"))
-app.conf.include = ["tests.processes.tasks"]
-app.conf.task_ignore_result = True
