@@ -26,7 +26,7 @@ PRODUCTION = directory=$$(mktemp -d) && trap 'rm -rf "$$directory"' EXIT && \
 	SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(50))') \
 	$(BIN)/python manage.py
 
-lint: $(VENV)/.installed-dev ## check style, types, layers, migrations and production settings
+lint: $(VENV)/.installed-dev ## check style, types, layers, structure, migrations and production settings
 	@echo "== ruff"
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet .
@@ -34,6 +34,8 @@ lint: $(VENV)/.installed-dev ## check style, types, layers, migrations and produ
 	@$(BIN)/mypy
 	@echo "== import-linter"
 	@$(BIN)/lint-imports --no-logo
+	@echo "== structure"
+	@$(BIN)/python bin/structure.py
 	@echo "== migrations"
 	@$(PRODUCTION) makemigrations --check --dry-run
 	@echo "== production settings"
