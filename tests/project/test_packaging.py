@@ -14,11 +14,11 @@ pytestmark = pytest.mark.one_database
 
 
 def test_the_app_needs_a_part_of_what_the_project_needs() -> None:
-    app = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"])
+    app = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
     project = set((ROOT / "requirements.txt").read_text().splitlines())
 
-    assert app <= project
+    assert {*app["dependencies"], *app["optional-dependencies"]["uvicorn"]} <= project
 
 
 def test_the_lock_files_name_no_place_to_download_from() -> None:
