@@ -87,17 +87,15 @@ def delete_all_sessions_of_alice(cast: Cast) -> None:
 
 
 # What happens, the close code, and whether Alice's other session ends with it.
-REVOCATIONS = [
-    pytest.param(log_out, 4401, False, id="log-out"),
-    pytest.param(change_password, 4401, True, id="password change"),
-    pytest.param(
-        change_password_in_a_third_session, 4401, True, id="password change in another session"
-    ),
-    pytest.param(deactivate, 4403, True, id="deactivation"),
-    pytest.param(delete_account, 4401, True, id="deletion"),
-    pytest.param(delete_session, 4401, False, id="session deletion"),
-    pytest.param(delete_all_sessions_of_alice, 4401, True, id="deletion of all sessions"),
-]
+REVOCATIONS: dict[str, tuple[Revocation, int, bool]] = {
+    "log-out": (log_out, 4401, False),
+    "password change": (change_password, 4401, True),
+    "password change in another session": (change_password_in_a_third_session, 4401, True),
+    "deactivation": (deactivate, 4403, True),
+    "deletion": (delete_account, 4401, True),
+    "session deletion": (delete_session, 4401, False),
+    "deletion of all sessions": (delete_all_sessions_of_alice, 4401, True),
+}
 
 
 @pytest.fixture
@@ -155,7 +153,7 @@ async def assert_revoked(cast: Cast, revoke: Revocation, code: int, ends_both: b
 
 
 @pytest.mark.one_database
-@pytest.mark.parametrize(("revoke", "code", "ends_both"), REVOCATIONS)
+@pytest.mark.parametrize(("revoke", "code", "ends_both"), REVOCATIONS.values(), ids=REVOCATIONS)
 async def test_whoever_may_no_longer_listen_is_closed_at_once_and_nobody_else(
     site: ServerProcess, revoke: Revocation, code: int, ends_both: bool
 ) -> None:
@@ -171,12 +169,12 @@ async def test_without_a_broker_they_are_closed_within_a_sweep(
     site = await sync_to_async(start_server)(
         env={"NOTIFICATIONS_SWEEP_SECONDS": "1", "REDIS_URL": broker.url}
     )
-    casts = [await sync_to_async(make_cast)(site, f"-{n}") for n in range(len(REVOCATIONS))]
+    casts = {name: await sync_to_async(make_cast)(site, f"-{name}") for name in REVOCATIONS}
     broker.kill()
 
     async with asyncio.TaskGroup() as together:
-        for cast, parameters in zip(casts, REVOCATIONS, strict=True):
-            together.create_task(assert_revoked(cast, *parameters.values), name=parameters.id)
+        for name, cast in casts.items():
+            together.create_task(assert_revoked(cast, *REVOCATIONS[name]), name=name)
 
 
 @pytest.mark.one_database
