@@ -16,6 +16,8 @@ from notifications import notify
 from tests.support.factories import make_user
 from tests.support.servers import ROOT
 
+pytestmark = pytest.mark.one_database
+
 APP = ROOT / "notifications/locale/de/LC_MESSAGES/django.po"
 SITE = ROOT / "locale/de/LC_MESSAGES/django.po"
 CATALOGS = [APP, SITE]

@@ -32,7 +32,7 @@ ADD = "/admin/notifications/broadcast/add/"
 USERS = "/admin/accounts/user/"
 GROUPS = "/admin/auth/group/"
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.one_database]
 
 
 @pytest.fixture

@@ -19,6 +19,8 @@ from tests.docs.markdown import blocks, commands
 from tests.support.factories import make_user
 from tests.support.servers import ROOT
 
+pytestmark = pytest.mark.one_database
+
 README = ROOT / "README.md"
 INDEX = ROOT / "docs/README.md"
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]

@@ -16,6 +16,8 @@ from tests.docs.guides import TEMPLATES, Guide
 from tests.docs.markdown import blocks
 from tests.support.servers import ROOT
 
+pytestmark = pytest.mark.one_database
+
 pytest_plugins = ["tests.docs.guide_fixture"]
 
 KINDS = ROOT / "docs/kinds.md"

@@ -21,6 +21,8 @@ from tests.docs.guides import Guide
 from tests.support.factories import session_for
 from tests.support.servers import ROOT
 
+pytestmark = pytest.mark.one_database
+
 pytest_plugins = ["tests.docs.guide_fixture"]
 
 RECIPES = ROOT / "docs/recipes"

@@ -20,7 +20,7 @@ from tests.support.kinds import own_kinds
 
 __all__ = ["own_kinds"]
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_kinds")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_kinds"), pytest.mark.one_database]
 
 TEMPLATES = {
     "shop/title.txt": "{% load i18n %}{% translate 'Error' %}\n {{ name }}\n",

@@ -22,7 +22,7 @@ GOOD_PASSWORD = "correct horse battery"
 ELSEWHERE = "https://evil.example/"
 OWN_PAGES = [LOGIN, LOGOUT, SIGNUP, f"{LOGIN}?next={LOGIN}"]
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.one_database]
 
 
 def sign_up_form(**changes: str) -> dict[str, str]:

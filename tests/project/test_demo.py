@@ -20,7 +20,7 @@ from tests.support.factories import make_user
 
 ACTIONS = ["level", "transient", "save", "order", "job", "note"]
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.one_database]
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ PASSWORD_CHANGE = "/admin/password_change/"
 PASSWORD = "correct horse battery"
 GUESSES = 40
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.one_database]
 
 Guess = Callable[..., HttpResponse]
 

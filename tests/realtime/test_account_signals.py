@@ -16,7 +16,7 @@ from tests.support.listening import listening_for
 from tests.support.rules import calls_of, tables_of
 
 pytest_plugins = ["tests.support.rules_fixture"]
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.one_database]
 
 # All of them are made when the app has long been ready.
 with isolate_apps("tests"):

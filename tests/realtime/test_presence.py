@@ -23,6 +23,8 @@ from tests.support.servers import BrokerProcess, ServerProcess
 from tests.support.waiting import await_for
 from tests.support.wire import open_socket
 
+pytestmark = pytest.mark.one_database
+
 EVERYONE: tuple[str, list[int]] = ("everyone", [])
 STAFF: tuple[str, list[int]] = ("staff", [])
 MANY = 20_000
@@ -62,7 +64,6 @@ async def listen(stack: AsyncExitStack, server: ServerProcess, user: User) -> No
     await wire.receive_type("welcome")
 
 
-@pytest.mark.one_database
 @pytest.mark.parametrize("layer", [OUR_LAYER, PUBSUB_LAYER, CORE_LAYER])
 async def test_a_user_who_is_connected_to_two_processes_counts_once(
     start_server: StartServer, settings: Settings, alice: User, bob: User, layer: str
@@ -77,7 +78,6 @@ async def test_a_user_who_is_connected_to_two_processes_counts_once(
         await await_count([Online(2), Online(1)], EVERYONE, STAFF)
 
 
-@pytest.mark.one_database
 async def test_each_audience_is_counted_by_itself(
     start_server: StartServer, alice: User, bob: User
 ) -> None:
@@ -93,7 +93,6 @@ async def test_each_audience_is_counted_by_itself(
         await await_count(counts, EVERYONE, STAFF, *groups)
 
 
-@pytest.mark.one_database
 async def test_with_the_last_socket_a_user_is_gone(
     start_server: StartServer, alice: User, bob: User
 ) -> None:
@@ -112,7 +111,6 @@ async def test_where_nobody_answers_nobody_is_online(transactional_db: None) -> 
     assert await ask() == []
 
 
-@pytest.mark.one_database
 @pytest.mark.parametrize("layer", [OUR_LAYER, PUBSUB_LAYER, CORE_LAYER])
 @pytest.mark.parametrize("fault", ["kill", "pause"])
 def test_a_layer_that_does_not_answer_gives_no_number_soon(
@@ -129,7 +127,6 @@ def test_a_layer_that_does_not_answer_gives_no_number_soon(
     assert stopwatch.lap() < 3
 
 
-@pytest.mark.one_database
 def test_asking_again_and_again_leaves_no_connection_open(
     private_broker: BrokerProcess, settings: Settings
 ) -> None:
@@ -141,7 +138,6 @@ def test_asking_again_and_again_leaves_no_connection_open(
     assert len(left) < ASKED / 2
 
 
-@pytest.mark.one_database
 async def test_many_users_are_estimated(transactional_db: None) -> None:
     async def are_estimated() -> bool:
         [counted] = await ask(EVERYONE) or [Online(0)]
@@ -151,7 +147,6 @@ async def test_many_users_are_estimated(transactional_db: None) -> None:
         await await_for(are_estimated)
 
 
-@pytest.mark.one_database
 async def test_up_to_the_size_of_the_sketch_the_count_is_exact(transactional_db: None) -> None:
     async with hubs_of(range(700), range(300, 1000)):
         await await_count([Online(1000)], EVERYONE)

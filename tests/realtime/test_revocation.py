@@ -27,6 +27,8 @@ from tests.support.servers import KINDS, BrokerProcess, Kind, ServerProcess
 from tests.support.waiting import PATIENCE_SECONDS
 from tests.support.wire import Frame, Wire, open_socket
 
+pytestmark = pytest.mark.one_database
+
 NO_SWEEP = "300"
 EXPIRES_SECONDS = 3
 
@@ -152,7 +154,6 @@ async def assert_revoked(cast: Cast, revoke: Revocation, code: int, ends_both: b
         assert await hears(bobs, cast.bob)
 
 
-@pytest.mark.one_database
 @pytest.mark.parametrize(("revoke", "code", "ends_both"), REVOCATIONS.values(), ids=REVOCATIONS)
 async def test_whoever_may_no_longer_listen_is_closed_at_once_and_nobody_else(
     site: ServerProcess, revoke: Revocation, code: int, ends_both: bool
@@ -162,7 +163,6 @@ async def test_whoever_may_no_longer_listen_is_closed_at_once_and_nobody_else(
     await assert_revoked(cast, revoke, code, ends_both)
 
 
-@pytest.mark.one_database
 async def test_without_a_broker_they_are_closed_within_a_sweep(
     start_server: StartServer, broker: BrokerProcess
 ) -> None:
@@ -177,7 +177,6 @@ async def test_without_a_broker_they_are_closed_within_a_sweep(
             together.create_task(assert_revoked(cast, *REVOCATIONS[name]), name=name)
 
 
-@pytest.mark.one_database
 async def test_the_session_that_changed_the_password_goes_on(site: ServerProcess) -> None:
     cast = await sync_to_async(make_cast)(site)
 
@@ -239,7 +238,6 @@ async def test_a_session_that_expires_closes_its_sockets_without_a_hint_or_a_swe
         assert await hears(other, cast.alice)
 
 
-@pytest.mark.one_database
 async def test_a_session_that_was_prolonged_meanwhile_keeps_its_sockets(
     site: ServerProcess,
 ) -> None:
@@ -257,7 +255,6 @@ async def test_a_session_that_was_prolonged_meanwhile_keeps_its_sockets(
         assert await hears(prolonged, cast.alice)
 
 
-@pytest.mark.one_database
 async def test_a_log_in_elsewhere_closes_nothing(site: ServerProcess) -> None:
     cast = await sync_to_async(make_cast)(site)
 
@@ -282,7 +279,6 @@ async def page_of(site: ServerProcess, browser: httpx.AsyncClient) -> str:
     return answer.text
 
 
-@pytest.mark.one_database
 async def test_after_a_key_rotation_a_socket_is_accepted_and_nobody_is_logged_out(
     start_server: StartServer, settings: Any
 ) -> None:
@@ -310,7 +306,6 @@ async def test_after_a_key_rotation_a_socket_is_accepted_and_nobody_is_logged_ou
         assert await hears(wire, cast.alice)
 
 
-@pytest.mark.one_database
 async def test_a_key_that_is_rotated_without_a_fallback_ends_the_sessions(
     start_server: StartServer, settings: Any
 ) -> None:

@@ -39,6 +39,8 @@ from tests.support.servers import KINDS, ROOT, BrokerProcess, Kind, ServerProces
 from tests.support.waiting import PATIENCE_SECONDS, await_for
 from tests.support.wire import Wire, open_socket, open_sockets
 
+pytestmark = pytest.mark.one_database
+
 # No sweep comes within the deadlines below, so what arrives was mended by something faster.
 NO_SWEEP = "300"
 DEADLINE_SECONDS = PATIENCE_SECONDS
@@ -136,7 +138,6 @@ async def test_a_killed_broker_closes_nothing_fails_nothing_and_loses_nothing(
     assert took < 5
 
 
-@pytest.mark.one_database
 async def test_a_broker_killed_again_and_again_loses_nothing(
     start_site: StartSite, broker: BrokerProcess, alice: User, cookie: str
 ) -> None:
@@ -154,7 +155,6 @@ async def test_a_broker_killed_again_and_again_loses_nothing(
         assert is_open(wire)
 
 
-@pytest.mark.one_database
 async def test_a_hung_broker_costs_one_call_a_second_and_no_connect_its_welcome(
     site: ServerProcess, broker: BrokerProcess, alice: User, cookie: str
 ) -> None:
@@ -183,7 +183,6 @@ async def test_a_hung_broker_costs_one_call_a_second_and_no_connect_its_welcome(
     assert others < 10
 
 
-@pytest.mark.one_database
 async def test_a_newcomer_whose_user_nobody_else_here_has_is_told_live_after_a_hang(
     site: ServerProcess, broker: BrokerProcess, alice: User, cookie: str
 ) -> None:
@@ -195,7 +194,6 @@ async def test_a_newcomer_whose_user_nobody_else_here_has_is_told_live_after_a_h
         await await_for(lambda: hint_arrives(alice, wire), deadline=DEADLINE_SECONDS)
 
 
-@pytest.mark.one_database
 async def test_an_outage_is_told_once_with_what_to_do_and_the_sweep_delivers_meanwhile(
     start_site: StartSite,
     broker: BrokerProcess,
@@ -231,7 +229,6 @@ async def test_an_outage_is_told_once_with_what_to_do_and_the_sweep_delivers_mea
 # Absent at the start
 
 
-@pytest.mark.one_database
 async def test_a_server_that_starts_without_its_broker_welcomes_delivers_and_recovers(
     start_site: StartSite, broker: BrokerProcess, alice: User, cookie: str
 ) -> None:
@@ -253,7 +250,6 @@ async def test_a_server_that_starts_without_its_broker_welcomes_delivers_and_rec
 # What is forgotten or lost in Redis
 
 
-@pytest.mark.one_database
 @pytest.mark.parametrize("layer", [OUR_LAYER, PUBSUB_LAYER, CORE_LAYER])
 async def test_a_flush_leaves_no_socket_deaf(
     start_site: StartSite, broker: BrokerProcess, alice: User, cookie: str
@@ -272,7 +268,6 @@ async def test_a_flush_leaves_no_socket_deaf(
         assert is_open(wire)
 
 
-@pytest.mark.one_database
 @pytest.mark.parametrize("layer", [PUBSUB_LAYER, CORE_LAYER])
 async def test_other_layers_outlive_a_killed_broker_with_the_sweep(
     start_site: StartSite, broker: BrokerProcess, alice: User, cookie: str
@@ -290,7 +285,6 @@ async def test_other_layers_outlive_a_killed_broker_with_the_sweep(
         assert is_open(wire)
 
 
-@pytest.mark.one_database
 async def test_what_is_published_while_the_subscription_is_cut_off_arrives_at_once(
     site: ServerProcess, broker: BrokerProcess, alice: User, cookie: str
 ) -> None:
@@ -307,7 +301,6 @@ async def test_what_is_published_while_the_subscription_is_cut_off_arrives_at_on
         assert is_open(wire)
 
 
-@pytest.mark.one_database
 @pytest.mark.parametrize(("layer", "sweep"), [(OUR_LAYER, NO_SWEEP), (CORE_LAYER, "1")])
 async def test_a_server_that_stood_still_delivers_all_150_in_their_order(
     start_site: StartSite, alice: User, cookie: str, sweep: str
@@ -325,7 +318,6 @@ async def test_a_server_that_stood_still_delivers_all_150_in_their_order(
     assert [item["seq"] for item in items] == list(range(1, 151))
 
 
-@pytest.mark.one_database
 @pytest.mark.parametrize("layer", [CORE_LAYER])
 async def test_idle_sockets_outlive_the_time_outs_of_the_core_layer(
     start_site: StartSite, alice: User, cookie: str
@@ -346,7 +338,6 @@ async def test_idle_sockets_outlive_the_time_outs_of_the_core_layer(
 # What the layer brings
 
 
-@pytest.mark.one_database
 async def test_a_hint_of_a_later_version_and_nonsense_do_no_harm(
     start_site: StartSite, broker: BrokerProcess, alice: User, cookie: str
 ) -> None:
@@ -375,7 +366,6 @@ async def test_a_hint_of_a_later_version_and_nonsense_do_no_harm(
     await layer.flush()
 
 
-@pytest.mark.one_database
 async def test_a_hint_of_an_unknown_type_is_counted() -> None:
     layer: Any = get_channel_layer()
     current_hub()
@@ -412,7 +402,6 @@ class FailingLayer:
             raise self.failures.pop()
 
 
-@pytest.mark.one_database
 async def test_the_receiver_outlives_every_error_and_says_that_hints_were_lost() -> None:
     layer = FailingLayer(OSError(), ValueError("no msgpack"), RuntimeError(), TimeoutError())
     taken: list[dict[str, Any]] = []
@@ -443,7 +432,6 @@ class LosingLayer(FailingLayer):
             self._fail()
 
 
-@pytest.mark.one_database
 @pytest.mark.parametrize("failures", [[], [OSError()]])
 async def test_the_receiver_ends_when_the_layer_loses_its_cancellation(
     failures: list[Exception],
@@ -497,7 +485,6 @@ ABORTED = 300
 NO_LINGER = struct.pack("ii", 1, 0)
 
 
-@pytest.mark.one_database
 async def test_aborted_connects_leave_no_subscription_behind(
     site: ServerProcess, broker: BrokerProcess, alice: User, cookie: str
 ) -> None:

@@ -20,6 +20,8 @@ from tests.support.servers import KINDS, Kind, ServerProcess
 from tests.support.waiting import PATIENCE_SECONDS, await_for
 from tests.support.wire import Frame, Wire, open_socket
 
+pytestmark = pytest.mark.one_database
+
 NO_SWEEP = {"NOTIFICATIONS_SWEEP_SECONDS": "300"}
 DEADLINE_SECONDS = PATIENCE_SECONDS
 SOCKETS = 60
@@ -135,7 +137,6 @@ async def test_a_server_that_is_restarted_says_1012_and_what_was_in_flight_is_re
     assert tab.titles == written
 
 
-@pytest.mark.one_database
 async def test_every_socket_of_a_server_that_ends_gets_1012(
     server: ServerProcess, alice: User, cookie: str
 ) -> None:
@@ -155,7 +156,6 @@ async def test_every_socket_of_a_server_that_ends_gets_1012(
     assert "Traceback" not in server.log_text()
 
 
-@pytest.mark.one_database
 async def test_a_notification_reaches_the_sockets_of_every_server(
     both: list[ServerProcess], alice: User, cookie: str
 ) -> None:
@@ -175,7 +175,6 @@ async def test_a_notification_reaches_the_sockets_of_every_server(
     assert (read["id"], read["read"]) == (here["id"], True)
 
 
-@pytest.mark.one_database
 async def test_a_log_out_on_one_server_closes_the_sockets_of_the_other(
     both: list[ServerProcess], cookie: str
 ) -> None:
@@ -204,7 +203,6 @@ async def test_what_a_server_that_died_had_in_hand_is_resumed_at_another(
     assert tab.titles == written
 
 
-@pytest.mark.one_database
 async def test_a_hint_of_the_next_version_keeps_no_server_from_its_work(
     both: list[ServerProcess], alice: User, cookie: str
 ) -> None:

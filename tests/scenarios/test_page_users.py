@@ -22,7 +22,7 @@ from tests.support.factories import make_user, session_cookie_for
 from tests.support.handshakes import shake_hands
 from tests.support.inboxes import told
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.one_database]
 
 HOME, INBOX, PREFERENCES = "/", "/notifications/", "/notifications/preferences/"
 READS = ["feed", "items", "mutes"]

@@ -28,7 +28,7 @@ COOKIE_MESSAGES = "django.contrib.messages.storage.cookie.CookieStorage"
 WIDGET = "{% notifications_widget %}"
 WITH_MESSAGES = "{% notifications_widget messages=True %}"
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.one_database]
 
 
 @pytest.fixture

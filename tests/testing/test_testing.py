@@ -49,6 +49,8 @@ from notifications.testing import (
 from tests.support.factories import make_user
 from tests.support.servers import ROOT
 
+pytestmark = pytest.mark.one_database
+
 NOWHERE = {
     "default": {
         "BACKEND": "notifications.delivery.layers.RedisPubSubLayer",
@@ -402,7 +404,6 @@ async def test_a_layer_that_is_away_is_named(anna: User, settings: Settings) -> 
         await NotificationClient(anna).__aenter__()
 
 
-@pytest.mark.one_database
 @pytest.mark.parametrize(
     "backend",
     [
@@ -437,7 +438,6 @@ def test_nothing_is_left_behind_in_any_event_loop(anna: User) -> None:
     assert [name for name in names if name.startswith("notifications-database")] == []
 
 
-@pytest.mark.one_database
 def test_the_fixture_needs_no_settings_until_it_is_used(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text("def test_it():\n    assert True\n")
     environment = {name: value for name, value in os.environ.items() if "DJANGO" not in name}
@@ -455,7 +455,6 @@ def test_the_fixture_needs_no_settings_until_it_is_used(tmp_path: Path) -> None:
     assert "1 passed" in result.stdout, result.stdout + result.stderr
 
 
-@pytest.mark.one_database
 def test_the_package_names_its_plugin_and_does_not_need_pytest() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     plugin = import_module(project["entry-points"]["pytest11"]["notifications"])

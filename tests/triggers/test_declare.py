@@ -28,7 +28,7 @@ from tests.support.rules import calls_of
 from tests.support.servers import ROOT
 
 pytest_plugins = ["tests.support.rules_fixture"]
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_rules")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_rules"), pytest.mark.one_database]
 
 
 @pytest.fixture

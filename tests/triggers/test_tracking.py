@@ -22,7 +22,7 @@ from tests.support.factories import make_user
 from tests.support.rules import calls_of, tables_of
 
 pytest_plugins = ["tests.support.rules_fixture"]
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_rules")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_rules"), pytest.mark.one_database]
 
 with isolate_apps("tests"):
 

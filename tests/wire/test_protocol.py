@@ -18,6 +18,8 @@ from tests.support.servers import HOST, KINDS, Kind, ServerProcess
 from tests.support.waiting import PATIENCE_SECONDS, await_for
 from tests.support.wire import Frame, Wire, open_socket, open_sockets
 
+pytestmark = pytest.mark.one_database
+
 ITEM_FIELDS = {
     *("stream", "seq", "id", "kind", "level", "title", "body", "url", "data"),
     *("created", "expires", "read", "removed"),
@@ -265,7 +267,6 @@ async def test_seen_moves_the_start_of_the_next_page(
         await await_for(Inbox.objects.filter(pk=alice.pk, seen_seq=1).aexists)
 
 
-@pytest.mark.one_database
 async def test_a_live_message_reaches_the_subscribers_of_its_topic(
     server: ServerProcess, alice: User, cookie: str
 ) -> None:
@@ -285,7 +286,6 @@ async def test_a_live_message_reaches_the_subscribers_of_its_topic(
     assert following["type"] == "items"
 
 
-@pytest.mark.one_database
 async def test_a_topic_that_was_not_signed_here_is_refused(
     server: ServerProcess, cookie: str
 ) -> None:
@@ -314,7 +314,6 @@ BAD_FRAMES: list[tuple[object, str]] = [
 ]
 
 
-@pytest.mark.one_database
 async def test_bad_frames_get_an_error_that_says_why_and_the_socket_stays(
     server: ServerProcess, alice: User, cookie: str
 ) -> None:
@@ -329,7 +328,6 @@ async def test_bad_frames_get_an_error_that_says_why_and_the_socket_stays(
             assert (await wire.command("read_all"))["type"] == "ok"
 
 
-@pytest.mark.one_database
 async def test_an_error_repeats_the_ref_of_its_command(server: ServerProcess, cookie: str) -> None:
     async with open_socket(server.socket_url, cookie) as wire:
         await welcomed(wire)
@@ -342,7 +340,6 @@ async def test_an_error_repeats_the_ref_of_its_command(server: ServerProcess, co
     assert "ref" not in without
 
 
-@pytest.mark.one_database
 async def test_the_tenth_bad_frame_closes_with_4400(server: ServerProcess, cookie: str) -> None:
     async with open_socket(server.socket_url, cookie) as wire:
         await welcomed(wire)
@@ -354,7 +351,6 @@ async def test_the_tenth_bad_frame_closes_with_4400(server: ServerProcess, cooki
         assert await wire.close_code() == 4400
 
 
-@pytest.mark.one_database
 @pytest.mark.parametrize("query", [{"v": 2}, {"u": "x"}, {"b": -1}, {"u": "9" * 30}])
 async def test_a_version_or_position_not_spoken_here_closes_with_4400(
     server: ServerProcess, cookie: str, query: dict[str, Any]
@@ -411,7 +407,6 @@ async def test_an_inactive_user_is_closed_with_4403(
         assert await wire.close_code() == 4403
 
 
-@pytest.mark.one_database
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_foreign_origin_is_refused_with_http_403(
     shared_server: Callable[[Kind], ServerProcess], kind: Kind, cookie: str
@@ -430,7 +425,6 @@ async def test_a_foreign_origin_is_refused_with_http_403(
         await welcomed(wire)
 
 
-@pytest.mark.one_database
 async def test_a_client_that_acknowledges_nothing_is_closed_with_4408(
     server: ServerProcess, alice: User, cookie: str
 ) -> None:
@@ -441,7 +435,6 @@ async def test_a_client_that_acknowledges_nothing_is_closed_with_4408(
         assert await wire.close_code() == 4408
 
 
-@pytest.mark.one_database
 async def test_a_client_that_acknowledges_stays(
     server: ServerProcess, alice: User, cookie: str
 ) -> None:
@@ -456,7 +449,6 @@ async def test_a_client_that_acknowledges_stays(
     assert frame["cursor"]["u"] == 300
 
 
-@pytest.mark.one_database
 async def test_the_21st_socket_of_a_user_is_closed_with_4429(
     server: ServerProcess, cookie: str
 ) -> None:
@@ -468,7 +460,6 @@ async def test_the_21st_socket_of_a_user_is_closed_with_4429(
             await welcomed(wire)
 
 
-@pytest.mark.one_database
 async def test_too_many_frames_close_with_4429(server: ServerProcess, cookie: str) -> None:
     async with open_socket(server.socket_url, cookie) as wire:
         await welcomed(wire)
@@ -477,7 +468,6 @@ async def test_too_many_frames_close_with_4429(server: ServerProcess, cookie: st
         assert await wire.close_code() == 4429
 
 
-@pytest.mark.one_database
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_server_that_ends_closes_with_1012(
     start_server: StartServer, kind: Kind, cookie: str
@@ -490,7 +480,6 @@ async def test_a_server_that_ends_closes_with_1012(
         assert await wire.close_code() == 1012
 
 
-@pytest.mark.one_database
 async def test_a_full_server_closes_with_1013(start_server: StartServer, cookie: str) -> None:
     server = await sync_to_async(start_server)(env={"NOTIFICATIONS_MAX_SOCKETS": "1"})
 

@@ -37,6 +37,8 @@ from tests.support.servers import ROOT, BrokerProcess, database_url
 from tests.support.wire import open_socket
 from tests.support.zygote import run_forked
 
+pytestmark = pytest.mark.one_database
+
 DOCUMENT = ROOT / "docs/commands.md"
 NAMES = ("notify", "broadcast", "publish_due")
 COMMAND_SECONDS = 120
@@ -494,7 +496,6 @@ def test_with_verbosity_0_nothing_is_printed(site: Any, settings: Settings) -> N
 # How they end
 
 
-@pytest.mark.one_database
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
@@ -639,7 +640,6 @@ def test_ctrl_c_waits_for_a_broadcast_and_what_was_done_is_said(start_script: St
     assert said == f"Broadcast {Broadcast.objects.get().pk} is live: reaches 5 users.\n"
 
 
-@pytest.mark.one_database
 @pytest.mark.parametrize("layer", [OUR_LAYER, CORE_LAYER, PUBSUB_LAYER])
 @pytest.mark.parametrize("outage", [BrokerProcess.kill, BrokerProcess.pause])
 def test_without_a_broker_the_commands_do_their_work_and_end(
@@ -758,7 +758,6 @@ def test_users_with_an_email_for_a_name_and_a_uuid_for_a_key(tmp_path: Path) -> 
 # The documentation
 
 
-@pytest.mark.one_database
 @pytest.mark.parametrize("line", commands(DOCUMENT, "python manage.py"))
 def test_the_commands_of_the_documentation_work(
     line: str, site: Any, monkeypatch: pytest.MonkeyPatch

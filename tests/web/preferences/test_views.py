@@ -39,7 +39,7 @@ QUIET_HOURS = "/notifications/quiet-hours/"
 CSRF_TOKEN = "t" * 32
 BERLIN = QuietHours(starts=time(22), ends=time(7), time_zone="Europe/Berlin")
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_kinds")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_kinds"), pytest.mark.one_database]
 
 
 @pytest.fixture
