@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 from django.template.loader import render_to_string
-from playwright.sync_api import Page, Route, WebSocketRoute
+from playwright.sync_api import Page, WebSocketRoute
 
 from notifications.store.feed import StartingPoint
 from notifications.templatetags.notifications import bell_context
 from notifications.wire.epochs import Epoch
 
-SITE = "http://bare.localhost"  # a secure context, so that its tabs have locks
+HOST = "bare.localhost"  # a secure context, so that its tabs have locks
 ROOT = Path(__file__).resolve().parents[2]
 TYPES = {".js": "text/javascript", ".css": "text/css"}
 POLICY = (
@@ -33,18 +38,63 @@ WELCOME = {
 }
 
 
-class PlayedServer:
-    """The other end of a page: it serves the page, and the test speaks on its sockets."""
+@contextmanager
+def bare_site() -> Iterator[str]:
+    """Serve bare pages and the modules, and return the address.
 
-    def __init__(self, page: Page, unread: int = 0, user: str = "1") -> None:
-        """Take every request of the page, and welcome its sockets as long as `welcomes` is set."""
+    Browsers keep the modules in their caches, which they would not do for answers of Playwright's.
+    """
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://{HOST}:{server.server_port}"
+        server.shutdown()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Answer with a module, a stylesheet, or for any other path with a page.
+
+    The page has the widget of the user that `?user=` names, with `?unread=` notifications.
+    """
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        url = urlsplit(self.path)
+        path = ROOT / url.path.lstrip("/")
+        if path.suffix in TYPES:
+            self._answer(path.read_bytes(), TYPES[path.suffix], **{"Cache-Control": "max-age=3600"})
+        else:
+            page = _page(**dict(parse_qsl(url.query)))
+            self._answer(page, "text/html", **{"Content-Security-Policy": POLICY})
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.do_GET()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def _answer(self, body: bytes, content_type: str, **headers: str) -> None:
+        self.send_response(200)
+        headers |= {
+            "Content-Type": f"{content_type}; charset=utf-8",
+            "Content-Length": str(len(body)),
+        }
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+
+class PlayedServer:
+    """The other end of a bare page's sockets, which the test plays."""
+
+    def __init__(self, page: Page) -> None:
+        """Take the sockets of the page, and welcome them as long as `welcomes` is set."""
         self.page = page
-        self.unread = unread
-        self.user = user
         self.sockets: list[WebSocketRoute] = []
         self.frames: list[dict[str, Any]] = []
         self.welcomes = True
-        page.route("**/*", self._serve)
         page.route_web_socket("**/ws/notifications/**", self._accept)
 
     def send(self, **frame: Any) -> None:
@@ -82,21 +132,10 @@ class PlayedServer:
         if self.welcomes:
             socket.send(json.dumps(WELCOME))
 
-    def _serve(self, route: Route) -> None:
-        path = ROOT / urlsplit(route.request.url).path.lstrip("/")
-        if path.suffix in TYPES:
-            route.fulfill(path=path, content_type=TYPES[path.suffix])
-        else:
-            headers = {"Content-Security-Policy": POLICY}
-            route.fulfill(
-                body=_page(self.unread, self.user),
-                content_type="text/html; charset=utf-8",
-                headers=headers,
-            )
 
-
-def _page(unread: int, user: str) -> str:
-    start = StartingPoint(Epoch("e1"), 0, 0, unread)
+@functools.cache
+def _page(*, user: str = "1", unread: str = "0", **_: str) -> bytes:
+    start = StartingPoint(Epoch("e1"), 0, 0, int(unread))
     widget = render_to_string(
         "notifications/widget.html",
         {
@@ -109,7 +148,8 @@ def _page(unread: int, user: str) -> str:
             "csrf_header": "X-CSRFToken",
         },
     )
-    return (
+    page = (
         '<!doctype html><html lang="en"><head><title>Bare</title><link rel="icon" href="data:,">'
         f'</head><body><p><input name="title" aria-label="Title"></p>{widget}</body></html>'
     )
+    return page.encode()

@@ -23,7 +23,7 @@ from tests.support.factories import make_user, session_cookie_for
 from tests.support.servers import ROOT, ServerProcess
 from tests.support.waiting import PATIENCE_SECONDS
 
-from .bare import SITE, PlayedServer
+from .bare import PlayedServer, bare_site
 from .tabs import Tab, Visitor
 
 T = TypeVar("T")
@@ -175,15 +175,22 @@ def tab(visit: NewVisitor, alice: User) -> Tab:
     return visit(alice).open()
 
 
+@pytest.fixture(scope="session")
+def site() -> Iterator[str]:
+    """Return the address of the bare pages."""
+    with bare_site() as address:
+        yield address
+
+
 @pytest.fixture
-def open_bare(browser: Browser, visitors: list[Visitor]) -> NewBare:
+def open_bare(browser: Browser, site: str, visitors: list[Visitor]) -> NewBare:
     """Return a function that opens a bare page with the widget and returns its played server, too.
 
     With `clocked=True` time passes on the page only when the test says so; `script` runs first.
     """
 
     def new(*, clocked: bool = False, script: str = "", **options: Any) -> Bare:
-        visitors.append(Visitor(browser, SITE, **options))
+        visitors.append(Visitor(browser, site, **options))
         visitors[-1].context.add_init_script(script)
         tab = visitors[-1].blank()
         server = PlayedServer(tab.page)

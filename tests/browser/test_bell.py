@@ -9,7 +9,6 @@ from playwright.sync_api import Browser, Locator, Route, expect
 
 from tests.support.waiting import wait_for
 
-from .bare import SITE, PlayedServer
 from .conftest import NewBare
 from .tabs import Tab, Visitor
 
@@ -552,13 +551,12 @@ def test_a_narrow_screen_is_enough_for_a_long_list(open_bare: NewBare) -> None:
 
 
 def test_without_scripts_it_is_a_link_with_the_count(
-    browser: Browser, visitors: list[Visitor]
+    browser: Browser, site: str, visitors: list[Visitor]
 ) -> None:
-    visitors.append(Visitor(browser, SITE, java_script_enabled=False))
+    visitors.append(Visitor(browser, site, java_script_enabled=False))
     page = visitors[-1].blank().page
-    PlayedServer(page, unread=120)
 
-    page.goto("/")
+    page.goto("/?unread=120")
 
     link = page.get_by_role("link", name="Notifications, 120 unread")
     expect(link).to_be_visible()

@@ -38,7 +38,7 @@ def open_slow(open_bare: NewBare) -> OpenSlow:
 
     def new(script: str = "") -> Tab:
         tab, _ = open_bare(script=script, bypass_csp=True)
-        tab.page.route("**/slow/", lambda route: None)
+        tab.page.context.route("**/slow/", lambda route: None)  # nor to another window
         tab.page.route("**/told/*", lambda route: route.fulfill())
         return tab
 

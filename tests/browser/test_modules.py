@@ -13,7 +13,7 @@ from playwright.sync_api import Browser
 from notifications.message.kinds import Level
 from notifications.wire import protocol
 
-from .bare import SITE, PlayedServer
+from .bare import PlayedServer
 from .tabs import Tab, Visitor
 
 SOURCES = Path(__file__).resolve().parents[2] / "static" / "js" / "notifications"
@@ -37,9 +37,9 @@ STORE = """async (steps) => {
 
 
 @pytest.fixture(scope="module")
-def tab(browser: Browser) -> Iterator[Tab]:
+def tab(browser: Browser, site: str) -> Iterator[Tab]:
     """Return one page for all of them: what they ask keeps nothing."""
-    visitor = Visitor(browser, SITE)
+    visitor = Visitor(browser, site)
     tab = visitor.blank()
     PlayedServer(tab.page)
     tab.visit("/")

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Route, expect
 
 from tests.support.waiting import wait_for
 
-from .bare import SITE, PlayedServer
+from .bare import PlayedServer
 from .conftest import Bare, NewBare
 from .tabs import Visitor
 
@@ -139,12 +139,12 @@ def test_without_popovers_the_bell_stays_a_link_that_counts(open_lacking: OpenLa
     ["delete window.WebSocket", "window.WebSocket = class { constructor() { refuse(); } }"],
 )
 def test_where_sockets_are_refused_it_polls(
-    script: str, browser: Browser, visitors: list[Visitor]
+    script: str, browser: Browser, site: str, visitors: list[Visitor]
 ) -> None:
     def feed(route: Route) -> None:
         route.fulfill(json={**PAGE, "items": [ITEM], "cursor": {"u": 1, "b": 0}, "unread": 1})
 
-    visitors.append(Visitor(browser, SITE))
+    visitors.append(Visitor(browser, site))
     tab = visitors[-1].blank()
     server = PlayedServer(tab.page)
     tab.page.add_init_script(breaking(script))

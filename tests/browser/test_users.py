@@ -175,8 +175,8 @@ def test_tabs_of_two_users_hear_nothing_of_each_other(
 ) -> None:
     one, one_server = open_bare()
     other = visitors[-1].blank()
-    other_server = PlayedServer(other.page, user="2")
-    other.visit("/")
+    other_server = PlayedServer(other.page)
+    other.visit("/?user=2")
 
     other_server.send_item(1)
 
