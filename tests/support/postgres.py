@@ -28,18 +28,33 @@ OPTIONS = {
 class PostgresProcess(Process):
     """A PostgreSQL server with an empty cluster; give `url` to the settings as DATABASE_URL."""
 
-    def __init__(self, directory: Path) -> None:
-        """Make the cluster in `directory` and prepare a server on a free port."""
-        self.port = free_port()
-        self.url = f"postgres://postgres@{HOST}:{self.port}/postgres"
+    def __init__(self, directory: Path, *, primary: "PostgresProcess | None" = None) -> None:
+        """Make the cluster in `directory`, a replica of `primary` if there is one.
+
+        The server is prepared on a free port.
+        """
         self._cluster = directory / "cluster"
         self._binaries = find_binaries()
-        options = {**OPTIONS, "listen_addresses": HOST, "port": str(self.port)}
-        settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
-        command = [str(self._binaries / "postgres"), "-D", str(self._cluster), *settings]
-        super().__init__(command, directory / "postgres.log")
+        super().__init__([], directory / "postgres.log")
         self.user = server_user()
-        self._initialise(directory)
+        self.move_to(free_port())
+        if self.user:
+            shutil.chown(directory, self.user)
+        if primary is None:
+            make = [str(self._binaries / "initdb"), "-D", str(self._cluster), "--no-sync"]
+            make += ["--username", "postgres", "--auth", "trust", "--encoding", "UTF8"]
+        else:
+            make = [str(self._binaries / "pg_basebackup"), "-D", str(self._cluster), "--no-sync"]
+            make += ["--write-recovery-conf", "--checkpoint=fast", "--dbname", primary.url]
+        subprocess.run(make, user=self.user, cwd=directory, check=True, stdout=subprocess.DEVNULL)
+
+    def move_to(self, port: int) -> None:
+        """Serve on another port from the next start on."""
+        self.port = port
+        self.url = f"postgres://postgres@{HOST}:{port}/postgres"
+        options = {**OPTIONS, "listen_addresses": HOST, "port": str(port)}
+        settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+        self.command = [str(self._binaries / "postgres"), "-D", str(self._cluster), *settings]
 
     def stop(self) -> None:
         """End it with its "fast" shutdown, which does not wait for clients to leave."""
@@ -52,20 +67,6 @@ class PostgresProcess(Process):
         except psycopg.OperationalError:
             return False
         return True
-
-    def _initialise(self, directory: Path) -> None:
-        if self.user:
-            shutil.chown(directory, self.user)
-        subprocess.run(
-            [
-                *(str(self._binaries / "initdb"), "-D", str(self._cluster), "--no-sync"),
-                *("--username", "postgres", "--auth", "trust", "--encoding", "UTF8"),
-            ],
-            user=self.user,
-            cwd=directory,
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
 
 
 def find_binaries() -> Path:
