@@ -16,13 +16,12 @@ from django.utils.functional import Promise
 
 from ..conf import conf
 from ..delivery import sender
-from ..message.kinds import is_critical
 from ..message.languages import texts_for
-from ..message.payload import Payload, refuse_unstorable
+from ..message.payload import Payload
 from ..message.recipients import batches, recipient_pk
-from ..message.text import plain
+from ..message.text import plain, refuse_unstorable
 from ..message.times import Moment, moment_to_come
-from ..models import DEDUPE_KEY_MAX_CHARS, Notification
+from ..models import DEDUPE_KEY_MAX_CHARS, MuteKeys, Notification
 from ..signals import notification_created, notification_rewritten, send_on_commit
 from ..store import inbox
 from ..store.options import Options
@@ -168,22 +167,25 @@ class Message:
     """One checked call of `notify()` or `notify_many()`, ready for any number of recipients."""
 
     def __init__(self, payload: Sayable, options: NotifyOptions) -> None:
-        _check_names(options)
+        for name in options.keys() - NotifyOptions.__annotations__.keys():
+            legal = ", ".join(NotifyOptions.__annotations__)
+            raise TypeError(f"notify() takes no option {name!r}; the options are {legal}.")
         key, if_exists = options.get("key"), options.get("if_exists", "rewrite")
         if if_exists not in get_args(IfExists):
             raise ValueError(f"if_exists is {if_exists!r}; it must be 'rewrite' or 'keep'.")
         if if_exists == "keep" and key is None:
             raise ValueError("if_exists='keep' goes with the key that a user may have already.")
         self.payload = Payload.of(payload)
-        self.is_transient = bool(options.get("transient"))
+        thread = _key("thread", options.get("thread")) or ""
+        mute_keys = MuteKeys(kind=self.payload.kind, group_key=thread)
         self.options = Options(
-            kind=self.payload.kind,
-            group_key=_key("thread", options.get("thread")) or "",
-            is_critical=is_critical(self.payload.kind),
+            mute_keys=None if self.payload.is_critical else mute_keys,
+            group_key=thread,
             dedupe_key=_key("key", key),
             rewrite=key is not None and if_exists == "rewrite",
             expires=moment_to_come("expires", options.get("expires")),
         )
+        self.is_transient = bool(options.get("transient"))
         if self.is_transient and (self.options.dedupe_key or self.options.expires):
             raise ValueError("A transient notification is not stored: it takes no key or expires.")
 
@@ -206,12 +208,6 @@ class Message:
             shown += [hints.toast(pk, frame) for pk in pks if not obstacles[pk]]
         sender.send_on_commit(shown)
         return len(shown)
-
-
-def _check_names(options: Mapping[str, Any]) -> None:
-    for name in options.keys() - NotifyOptions.__annotations__.keys():
-        legal = ", ".join(NotifyOptions.__annotations__)
-        raise TypeError(f"notify() takes no option {name!r}; the options are {legal}.")
 
 
 def _progress(notified: int, failed: Sequence[Any]) -> str:

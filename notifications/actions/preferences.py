@@ -21,9 +21,8 @@ from django.utils.asyncio import async_unsafe
 from ..conf import conf
 from ..message import kinds
 from ..message.kinds import Kind
-from ..message.payload import refuse_unstorable
 from ..message.recipients import recipient_pk
-from ..message.text import plain
+from ..message.text import plain, refuse_unstorable
 from ..message.times import LAST_MOMENT, is_too_late
 from ..models import GROUP_KEY_MAX_CHARS, Inbox, Mute, Notification
 from ..store.transactions import RefusedError, in_one_transaction

@@ -13,6 +13,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from asgiref.sync import async_to_sync
@@ -104,9 +105,13 @@ def _broadcast_hint(row: Broadcast) -> Hint:
 
 def _hint(change: Change) -> Hint:
     inbox, stood = change.inbox, change.user_state
-    # It may have ended before the user's state was read: its end must not be undone.
-    item = personal_item if stood is None else stood.change
-    hint = hints.changed(
+    item: Callable[[Notification], dict[str, Any]] = personal_item
+    broadcasts = None
+    if stood is not None:
+        # A broadcast may have ended before the user's state was read: its end must not be undone.
+        item = stood.change
+        broadcasts = {"unread_broadcasts": stood.unread_broadcasts, "head": stood.head.b}
+    return hints.changed(
         inbox.pk,
         epoch=inbox.epoch,
         after=change.after,
@@ -115,10 +120,8 @@ def _hint(change: Change) -> Hint:
         clock_before=inbox.clock_before,
         unread=inbox.unread,
         items=[item(row) for row in change.rows],
+        broadcasts=broadcasts,
     )
-    if stood is None:
-        return hint
-    return hints.with_broadcasts(hint, stood.unread_broadcasts, stood.head.b)
 
 
 def _transmit(layer: Any, messages: Sequence[Hint]) -> None:
@@ -166,17 +169,11 @@ class _CircuitBreaker:
         while self.is_open:
             time.sleep(pause)
             pause = min(pause * 2, PROBE_MAX_SECONDS)
-            if _answers(layer):
+            # A failure was logged when the circuit opened.
+            with suppress(Exception):
+                _transmit(layer, [hints.missed()])
                 self.is_open = False
                 logger.warning("The channel layer answers again; live delivery goes on.")
-
-
-def _answers(layer: Any) -> bool:
-    try:
-        _transmit(layer, [hints.missed()])
-    except Exception:  # still away, which was logged when the circuit opened
-        return False
-    return True
 
 
 _breaker = _CircuitBreaker()

@@ -12,7 +12,7 @@ from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.db.models import Field, QuerySet
 
-from ..message.payload import refuse_unstorable
+from ..message.text import refuse_unstorable
 
 KEY_PREFIX = "pk:"
 ASKED_AT_ONCE = 500

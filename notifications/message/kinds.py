@@ -53,13 +53,21 @@ class Kind:
     title_template: str = ""
     body_template: str = ""
 
-    def title(self, context: Mapping[str, Any]) -> str:
-        """Return the title in the active language, as one line; empty without a template."""
-        return " ".join(_rendered(self.title_template, context).split())
+    def text(self, name: str, context: Mapping[str, Any]) -> str:
+        """Return the "title" or the "body" in the active language; empty without a template.
 
-    def body(self, context: Mapping[str, Any]) -> str:
-        """Return the body in the active language; empty without a template."""
-        return _rendered(self.body_template, context).strip()
+        A title is one line.
+        """
+        template_name = self.title_template if name == "title" else self.body_template
+        if not template_name:
+            return ""
+        template = get_template(template_name)
+        if isinstance(template, Template):
+            # It is text, and the browser shows it as text.
+            text: str = template.template.render(Context(dict(context), autoescape=False))
+        else:
+            text = template.render(dict(context))
+        return " ".join(text.split()) if name == "title" else text.strip()
 
 
 _kinds: dict[str, Kind] = {}
@@ -120,13 +128,3 @@ def is_critical(name: str) -> bool:
     """Tell whether this is a kind that cannot be muted."""
     found = _kinds.get(name)
     return found is not None and found.critical
-
-
-def _rendered(template_name: str, context: Mapping[str, Any]) -> str:
-    if not template_name:
-        return ""
-    template = get_template(template_name)
-    if isinstance(template, Template):
-        # It is text, and the browser shows it as text.
-        return template.template.render(Context(dict(context), autoescape=False))
-    return template.render(dict(context))

@@ -7,7 +7,6 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.utils import translation
 from django.utils.functional import Promise
 
 from ..conf import conf
@@ -35,10 +34,7 @@ def texts_for(payload: Payload, user_pks: Sequence[Any]) -> list[Rendered]:
         # A user who was deleted meanwhile is refused by the database.
         language = _spoken(language_of(user), user) if user else None
         readers.setdefault(language, []).append(pk)
-    return [
-        (_in_language(payload, language) if language else payload.as_fields(), pks)
-        for language, pks in readers.items()
-    ]
+    return [(payload.as_fields(language), pks) for language, pks in readers.items()]
 
 
 def _spoken(language: object, user: object) -> str:
@@ -50,12 +46,3 @@ def _spoken(language: object, user: object) -> str:
         f"NOTIFICATIONS_USER_LANGUAGE returned {language!r} for {user!r}; it must be the code of a "
         "language, such as 'de', or None."
     )
-
-
-def _in_language(payload: Payload, language: str) -> Fields:
-    with translation.override(language):
-        try:
-            return payload.as_fields()
-        except ValueError as exc:
-            exc.add_note(f"This is the text in the language {language!r}.")
-            raise

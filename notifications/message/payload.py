@@ -1,4 +1,4 @@
-"""Payload: what a caller wants said, checked at the door. Pure: no users, no sending."""
+"""Payload: what a caller wants said, checked at the door. No users, no sending."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.core.serializers.json import DjangoJSONEncoder
+from django.utils import translation
 from django.utils.functional import Promise
 
 from . import kinds
 from .kinds import KIND_MAX_CHARS, Kind, Level
-from .text import plain, short
+from .text import checked, plain, short
 
 TITLE_MAX_CHARS = 200
 BODY_MAX_CHARS = 4000
 URL_MAX_CHARS = 2000
+TEXT_MAX_CHARS = {"title": TITLE_MAX_CHARS, "body": BODY_MAX_CHARS}
 DATA_MAX_BYTES = 16 * 1024
 # JSON nested some hundred levels deep is written by one reader and refused by the next.
 DATA_MAX_DEPTH = 32
@@ -45,28 +47,33 @@ class Payload:
     url: str = ""
     kind: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
+    _kind: Kind = field(init=False, repr=False, compare=False)
     _context: Mapping[str, Any] = field(init=False, repr=False, compare=False)
+    _texts: dict[str | None, Mapping[str, str]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        name = _text("kind", self.kind, KIND_MAX_CHARS)
-        registered = kinds.find(name) or _UNREGISTERED
-        checked = {
+        name, url = (
+            checked("kind", self.kind, KIND_MAX_CHARS),
+            checked("url", self.url, URL_MAX_CHARS),
+        )
+        kind = kinds.find(name) or _UNREGISTERED
+        if url and not is_safe_url(url):
+            raise ValueError(
+                f"url is {url!r}; it must be a path on this site that starts with one '/', "
+                "or an http:// or https:// address."
+            )
+        fields = {
+            "_kind": kind,
             "_context": self.data,
+            "_texts": {},
             "kind": name,
             "data": _json(self.data),
-            "url": _url(self.url),
-            "level": Level.checked(registered.level if self.level is None else self.level),
+            "url": url,
+            "level": Level.checked(kind.level if self.level is None else self.level),
         }
-        for field_name, value in checked.items():
+        for field_name, value in fields.items():
             object.__setattr__(self, field_name, value)
         self.as_fields()
-
-    @property
-    def has_languages(self) -> bool:
-        """Whether the text depends on the language in which it is read."""
-        kind = self._registered
-        is_lazy = isinstance(self.title, Promise) or isinstance(self.body, Promise)
-        return is_lazy or bool(kind.title_template or kind.body_template)
 
     @classmethod
     def of(cls, value: Payload | Mapping[str, Any] | str | Promise) -> Payload:
@@ -80,48 +87,62 @@ class Payload:
                 f"A payload is a string, a mapping or a Payload, not {value!r} "
                 f"({type(value).__name__})."
             )
-        _refuse_unknown_keys(value)
+        for key in value:
+            if key not in PAYLOAD_FIELDS:
+                raise ValueError(
+                    f"Unknown payload key {key!r}; the keys are {', '.join(PAYLOAD_FIELDS)}. "
+                    "Anything else belongs into data."
+                )
         return cls(**value)
 
-    def as_fields(self) -> Fields:
-        """Return the payload as model fields, with its text in the active language.
+    @property
+    def is_critical(self) -> bool:
+        """Whether its kind passes mutes and quiet hours."""
+        return self._kind.critical
 
-        Raises `ValueError` where the text is too long or empty in this language.
+    @property
+    def has_languages(self) -> bool:
+        """Whether the text depends on the language in which it is read."""
+        is_lazy = isinstance(self.title, Promise) or isinstance(self.body, Promise)
+        return is_lazy or bool(self._kind.title_template or self._kind.body_template)
+
+    def as_fields(self, language: str | None = None) -> Fields:
+        """Return the payload as model fields, with its text in a language, or in the active one.
+
+        The text is made once for each language. Raises `ValueError` where it is too long or empty.
         """
-        kind = self._registered
-        title = _text("title", self.title, TITLE_MAX_CHARS)
-        title = title or _text("title", kind.title(self._context), TITLE_MAX_CHARS)
-        body = _text("body", self.body, BODY_MAX_CHARS)
-        body = body or _text("body", kind.body(self._context), BODY_MAX_CHARS)
-        if not title.strip():
-            raise ValueError(f"title is {title!r}; say something in 1 to 200 characters.")
+        if language:
+            with translation.override(language):
+                try:
+                    return self.as_fields()
+                except ValueError as exc:
+                    exc.add_note(f"This is the text in the language {language!r}.")
+                    raise
+        active = translation.get_language()
+        if active not in self._texts:
+            self._texts[active] = self._text()
         return {
-            "title": title,
-            "body": body,
+            **self._texts[active],
             "level": self.level,
             "url": self.url,
             "kind": self.kind,
             "data": self.data,
         }
 
-    @property
-    def _registered(self) -> Kind:
-        return kinds.find(self.kind) or _UNREGISTERED
+    def _text(self) -> Mapping[str, str]:
+        text: dict[str, str] = {}
+        for name, max_chars in TEXT_MAX_CHARS.items():
+            own = checked(name, getattr(self, name), max_chars)
+            text[name] = own or checked(name, self._kind.text(name, self._context), max_chars)
+        if not text["title"].strip():
+            raise ValueError(
+                f"{self!r} has no title; say something in 1 to {TITLE_MAX_CHARS} characters."
+            )
+        return text
 
 
 _UNREGISTERED = Kind(name="", label="")
 PAYLOAD_FIELDS = tuple(each.name for each in fields(Payload) if each.init)
-
-
-def refuse_unstorable(name: str, text: str) -> None:
-    """Raise `ValueError` for text that a database or a socket would refuse later."""
-    # PostgreSQL stores no NUL, and a lone surrogate is no UTF-8: both would fail after the check.
-    if "\x00" in text:
-        raise ValueError(f"{name} has a NUL character, which cannot be stored.")
-    try:
-        text.encode()
-    except UnicodeEncodeError as exc:
-        raise ValueError(f"{name} has a lone surrogate at {exc.start}, which is no text.") from exc
 
 
 def is_safe_url(text: str) -> bool:
@@ -136,38 +157,6 @@ def is_safe_url(text: str) -> bool:
         return parts.scheme in ("http", "https") and bool(parts.hostname)
     except ValueError:
         return False
-
-
-def _refuse_unknown_keys(value: Mapping[str, Any]) -> None:
-    unknown = [key for key in value if key not in PAYLOAD_FIELDS]
-    if unknown:
-        raise ValueError(
-            f"Unknown payload key {unknown[0]!r}; the keys are {', '.join(PAYLOAD_FIELDS)}. "
-            "Anything else belongs into data."
-        )
-    registered = kinds.find(_text("kind", value.get("kind", ""), KIND_MAX_CHARS))
-    if "title" not in value and not (registered and registered.title_template):
-        raise ValueError(f"The payload {dict(value)!r} has no title.")
-
-
-def _text(name: str, value: object, limit: int) -> str:
-    if not isinstance(value, (str, Promise)):
-        raise TypeError(f"{name} is {value!r} ({type(value).__name__}); it must be a string.")
-    text = plain(value)
-    if len(text) > limit:
-        raise ValueError(f"{name} has {len(text)} characters, the limit is {limit}: {text[:60]!r}…")
-    refuse_unstorable(name, text)
-    return text
-
-
-def _url(value: object) -> str:
-    text = _text("url", value, URL_MAX_CHARS)
-    if text and not is_safe_url(text):
-        raise ValueError(
-            f"url is {text!r}; it must be a path on this site that starts with one '/', "
-            "or an http:// or https:// address."
-        )
-    return text
 
 
 def _json(value: object) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .broadcast import LOG_PK, Broadcast, BroadcastLog, BroadcastQuerySet, State, new_stamp
 from .content import Content
 from .inbox import Inbox, InboxQuerySet, new_epoch
-from .mute import GROUP_KEY_MAX_CHARS, Mute, MuteQuerySet
+from .mute import GROUP_KEY_MAX_CHARS, Mute, MuteKeys, MuteQuerySet
 from .notification import DEDUPE_KEY_MAX_CHARS, Notification, NotificationQuerySet
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Inbox",
     "InboxQuerySet",
     "Mute",
+    "MuteKeys",
     "MuteQuerySet",
     "Notification",
     "NotificationQuerySet",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, time
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime, tzinfo
 from functools import cache
 from typing import Any, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from ..message.times import aware
 from .bulk import insert_from
 from .clock import Tick
-from .mute import Mute
+from .mute import Mute, MuteKeys
 from .statements import Parameter, Statement
 
 TIME_ZONE_MAX_CHARS = 64
@@ -55,21 +55,23 @@ class InboxQuerySet(models.QuerySet["Inbox"]):
         # Not pk__in: a lookup of relations looks at each key twice, in twice the time.
         return self.filter(user__pk__in=user_pks)
 
-    def with_mutes(self, **asked: Any) -> Self:
-        """Read along what their users have muted of what is asked, see `Mute.objects.beside()`."""
-        return self.annotate(**Mute.objects.all().beside(**asked)) if asked else self.all()
+    def with_mutes(self, keys: MuteKeys | None) -> Self:
+        """Read along which of these their users have muted now, for `Inbox.muted`."""
+        return self.annotate(**Mute.objects.all().beside(keys or MuteKeys(), timezone.now()))
 
-    def lock(self, user_pks: Collection[Any], **asked: Any) -> dict[Any, Inbox]:
+    def lock(
+        self, user_pks: Collection[Any], mute_keys: MuteKeys | None = None
+    ) -> dict[Any, Inbox]:
         """Lock these users' inboxes until commit and return them by user pk.
 
         What they have muted is read with them, as by `with_mutes()`.
         Rows are locked in the order of the key, so that two callers cannot deadlock. SQLite has no
         row locks: there the transaction itself must be immediate (see checks/rows.py).
         """
-        locked = self._locked(user_pks, asked)
+        locked = self._locked(user_pks, mute_keys or MuteKeys())
         if len(locked) < len(user_pks):
             self.ensure(pk for pk in user_pks if pk not in locked)
-            locked = self._locked(user_pks, asked)
+            locked = self._locked(user_pks, mute_keys or MuteKeys())
         for inbox in locked.values():
             inbox.clock_before = inbox.clock
         return locked
@@ -81,14 +83,21 @@ class InboxQuerySet(models.QuerySet["Inbox"]):
             raise Inbox.DoesNotExist(f"There is no user {user_pk!r} any more.")
         return inbox
 
-    def _locked(self, user_pks: Collection[Any], asked: dict[str, Any]) -> dict[Any, Inbox]:
+    def _locked(self, user_pks: Collection[Any], keys: MuteKeys) -> dict[Any, Inbox]:
         alias = router.db_for_write(Inbox)
         # Outside of a transaction nothing would keep the lock, which the ORM says.
-        if len(user_pks) == 1 and connections[alias].in_atomic_block:
-            [user_pk] = user_pks
-            return {inbox.pk: inbox for inbox in _lock_one(alias, user_pk, asked)}
-        rows = self.select_for_update().among(user_pks).order_by("pk").with_mutes(**asked)
-        return {inbox.pk: inbox for inbox in rows}
+        if len(user_pks) != 1 or not connections[alias].in_atomic_block:
+            rows = self.select_for_update().among(user_pks).order_by("pk").with_mutes(keys)
+            return {inbox.pk: inbox for inbox in rows}
+        [user_pk] = user_pks
+        statement, names = _locking_one(alias, *map(bool, keys))
+        count = len(Inbox._meta.concrete_fields)
+        inboxes: dict[Any, Inbox] = {}
+        for row in statement.execute({"pk": user_pk, "now": timezone.now(), **keys._asdict()}):
+            inbox = Inbox.from_db(alias, names[:count], row[:count])
+            vars(inbox).update(zip(names[count:], row[count:], strict=True))
+            inboxes[inbox.pk] = inbox
+        return inboxes
 
     def advance(self, inboxes: Sequence[Inbox], *, by: int = 1, unread: int = 0) -> None:
         """Take the next `by` numbers of each locked inbox and change its unread count."""
@@ -138,6 +147,8 @@ class Inbox(models.Model):
 
     clock_before = 0
     """The clock when the row was locked."""
+    # Read along by `with_mutes()`.
+    is_kind_muted = is_group_key_muted = False
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL,
         models.CASCADE,
@@ -170,29 +181,39 @@ class Inbox(models.Model):
     def __str__(self) -> str:
         return f"inbox of {self.pk} at {self.last_seq}"
 
+    @property
+    def muted(self) -> str:
+        """What its user has muted of what was asked: "kind", "thread", or nothing."""
+        if self.is_kind_muted:
+            return "kind"
+        return "thread" if self.is_group_key_muted else ""
+
     def is_quiet(self, now: datetime) -> bool:
         """Tell whether these are its user's quiet hours."""
-        if self.quiet_from is None or self.quiet_until is None:
+        starts, ends = self.quiet_from, self.quiet_until
+        if starts is None or ends is None:
             return False
-        return _is_between(self.quiet_from, _time_in(self.time_zone, now), self.quiet_until)
-
-
-def _lock_one(alias: str, user_pk: Any, asked: Mapping[str, Any]) -> Iterator[Inbox]:
-    statement, names = _locking_one(alias, tuple(asked))
-    count = len(Inbox._meta.concrete_fields)
-    for row in statement.execute({"pk": user_pk, **asked}):
-        inbox = Inbox.from_db(alias, names[:count], row[:count])
-        vars(inbox).update(zip(names[count:], row[count:], strict=True))
-        yield inbox
+        try:
+            zone: tzinfo = ZoneInfo(self.time_zone)
+        except (ValueError, OSError, ZoneInfoNotFoundError):  # it was renamed since it was chosen
+            zone = timezone.get_default_timezone()
+        clock = aware(now).astimezone(zone).time()
+        if starts <= ends:
+            return starts <= clock < ends
+        return clock >= starts or clock < ends  # over midnight
 
 
 @cache
-def _locking_one(alias: str, asked: Collection[str]) -> tuple[Statement, Sequence[str]]:
+def _locking_one(
+    alias: str, has_kind: bool, has_group_key: bool
+) -> tuple[Statement, Sequence[str]]:
     fields: dict[str, Any] = {
-        name: Mute._meta.get_field("until" if name == "now" else name) for name in asked
+        name: Mute._meta.get_field(name) for name in (*MuteKeys._fields, "until")
     }
-    places = {name: Parameter(name, field) for name, field in fields.items()}
-    rows = _one(alias).select_for_update().with_mutes(**places)
+    kind, group_key = (Parameter(name, fields[name]) for name in MuteKeys._fields)
+    keys = MuteKeys(kind if has_kind else "", group_key if has_group_key else "")
+    mutes = Mute.objects.all().beside(keys, Parameter("now", fields["until"]))
+    rows = _one(alias).select_for_update().annotate(**mutes)
     names = [field.attname for field in Inbox._meta.concrete_fields] + [*rows.query.annotations]
     return Statement.select(rows.values_list(*names)), names
 
@@ -209,17 +230,3 @@ def _advancing_one(alias: str) -> Statement:
 
 def _one(alias: str) -> InboxQuerySet:
     return Inbox.objects.using(alias).filter(pk=Parameter("pk", Inbox._meta.pk))
-
-
-def _time_in(zone: str, now: datetime) -> time:
-    moment = aware(now)
-    try:
-        return moment.astimezone(ZoneInfo(zone)).time()
-    except (ValueError, OSError, ZoneInfoNotFoundError):  # the zone was renamed since it was chosen
-        return moment.astimezone(timezone.get_default_timezone()).time()
-
-
-def _is_between(start: time, now: time, end: time) -> bool:
-    if start <= end:
-        return start <= now < end
-    return now >= start or now < end  # over midnight

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, Expression, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
 from ..message.kinds import KIND_MAX_CHARS
@@ -16,12 +16,19 @@ from .deletion import CASCADE_UNREAD
 GROUP_KEY_MAX_CHARS = 200
 
 
+class MuteKeys(NamedTuple):
+    """What a user can mute of a notification: its kind and its thread, "" for none."""
+
+    kind: Any = ""
+    group_key: Any = ""
+
+
 class MuteQuerySet(models.QuerySet["Mute"]):
     def of(self, user_pk: Any) -> Self:
         """Only this user's own."""
         return self.filter(user=user_pk)
 
-    def in_force(self, now: datetime) -> Self:
+    def in_force(self, now: datetime | Expression) -> Self:
         """Those without an end, or with one that is to come."""
         return self.filter(Q(until=None) | Q(until__gt=now))
 
@@ -29,14 +36,13 @@ class MuteQuerySet(models.QuerySet["Mute"]):
         """Those that have ended."""
         return self.filter(until__lte=now)
 
-    def beside(self, *, now: datetime, kind: str = "", group_key: str = "") -> dict[str, Exists]:
+    def beside(self, keys: MuteKeys, now: datetime | Expression) -> dict[str, Exists]:
         """Return annotations for inboxes that say which of the two its user has muted at `now`."""
-        asked = {"kind": kind, "group_key": group_key}
         return {
             f"is_{name}_muted": Exists(
                 self.in_force(now).filter(user=OuterRef("pk"), **{name: value})
             )
-            for name, value in asked.items()
+            for name, value in keys._asdict().items()
             if value
         }
 

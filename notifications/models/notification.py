@@ -114,7 +114,8 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
         if not can_return_rows(Notification):
             return self.bulk_create(rows)
         if len(rows) == 1:
-            _insert_one(rows[0])
+            [(pk,)] = _inserting_one(router.db_for_write(Notification)).execute(vars(rows[0]))
+            _set_stored(rows[0], pk)
             return rows
         values = {**fields, "recipient": F("pk"), "seq": F("last_seq"), "clock": F("clock")}
         source = Inbox.objects.among([inbox.pk for inbox in inboxes])
@@ -240,11 +241,6 @@ class Notification(Content):
     def is_restorable(self, now: datetime) -> bool:
         """Tell whether it is removed and may come back."""
         return self.removed_at is not None and (self.expires is None or self.expires > now)
-
-
-def _insert_one(row: Notification) -> None:
-    [(pk,)] = _inserting_one(router.db_for_write(Notification)).execute(vars(row))
-    _set_stored(row, pk)
 
 
 @cache

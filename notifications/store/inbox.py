@@ -55,8 +55,8 @@ def add(texts: Sequence[Rendered], options: Options) -> list[Change]:
     user_pks = [pk for _, pks in texts for pk in pks]
     inboxes = {
         pk: inbox
-        for pk, inbox in Inbox.objects.lock(user_pks, **options.asked(now)).items()
-        if not options.muted(inbox)
+        for pk, inbox in Inbox.objects.lock(user_pks, options.mute_keys).items()
+        if not inbox.muted
     }
     existing = _existing(inboxes, options)
     fresh = {pk: inbox for pk, inbox in inboxes.items() if pk not in existing}
@@ -79,15 +79,12 @@ def obstacles(user_pks: Collection[Any], options: Options) -> dict[Any, str]:
 
     It is what they have muted, "kind" or "thread", or their "quiet hours".
     """
-    if options.is_critical:
-        return dict.fromkeys(user_pks, "")
-    now = timezone.now()
-    rows = Inbox.objects.among(user_pks).with_mutes(**options.asked(now))
-    found = {
-        inbox.pk: options.muted(inbox) or ("quiet hours" if inbox.is_quiet(now) else "")
-        for inbox in rows
-    }
-    return dict.fromkeys(user_pks, "") | found
+    reasons = dict.fromkeys(user_pks, "")
+    if options.mute_keys is not None:
+        now = timezone.now()
+        for inbox in Inbox.objects.among(user_pks).with_mutes(options.mute_keys):
+            reasons[inbox.pk] = inbox.muted or ("quiet hours" if inbox.is_quiet(now) else "")
+    return reasons
 
 
 def _existing(user_pks: Collection[Any], options: Options) -> dict[Any, Notification]:
@@ -129,31 +126,19 @@ def _rewrite(
         count = row.count + 1 if options.dedupe_key is None else 1
         return count, options.is_quiet(inboxes[row.recipient_id], now)
 
+    theirs = Inbox.objects.filter(pk=OuterRef("recipient"))
+    place = {"seq": Subquery(theirs.values("last_seq")), "clock": Subquery(theirs.values("clock"))}
     for text, (count, is_quiet), part in _alike(texts, rows, count_and_quiet):
         for row in part:
             inbox = inboxes[row.recipient_id]
             row.seq, row.clock = inbox.last_seq, inbox.clock
-        _overwrite(
-            part,
-            **text,
-            group_key=options.group_key,
-            count=count,
-            quiet=is_quiet,
-            expires=options.expires,
-            created=now,
-            read_at=None,
-            removed_at=None,
-        )
+        fields = {**text, **options.fields, "count": count, "quiet": is_quiet, "created": now}
+        fields |= {"read_at": None, "removed_at": None}
+        Notification.objects.filter(pk__in=[row.pk for row in part]).update(**place, **fields)
+        for row in part:
+            for name, value in fields.items():
+                setattr(row, name, value)
     return list(rows.values())
-
-
-def _overwrite(rows: list[Notification], **fields: Any) -> None:
-    inbox = Inbox.objects.filter(pk=OuterRef("recipient"))
-    place = {"seq": Subquery(inbox.values("last_seq")), "clock": Subquery(inbox.values("clock"))}
-    Notification.objects.filter(pk__in=[row.pk for row in rows]).update(**place, **fields)
-    for row in rows:
-        for name, value in fields.items():
-            setattr(row, name, value)
 
 
 @in_one_transaction

@@ -8,8 +8,7 @@ from __future__ import annotations
 from django.core.signing import BadSignature, Signer
 
 from ..conf import conf
-from ..message.payload import refuse_unstorable
-from ..message.text import plain
+from ..message.text import plain, refuse_unstorable
 
 _SALT = "notifications.topic"
 TOPIC_MAX_CHARS = 200

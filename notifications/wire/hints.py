@@ -5,7 +5,7 @@ A hub counts and ignores a `type` that it does not know, so two versions can run
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .groups import hubs_group, topic_group, user_group
@@ -38,11 +38,13 @@ def changed(
     items: Sequence[dict[str, Any]],
     clock: int = 0,
     clock_before: int = 0,
+    broadcasts: Mapping[str, int] | None = None,
 ) -> Hint:
     """Say that the user's log has come from `after` to `seq` by these items.
 
     `clock` is its time now and `clock_before` at `after`. `unread` counts personal notifications; a
-    hub adds the broadcasts.
+    hub adds the broadcasts. Where they may have changed as well, `broadcasts` says how many are
+    `unread_broadcasts` with that log at `head`.
     """
     encoded = encode(items) if len(items) <= ITEMS_IN_HINT_MAX else ""
     return user_group(user_pk), {
@@ -55,18 +57,13 @@ def changed(
         "clock_before": clock_before,
         "unread": unread,
         "items": encoded if len(encoded) <= ITEMS_IN_HINT_MAX_CHARS else "",
+        **(broadcasts or {}),
     }
 
 
 def restarted(user_pk: Any, epoch: str) -> Hint:
     """Say that the user's log is another one: who stands in an earlier epoch starts anew."""
     return changed(user_pk, epoch=epoch, after=0, seq=0, unread=0, items=[])
-
-
-def with_broadcasts(hint: Hint, unread: int, head: int) -> Hint:
-    """Say along how many broadcasts are unread where that log is at `head`."""
-    group, message = hint
-    return group, {**message, "unread_broadcasts": unread, "head": head}
 
 
 def broadcast(*, seq: int, item: str, audience: str, groups: Sequence[Any], clock: int = 0) -> Hint:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.template import TemplateDoesNotExist
 from django.utils import translation
+from django.utils.functional import lazy
 from django.utils.translation import gettext_lazy as _
 from pytest_django import DjangoAssertNumQueries, Settings
 
@@ -184,6 +185,32 @@ def test_a_template_that_is_not_there_is_told(alice: User) -> None:
 
 
 # In their language
+
+
+@pytest.mark.parametrize(
+    "said",
+    [lambda text: text, lambda text: {"kind": "job.failed", "data": {"name": text}}],
+    ids=["lazy", "template"],
+)
+def test_a_text_is_made_once_for_each_language(
+    alice: User, failed: Kind, said: Callable[[Any], Any]
+) -> None:
+    readings: list[str | None] = []
+
+    def read() -> str:
+        readings.append(translation.get_language())
+        return "Error"
+
+    payload = Payload.of(said(lazy(read, str)()))
+    readings.clear()
+
+    notify(alice, payload)
+    with translation.override("de"):
+        notify(alice, payload)
+        notify(alice, payload)
+
+    assert set(readings) == {"de"}
+    assert len(readings) <= len(["title", "body"])
 
 
 @pytest.mark.usefixtures("two_languages")

@@ -560,8 +560,8 @@ async def test_a_hint_that_comes_late_does_not_bring_an_old_count_back() -> None
     subscriber = a_subscriber(7, written, lambda: None)
     subscriber.take_broadcast(BroadcastFrames(1, '{"seq":1}'), is_theirs=True)
 
-    read = hints.with_broadcasts(hint_for(7, after=0), unread=0, head=1)[1]
-    unread = hints.with_broadcasts(hint_for(7, after=1), unread=1, head=1)[1]
+    read = hint_for(7, after=0, unread_broadcasts=0, head=1)[1]
+    unread = hint_for(7, after=1, unread_broadcasts=1, head=1)[1]
     subscriber.take_items(unread)
     subscriber.take_page(a_page(Cursor(2, 1), unread_broadcasts=1))
     subscriber.take_items(read)
@@ -598,10 +598,18 @@ def a_page(head: Cursor, unread_broadcasts: int = 0) -> Page:
     )
 
 
-def hint_for(pk: int, after: int = 0) -> hints.Hint:
+def hint_for(pk: int, after: int = 0, **broadcasts: int) -> hints.Hint:
     """Return what says that a user's next number is taken, by one notification."""
     items: Sequence[dict[str, Any]] = [{"stream": "u", "seq": after + 1, "id": "n1"}]
-    return hints.changed(pk, epoch="e", after=after, seq=after + 1, unread=1, items=items)
+    return hints.changed(
+        pk,
+        epoch="e",
+        after=after,
+        seq=after + 1,
+        unread=1,
+        items=items,
+        broadcasts=broadcasts,
+    )
 
 
 def broadcast_hint() -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 from urllib.parse import urlencode
 
-from ...message.payload import refuse_unstorable
+from ...message.text import refuse_unstorable
 from ...wire.protocol import ITEM_ID
 
 # As many ids as an address carries with ease; a page has fewer to select.
