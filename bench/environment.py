@@ -6,7 +6,6 @@ unpacked from Debian's packages. What cannot be installed is left out, and its p
 
 import subprocess
 import sys
-from importlib.metadata import version
 from pathlib import Path
 
 from tests.support.servers import ROOT
@@ -17,16 +16,13 @@ NODE_MODULES = HOME / "node/node_modules"
 NGINX_ROOT = HOME / "nginx"
 NGINX = NGINX_ROOT / "usr/sbin/nginx"
 NCHAN = NGINX_ROOT / "usr/lib/nginx/modules/ngx_nchan_module.so"
-NODE_PACKAGES = ("socket.io@4", "@socket.io/redis-adapter@8", "redis@6")
-DEBIAN_PACKAGES = ("nginx", "libnginx-mod-nchan")
 INSTALL_SECONDS = 300
 
 
 def install() -> None:
     """Install what is missing; say what could not be."""
-    HOME.mkdir(parents=True, exist_ok=True)
     for is_there, put in (
-        (PYTHON.exists() and has_package("django_eventstream"), _install_python),
+        (has_package("django_eventstream"), _install_python),
         ((NODE_MODULES / "socket.io").exists(), _install_node),
         (NGINX.exists() and NCHAN.exists(), _install_nginx),
     ):
@@ -42,54 +38,44 @@ def has_package(name: str) -> bool:
     return any((HOME / "venv").glob(f"lib/python*/site-packages/{name}*"))
 
 
-def versions(*packages: str) -> str:
-    """Return the versions of packages of this environment, and of Python."""
-    return ", ".join([*(f"{name} {version(name)}" for name in packages), _python()])
-
-
-def python_versions(*packages: str) -> str:
-    """Return the versions of packages of the peers' environment."""
+def versions(*packages: str, python: str | Path = sys.executable) -> str:
+    """Return the versions of packages of this environment or another, and of its Python."""
     code = (
-        "import sys; from importlib.metadata import version as v; "
-        "print(', '.join(f'{name} {v(name)}' for name in sys.argv[1:]))"
+        "import sys; from importlib.metadata import version; "
+        "print(*(f'{name} {version(name)}' for name in sys.argv[1:]), "
+        "f'Python {sys.version.split()[0]}', sep=', ')"
     )
-    command = [str(PYTHON), "-c", code, *packages]
-    return f"{subprocess.check_output(command, text=True).strip()}, {_python()}"
-
-
-def _python() -> str:
-    return f"Python {sys.version.split()[0]}"
+    return subprocess.check_output([str(python), "-c", code, *packages], text=True).strip()
 
 
 def _install_python() -> None:
     # What the peers share with this project has the same version, so that both run on the same.
+    freeze = [sys.executable, "-m", "pip", "freeze", "--exclude-editable"]
+    HOME.mkdir(parents=True, exist_ok=True)
     constraints = HOME / "constraints.txt"
-    frozen = _output([sys.executable, "-m", "pip", "freeze", "--exclude-editable"])
-    constraints.write_text(frozen)
-    _run([sys.executable, "-m", "venv", str(HOME / "venv")])
-    pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    _run([*pip, "-c", str(constraints), "-r", str(ROOT / "requirements-bench.txt")])
+    constraints.write_text(subprocess.check_output(freeze, text=True, timeout=INSTALL_SECONDS))
+    _run("-m", "venv", HOME / "venv", program=sys.executable)
+    options = ("--quiet", "--disable-pip-version-check", "-c", constraints)
+    _run("-m", "pip", "install", *options, "-r", ROOT / "requirements-bench.txt", program=PYTHON)
 
 
 def _install_node() -> None:
     home = HOME / "node"
-    home.mkdir(exist_ok=True)
+    home.mkdir(parents=True, exist_ok=True)
     (home / "package.json").write_text('{"private": true}')
-    _run(["npm", "install", "--no-audit", "--no-fund", *NODE_PACKAGES], cwd=home)
+    packages = ("socket.io@4", "@socket.io/redis-adapter@8", "redis@6")
+    _run("install", "--no-audit", "--no-fund", *packages, program="npm", cwd=home)
 
 
 def _install_nginx() -> None:
     packages = HOME / "debian"
-    packages.mkdir(exist_ok=True)
-    _run(["apt-get", "download", *DEBIAN_PACKAGES], cwd=packages)
+    packages.mkdir(parents=True, exist_ok=True)
+    _run("download", "nginx", "libnginx-mod-nchan", program="apt-get", cwd=packages)
     for each in packages.glob("*.deb"):
-        _run(["dpkg-deb", "-x", str(each), str(NGINX_ROOT)])
+        _run("-x", each, NGINX_ROOT, program="dpkg-deb")
 
 
-def _run(command: list[str], cwd: Path = ROOT) -> None:
+def _run(*options: str | Path, program: str | Path, cwd: Path = ROOT) -> None:
+    command = [str(program), *map(str, options)]
     sys.stderr.write(f"$ {' '.join(command)}\n")
     subprocess.run(command, cwd=cwd, check=True, timeout=INSTALL_SECONDS, stdout=sys.stderr)
-
-
-def _output(command: list[str]) -> str:
-    return subprocess.check_output(command, text=True, timeout=INSTALL_SECONDS)

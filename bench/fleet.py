@@ -5,6 +5,7 @@ import select
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from tests.support.servers import ROOT
@@ -12,9 +13,27 @@ from tests.support.servers import ROOT
 ANSWER_SECONDS = 120.0
 ROUND_SECONDS = 30.0
 
+Script = Sequence[tuple[str, str]]
+"""What a socket sends, and what must have come before it goes on, step by step."""
 
-class Stuck(RuntimeError):  # noqa: N818  says what is the case
+
+class StuckError(RuntimeError):
     """Frames did not arrive, or sockets could not connect, in the time that there is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How sockets connect and what they answer.
+
+    `names` replace `{name}` in the script, one for each socket; of `pings` the second answers the
+    first; `acknowledges` is for those that acknowledge as the widget does.
+    """
+
+    ports: Sequence[int]
+    script: Script
+    names: Sequence[str] = ()
+    pings: tuple[str, str] = ("", "")
+    acknowledges: bool = False
 
 
 class Fleet:
@@ -22,47 +41,26 @@ class Fleet:
 
     def __init__(self) -> None:
         """Start the process."""
+        command = [sys.executable, "-m", "bench.load"]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.load"],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
         )
         self._held = b""
+        self.pid = self._process.pid
         self.live = 0
 
-    @property
-    def pid(self) -> int:
-        """The id of the process."""
-        return self._process.pid
-
-    def plan(
-        self,
-        *,
-        ports: Sequence[int],
-        script: Sequence[tuple[str, str]],
-        names: Sequence[str] = (),
-        pings: tuple[str, str] = ("", ""),
-        acknowledges: bool = False,
-    ) -> None:
-        """Say how the sockets to come connect and what they answer."""
-        self._tell(
-            do="plan",
-            ports=ports,
-            script=script,
-            names=names,
-            pings=pings,
-            acknowledges=acknowledges,
-        )
+    def plan(self, plan: Plan) -> None:
+        """Say how the sockets to come connect."""
+        self._tell(do="plan", **asdict(plan))
 
     def connect(
         self, count: int, *, at_once: int = 50, seconds: float = ANSWER_SECONDS
     ) -> dict[str, Any]:
         """Open so many more; return `seconds` and how many attempts `failed`."""
-        before = self.live
+        target = self.live + count
         answer = self.try_to_connect(count, at_once=at_once, seconds=seconds)
-        if self.live < before + count:
-            raise Stuck(f"{self.live - before} of {count} sockets connected: {answer}")
+        if self.live < target:
+            raise StuckError(f"{target - self.live} of {count} sockets did not connect: {answer}")
         return answer
 
     def try_to_connect(self, count: int, *, at_once: int, seconds: float) -> dict[str, Any]:
@@ -87,10 +85,10 @@ class Fleet:
         """Wait until one more broadcast has reached all sockets."""
         line = self._line(seconds)
         if line != "b":
-            raise Stuck(f"expected a broadcast, got {line}")
+            raise StuckError(f"expected a broadcast, got {line}")
 
     def report(self) -> dict[str, Any]:
-        """Return `frames`, `lost` sockets and `latencies_ms`."""
+        """Return `frames`, and p50, p99 and p99.9 as `latencies_ms`."""
         self._tell(do="report")
         return self._answer()
 
@@ -100,10 +98,8 @@ class Fleet:
         self._process.communicate()
 
     def _tell(self, **command: Any) -> None:
-        if self._process.stdin is None:
-            raise Stuck("the load client has no input")
+        assert self._process.stdin is not None  # noqa: S101
         self._process.stdin.write(f"{json.dumps(command)}\n".encode())
-        self._process.stdin.flush()
 
     def _answer(self, seconds: float = ANSWER_SECONDS) -> dict[str, Any]:
         while (line := self._line(seconds)) in ("b", "counting"):
@@ -115,10 +111,10 @@ class Fleet:
         stdout = self._process.stdout
         while b"\n" not in self._held:
             if stdout is None or not select.select([stdout], [], [], seconds)[0]:
-                raise Stuck(f"the load client said nothing for {seconds} s")
-            data = stdout.read1()  # type: ignore[attr-defined]  # a buffered reader has it
+                raise StuckError(f"the load client said nothing for {seconds} s")
+            data = stdout.read(65_536)
             if not data:
-                raise Stuck("the load client ended")
+                raise StuckError("the load client ended")
             self._held += data
         line, _, self._held = self._held.partition(b"\n")
         return line.decode()

@@ -15,6 +15,11 @@ SETTLED_SHARE = 0.03
 def pin_to_client_core() -> None:
     """Keep this process and what it starts off the server's core, and let it open many files."""
     os.sched_setaffinity(0, {CLIENT_CORE})
+    allow_many_files()
+
+
+def allow_many_files() -> None:
+    """Let this process and what it starts open as many files as the system allows."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 

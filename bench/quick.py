@@ -7,23 +7,20 @@ many times ours costs less, so that a slower machine or a busy one changes littl
 import argparse
 import json
 import sys
-import time
 from collections.abc import Mapping
 
-from bench import machine
-from bench.metrics import CONNECTING_CPU, FRAME, MEMORY_SOME
-from bench.peers.base import AsgiServer, Peer
-from bench.peers.ours import Ours
-from bench.peers.tutorial import Tutorial
-from bench.plan import Durations, Run
-from bench.results import Results
+from bench import machine, steps
+from bench.measure import Durations, Run
+from bench.peers.asgi import AsgiServer, Ours, Tutorial
+from bench.peers.base import Peer
+from bench.results import CONNECTING_CPU, FRAME, MEMORY, Results
 from bench.site import own_site
 from tests.support.servers import ROOT
 
 BASELINE = ROOT / "bench/baseline.json"
 LOSS_MAX = 0.25
 ROUNDS = 4
-METRICS = (FRAME, MEMORY_SOME, CONNECTING_CPU)
+METRICS = (FRAME[1_000], MEMORY[1_000], CONNECTING_CPU)
 KINDS: tuple[AsgiServer, ...] = ("uvicorn", "daphne")
 
 Ratios = Mapping[str, float]
@@ -72,16 +69,13 @@ def compare(ratios: Ratios, baseline: Ratios) -> tuple[list[str], bool]:
 
 
 def _measure(rounds: int) -> Results:
-    started = time.monotonic()
     machine.pin_to_client_core()
     results = Results()
     peers: list[Peer] = [kind(server) for server in KINDS for kind in (Ours, Tutorial)]
     with own_site() as (directory, broker):
         run = Run(directory, broker, results, Durations())
-        for _ in range(rounds):
-            for peer in peers:
-                run.quick(peer)
-    results.minutes = (time.monotonic() - started) / 60
+        for peer in peers * rounds:
+            run.take(peer, steps.quick)
     return results
 
 

@@ -1,4 +1,4 @@
-"""What was measured: each figure of each peer, round by round."""
+"""What was measured: the names of the figures, and each figure of each peer, round by round."""
 
 from __future__ import annotations
 
@@ -9,8 +9,20 @@ from pathlib import Path
 
 BUSY_SHARE = 0.9
 
-Metric = str
-Values = dict[Metric, dict[str, list[float]]]
+FRAME = {count: f"CPU a frame, {count:,} sockets" for count in (100, 1_000, 3_000, 9_000)}
+FRAME_OF_PROCESSES = {count: f"CPU a frame, {count} processes" for count in (2, 4)}
+MEMORY = {count: f"memory, {count:,} sockets" for count in (1_000, 9_000)}
+LATENCY = {share: f"latency p{share * 100:g}" for share in (0.5, 0.99, 0.999)}
+THROUGHPUT, IDLE = "throughput", "idle"
+CONNECTS, CONNECTING_CPU = "connecting: connects/s", "connecting: CPU"
+STORM_SECONDS, STORM_CPU = "storm: seconds", "storm: CPU"
+STORM_FAILED = "storm: failed attempts"
+ONE, MANY = "notify, one user", "notify, 1,000 users"
+
+# Who is measured at sending, beside the peers.
+OURS, BARE, OTHERS = SENDERS = ("this project", "bare ORM statements", "django-notifications")
+
+Values = dict[str, dict[str, list[float]]]
 
 
 @dataclass
@@ -30,36 +42,44 @@ class Results:
     values: Values = field(default_factory=dict)
     client_share: Values = field(default_factory=dict)
 
-    def add(self, metric: Metric, peer: str, value: float, client_share: float = 0) -> None:
+    def add(self, metric: str, peer: str, value: float, client_share: float = 0) -> None:
         """Note one figure, and how much of its core the client's side used meanwhile."""
         self.values.setdefault(metric, {}).setdefault(peer, []).append(value)
         self.client_share.setdefault(metric, {}).setdefault(peer, []).append(client_share)
 
-    def median(self, metric: Metric, peer: str) -> float | None:
+    def rounds_of(self, metric: str, peer: str) -> list[float]:
+        """Return the figure of each round, the least first."""
+        return sorted(self.values.get(metric, {}).get(peer, ()))
+
+    def median(self, metric: str, peer: str) -> float | None:
         """Return the median of all rounds."""
-        taken = self.values.get(metric, {}).get(peer)
+        taken = self.rounds_of(metric, peer)
         return statistics.median(taken) if taken else None
 
-    def spread(self, metric: Metric, peer: str) -> tuple[float, float] | None:
-        """Return the least and the most of all rounds."""
-        taken = self.values.get(metric, {}).get(peer)
-        return (min(taken), max(taken)) if taken else None
-
-    def is_limited_by_client(self, metric: Metric, peer: str) -> bool:
+    def is_limited_by_client(self, metric: str, peer: str) -> bool:
         """Tell whether the client was too busy to be sure of a figure."""
         shares = self.client_share.get(metric, {}).get(peer, [0.0])
         return statistics.median(shares) > BUSY_SHARE
 
-    def peers(self, metric: Metric) -> list[str]:
-        """Return who has a figure, as they were measured."""
-        return [peer for peer in self.names if peer in self.values.get(metric, {})]
+    def peers(self, *metrics: str) -> list[str]:
+        """Return the peers with a figure of one of these, in the order of the run."""
+        return [
+            peer
+            for peer in self.names
+            if any(peer in self.values.get(metric, {}) for metric in metrics)
+        ]
 
     def save(self, path: Path) -> None:
-        """Write it as JSON."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(asdict(self), indent=1))
+        """Write it as JSON, a line for each field."""
+        lines = (f"{json.dumps(name)}: {json.dumps(of)}" for name, of in asdict(self).items())
+        path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
     @classmethod
     def load(cls, path: Path) -> Results:
         """Read what `save()` wrote."""
         return cls(**json.loads(path.read_text()))
+
+
+def is_ours(peer: str) -> bool:
+    """Tell whether this is the project itself, in one of its forms."""
+    return peer.startswith("ours") or peer == OURS

@@ -15,38 +15,36 @@ from notifications.models import Inbox
 PLACES = 100
 
 
-def make_listeners(count: int) -> list[User]:
-    """Store users with an inbox and a session each, whose key is `listener-<pk>`."""
-    start = User.objects.count()
+def listeners(count: int) -> list[User]:
+    """Return so many users with an inbox and a session each, made where they are missing."""
+    if User.objects.count() < count:
+        _make_listeners(User.objects.count(), count)
+    return list(User.objects.order_by("pk")[:count])
+
+
+def session_key_of(user: User) -> str:
+    """Return the key of a listener's session."""
+    return f"listener-{user.pk}"
+
+
+def _make_listeners(start: int, end: int) -> None:
     users = User.objects.bulk_create(
-        User(username=f"listener-{start + number}", password="!")  # noqa: S106
-        for number in range(count)
+        User(username=f"listener-{number}", password="!")  # noqa: S106
+        for number in range(start, end)
     )
     Inbox.objects.ensure([user.pk for user in users])
     # As if each had been told another number of things: frames have the reader's place in them.
     Inbox.objects.filter(last_seq=0).update(last_seq=F("pk") % PLACES)
-    end = timezone.now() + timedelta(days=1)
+    tomorrow = timezone.now() + timedelta(days=1)
     Session.objects.bulk_create(
-        Session(f"listener-{user.pk}", SessionStore().encode(session_of(user)), end)
+        Session(session_key_of(user), SessionStore().encode(_session_of(user)), tomorrow)
         for user in users
     )
-    return users
 
 
-def session_of(user: User) -> dict[str, str]:
-    """Return what a log-in writes into a session."""
+def _session_of(user: User) -> dict[str, str]:
     return {
         SESSION_KEY: str(user.pk),
         BACKEND_SESSION_KEY: settings.AUTHENTICATION_BACKENDS[0],
         HASH_SESSION_KEY: user.get_session_auth_hash(),
     }
-
-
-def session_keys(count: int) -> list[str]:
-    """Return so many session keys of as many users, made where they are missing."""
-    missing = count - User.objects.count()
-    if missing > 0:
-        make_listeners(missing)
-    return [f"listener-{pk}" for pk in User.objects.order_by("pk").values_list("pk", flat=True)][
-        :count
-    ]

@@ -1,8 +1,9 @@
-"""What goes over the wire in the benchmark: the payload and the handshakes. Pure."""
+"""What goes over the wire in the benchmark: the payload and the handshakes."""
 
 MARK = b"~mark~"
 STAMP_DIGITS = 19
 PAYLOAD_BYTES = 200
+TITLE_CHARS = 60
 _FILLING = "What happened and what to do about it. " * 8
 
 
@@ -10,6 +11,11 @@ def payload(stamp_ns: int) -> str:
     """Return a text of 200 bytes that says when it was sent."""
     head = f"{MARK.decode()}{stamp_ns:0{STAMP_DIGITS}d} "
     return head + _FILLING[: PAYLOAD_BYTES - len(head)]
+
+
+def payload_of(text: str) -> dict[str, str]:
+    """Return a text as the payload of a notification."""
+    return {"title": text[:TITLE_CHARS], "body": text[TITLE_CHARS:]}
 
 
 def masked(text: str) -> bytes:

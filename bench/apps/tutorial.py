@@ -7,11 +7,12 @@ import json
 import os
 from typing import Any
 
+from bench.apps import bare
+
 SECRET_KEY = "only-for-the-benchmark"  # noqa: S105
 ALLOWED_HOSTS = ["127.0.0.1"]
 INSTALLED_APPS = ["django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions"]
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
-ROOT_URLCONF = "bench.apps.hello"
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
@@ -27,10 +28,9 @@ def __getattr__(name: str) -> Any:
 
 
 def _application() -> Any:
-    from django.core.asgi import get_asgi_application
+    import django
 
-    pages = get_asgi_application()
-
+    django.setup()
     from channels.auth import AuthMiddlewareStack
     from channels.generic.websocket import AsyncWebsocketConsumer
     from channels.routing import ProtocolTypeRouter, URLRouter
@@ -58,4 +58,4 @@ def _application() -> Any:
 
     routes = [re_path(r"ws/chat/(?P<room_name>\w+)/$", ChatConsumer.as_asgi())]
     sockets = AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(routes)))
-    return ProtocolTypeRouter({"http": pages, "websocket": sockets})
+    return ProtocolTypeRouter({"http": bare.application, "websocket": sockets})

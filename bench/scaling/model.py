@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from statistics import median
 
+from bench.document import short, table
 from bench.scaling.demand import HOUR, Demand
-from bench.scaling.guide import Figures, markdown, short
+from bench.scaling.guide import Figures
 from bench.scaling.storm import Storm, seconds_until_live
 
 EPHEMERAL_PORTS = 28_232
@@ -15,11 +16,11 @@ MEGA, GIGA = 1e6, 1e9
 Lines = dict[str, str]
 
 
-def table(sites: Sequence[Demand], figures: Figures) -> str:
+def sites_table(sites: Sequence[Demand], figures: Figures) -> str:
     """Return what sites need, one in each column."""
     columns = [_needs(site, figures) for site in sites]
     rows = [[name, *(column[name] for column in columns)] for name in columns[0]]
-    return markdown([["", *(f"{site.sockets:,.0f} sockets" for site in sites)], *rows])
+    return table([["", *(f"{site.sockets:,.0f} sockets" for site in sites)], *rows])
 
 
 def _needs(site: Demand, figures: Figures) -> Lines:

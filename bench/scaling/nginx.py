@@ -1,45 +1,13 @@
-"""An nginx of the benchmark's own before several servers, as docs/scaling.md configures it."""
+"""An nginx of the benchmark's own before several servers."""
 
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.configuration import configuration
 from tests.support.servers import HOST, Process, free_port, says
 
-OPEN_FILES = 65_536
-CONFIGURATION = """
-worker_processes 1;
-worker_rlimit_nofile {files};
-pid {directory}/nginx.pid;
-error_log {directory}/nginx.log warn;
-daemon off;
-events {{ worker_connections {files}; }}
-http {{
-    access_log off;
-    client_body_temp_path {directory}/body;
-    proxy_temp_path {directory}/proxy;
-    fastcgi_temp_path {directory}/fastcgi;
-    uwsgi_temp_path {directory}/uwsgi;
-    scgi_temp_path {directory}/scgi;
-    upstream notifications {{
-        zone notifications 64k;
-        least_conn;
-{servers}
-    }}
-    server {{
-        listen {host}:{port} backlog=4096;
-        location / {{
-            proxy_pass http://notifications;
-            proxy_http_version 1.1;
-            proxy_set_header Host $http_host;
-            proxy_set_header Upgrade $http_upgrade;
-            proxy_set_header Connection "upgrade";
-            proxy_read_timeout 75s;
-            proxy_buffer_size 4k;
-        }}
-    }}
-}}
-"""
+TEMPLATE = Path(__file__).with_name("nginx.conf")
 
 
 def find_nginx() -> str | None:
@@ -53,13 +21,9 @@ class NginxProcess(Process):
     def __init__(self, directory: Path, ports: Sequence[int]) -> None:
         """Write its configuration."""
         self.port = free_port()
-        servers = "\n".join(f"        server {HOST}:{port};" for port in ports)
-        path = directory / "nginx.conf"
-        path.write_text(
-            CONFIGURATION.format(
-                directory=directory, files=OPEN_FILES, servers=servers, host=HOST, port=self.port
-            )
-        )
+        servers = "\n".join(f"server {HOST}:{port};" for port in ports)
+        listen = f"{HOST}:{self.port}"
+        path = configuration(TEMPLATE, directory, SERVERS=servers, LISTEN=listen)
         command = [find_nginx() or "nginx", "-c", str(path), "-p", str(directory)]
         super().__init__(command, directory / "nginx.out")
 

@@ -9,42 +9,32 @@ from pathlib import Path
 
 from bench.scaling.site import Counts, Site
 
-MESSAGES, IN_PIPELINE, BODY_BYTES = 20_000, 100, 600
-SUBSCRIBERS = (0, 1, 4, 16)
+MESSAGES, IN_PIPELINE, BODY = 20_000, 100, b"x" * 600
+SUBSCRIBERS = 16
 SENDERS = 16
-CHANNELS = 20_000
 
 
 def measure(site: Site) -> Counts:
-    """Return µs of CPU for a published message and for a copy, and bytes for a subscription."""
-    micros = {count: _publishing(site, count) for count in SUBSCRIBERS}
-    most = max(SUBSCRIBERS)
-    figures = {f"to {count}": spent for count, spent in micros.items()}
-    copy = (micros[most] - micros[0]) / most
-    return {
-        **figures,
-        "message": micros[0],
-        "copy": copy,
-        "single": _singly(site),
-        "subscription": _subscription(site),
-    }
+    """Return µs of CPU for a message in a pipeline, for a copy, and for one of many senders."""
+    message = _in_pipelines(site, 0)
+    copy = (_in_pipelines(site, SUBSCRIBERS) - message) / SUBSCRIBERS
+    return {"message": message, "copy": copy, "single": _one_by_one(site)}
 
 
-def _publishing(site: Site, subscribers: int) -> float:
+def _in_pipelines(site: Site, subscribers: int) -> float:
     with _listening(site.broker.socket, subscribers), site.broker.client() as client:
         before = site.counts()["valkey"]
         for _ in range(MESSAGES // IN_PIPELINE):
             pipeline = client.pipeline(transaction=False)
             for _ in range(IN_PIPELINE):
-                pipeline.publish("scaling", b"x" * BODY_BYTES)
+                pipeline.publish("scaling", BODY)
             pipeline.execute()
         return (site.counts()["valkey"] - before) / MESSAGES
 
 
-def _singly(site: Site) -> float:
+def _one_by_one(site: Site) -> float:
     """Let several senders publish, each one message after the other, to one subscriber."""
-    body = b"x" * BODY_BYTES
-    command = b"*3\r\n$7\r\nPUBLISH\r\n$7\r\nscaling\r\n$%d\r\n%s\r\n" % (len(body), body)
+    command = b"*3\r\n$7\r\nPUBLISH\r\n$7\r\nscaling\r\n$%d\r\n%s\r\n" % (len(BODY), BODY)
     senders = [_connected(site.broker.socket) for _ in range(SENDERS)]
     with _listening(site.broker.socket, 1):
         before = site.counts()["valkey"]
@@ -59,22 +49,12 @@ def _singly(site: Site) -> float:
     return spent / MESSAGES
 
 
-def _subscription(site: Site) -> float:
-    with site.broker.client() as client:
-        before = client.info("memory")["used_memory"]
-        pubsub = client.pubsub()
-        for at in range(0, CHANNELS, 1000):
-            pubsub.subscribe(*(f"asgi__group__user.{number}" for number in range(at, at + 1000)))
-            for _ in range(1000):
-                pubsub.get_message(timeout=5)
-        bytes_each = (client.info("memory")["used_memory"] - before) / CHANNELS
-        pubsub.close()
-    return float(bytes_each)
-
-
 @contextmanager
 def _listening(path: Path, count: int) -> Iterator[None]:
-    sockets = [_subscriber(path) for _ in range(count)]
+    sockets = [_connected(path) for _ in range(count)]
+    for each in sockets:
+        each.sendall(b"SUBSCRIBE scaling\r\n")
+        each.recv(4096)
     reader = threading.Thread(target=_drain, args=(sockets,), daemon=True)
     reader.start()
     try:
@@ -91,20 +71,10 @@ def _connected(path: Path) -> socket.socket:
     return each
 
 
-def _subscriber(path: Path) -> socket.socket:
-    each = _connected(path)
-    each.sendall(b"SUBSCRIBE scaling\r\n")
-    each.recv(4096)
-    return each
-
-
 def _drain(sockets: list[socket.socket]) -> None:
-    waiting = {each.fileno(): each for each in sockets}
-    poll = select.epoll()
-    for number in waiting:
-        poll.register(number, select.EPOLLIN)
-    while waiting:
-        for number, _ in poll.poll(1):
-            if not waiting[number].recv(1 << 20):
-                poll.unregister(number)
-                waiting.pop(number).close()
+    open_sockets = list(sockets)
+    while open_sockets:
+        for each in select.select(open_sockets, [], [], 1)[0]:
+            if not each.recv(1 << 20):
+                open_sockets.remove(each)
+                each.close()

@@ -1,7 +1,34 @@
 """What `bench.scaling` measured, as tables of Markdown."""
 
-from bench.scaling.guide import Figures, markdown, short
+from bench.document import short, table
+from bench.scaling.guide import Figures
 from bench.scaling.model import sweep
+
+HOT_INBOXES = "updates of an inbox that touch no index (HOT), after `notify_many()`"
+ROWS = (
+    ("**broadcast**: µs of server CPU a frame", "broadcast", "servers"),
+    ("µs of nginx a frame", "broadcast", "nginx"),
+    ("PUBLISH", "broadcast", "publish"),
+    ("bytes from Redis to all hubs", "broadcast", "bytes"),
+    ("statements of the database", "broadcast", "statements"),
+    ("**notify**, online: µs of the server", "notify", "servers"),
+    ("µs of nginx", "notify", "nginx"),
+    ("µs of Redis", "notify", "valkey"),
+    ("µs of PostgreSQL", "notify", "postgresql"),
+    ("PUBLISH", "notify", "publish"),
+    ("bytes from Redis to all hubs", "notify", "bytes"),
+    ("**connect**: µs of the server", "connect", "servers"),
+    ("connects a second, 50 at a time", "connect", "rate"),
+    ("µs of nginx", "connect", "nginx"),
+    ("µs of Redis", "connect", "valkey"),
+    ("µs of PostgreSQL", "connect", "postgresql"),
+    ("statements of the database", "connect", "statements"),
+    ("SUBSCRIBE", "connect", "subscribe"),
+    ("**a socket**: KB in the server", "memory", "servers"),
+    ("KB in nginx", "memory", "nginx"),
+    ("KB in Redis", "memory", "valkey"),
+    ("MB of a process without its sockets", "process", "servers"),
+)
 
 
 def measured(figures: Figures) -> str:
@@ -15,43 +42,20 @@ def measured(figures: Figures) -> str:
 
 
 def _layouts(figures: Figures) -> str:
-    layouts = figures["layouts"]
-    names = [
-        f"{each['processes']}{' behind nginx' if each['proxied'] else ', direct'}"
-        for each in layouts
-    ]
-    sockets = figures["sizes"]["sockets"]
+    layouts, sockets = figures["layouts"], figures["sizes"]["sockets"]
     first = layouts[0]["broadcast"]["servers"]
-    rows = [["server processes", *names]]
-
-    def row(name: str, phase: str, part: str, per: float = 1.0) -> None:
-        rows.append([name, *(short(each[phase].get(part, 0.0) / per) for each in layouts)])
-
-    row("**broadcast**: µs of server CPU a frame", "broadcast", "servers", sockets)
+    rows = [["server processes", *(_name(each) for each in layouts)]]
+    for name, phase, part in ROWS:
+        per = {"a frame": sockets, "MB of": 1000}
+        divisor = next((value for text, value in per.items() if text in name), 1)
+        rows.append([name, *(short(each[phase].get(part, 0.0) / divisor) for each in layouts)])
     against = [f"{each['broadcast']['servers'] / first:.2f}" for each in layouts]
-    rows.append(["the same, against one process without nginx", *against])
-    row("µs of nginx a frame", "broadcast", "nginx", sockets)
-    row("PUBLISH", "broadcast", "publish")
-    row("bytes from Redis to all hubs", "broadcast", "bytes")
-    row("statements of the database", "broadcast", "statements")
-    row("**notify**, online: µs of the server", "notify", "servers")
-    row("µs of nginx", "notify", "nginx")
-    row("µs of Redis", "notify", "valkey")
-    row("µs of PostgreSQL", "notify", "postgresql")
-    row("PUBLISH", "notify", "publish")
-    row("bytes from Redis to all hubs", "notify", "bytes")
-    row("**connect**: µs of the server", "connect", "servers")
-    row("connects a second, 50 at a time", "connect", "rate")
-    row("µs of nginx", "connect", "nginx")
-    row("µs of Redis", "connect", "valkey")
-    row("µs of PostgreSQL", "connect", "postgresql")
-    row("statements of the database", "connect", "statements")
-    row("SUBSCRIBE", "connect", "subscribe")
-    row("**a socket**: KB in the server", "memory", "servers")
-    row("KB in nginx", "memory", "nginx")
-    row("KB in Redis", "memory", "valkey")
-    row("MB of a process without its sockets", "process", "servers", 1000)
-    return markdown(rows)
+    rows.insert(2, ["the same, against one process without nginx", *against])
+    return table(rows)
+
+
+def _name(layout: Figures) -> str:
+    return f"{layout['processes']}{' behind nginx' if layout['proxied'] else ', direct'}"
 
 
 def _verbs(verbs: Figures) -> str:
@@ -66,35 +70,24 @@ def _verbs(verbs: Figures) -> str:
         "sender": "µs of the caller",
     }
     head = ["for each user", *columns.values()]
-    return markdown(
+    return table(
         [head, *([name, *(short(each[key]) for key in columns)] for name, each in verbs.items())]
     )
 
 
 def _rest(figures: Figures) -> str:
-    pubsub, verbs = figures["pubsub"], figures["verbs"]
+    pubsub, tables = figures["pubsub"], figures["tables"]
+    again = figures["verbs"]["notify, one user"]["elapsed"]
+    server = sweep(figures, "servers")
     values = {
-        "a sweep of one socket, its heartbeat and the answer: the server": sweep(
-            figures, "servers"
-        ),
+        "a sweep of one socket, its heartbeat and the answer: the server": server,
         "Redis: a message to one hub, 16 senders at once": pubsub["single"],
         "Redis: a message in a pipeline, to nobody": pubsub["message"],
         "Redis: each copy of it to another hub": pubsub["copy"],
-        "`notify()` again and again to one user: the time of one": verbs["notify, one user"][
-            "elapsed"
-        ],
-    }
-    tables = figures["tables"]
-    values |= {
+        "`notify()` again and again to one user: the time of one": again,
         "a stored notification with its indexes, bytes": tables["row bytes"],
-        "updates of an inbox that touch no index (HOT), after `notify_many()`, %": tables[
-            "hot inboxes"
-        ],
+        f"{HOT_INBOXES}, %": tables["hot inboxes"],
         "updates of a notification that do, %": tables["hot notifications"],
     }
-    return markdown(
-        [
-            ["µs, where nothing else is said", ""],
-            *([name, short(value)] for name, value in values.items()),
-        ]
-    )
+    rows = [[name, short(value)] for name, value in values.items()]
+    return table([["µs, where nothing else is said", ""], *rows])

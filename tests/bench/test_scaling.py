@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from bench.document import filled
 from bench.scaling import guide, model
 from bench.scaling.demand import SITES, Demand
 from bench.scaling.storm import JITTER_SECONDS, Storm, seconds_until_live
@@ -18,9 +19,9 @@ STORM = Storm(
 def test_the_guide_shows_what_the_model_says() -> None:
     text = guide.GUIDE.read_text()
 
-    table = model.table(SITES, guide.kept())
+    table = model.sites_table(SITES, guide.kept())
 
-    assert guide.filled(text, {"model": table}) == text
+    assert filled(text, {"model": table}) == text
 
 
 def test_a_storm_lasts_as_long_as_the_one_process_needs() -> None:
