@@ -15,8 +15,8 @@ from django.urls import get_script_prefix, reverse
 from ..message.recipients import recipient_pk
 from ..realtime.threads import in_database_thread
 from ..store import feed, user_state
+from ..wire.in_process import Application, scope_for
 from ..wire.protocol import SOCKET_PATH, VERSION
-from .connection import Application, scope_for
 from .ending import end_idle_hub
 from .items import Item
 from .line import Line

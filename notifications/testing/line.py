@@ -11,8 +11,8 @@ from channels.layers import get_channel_layer
 
 from ..conf import conf
 from ..wire import hints, protocol
+from ..wire.in_process import Application, Connection
 from ..wire.protocol import CloseCode
-from .connection import Application, Connection
 from .tab import Tab
 
 KNOCK = "testing.knock"

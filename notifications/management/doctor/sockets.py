@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager
 from importlib import import_module
 from time import perf_counter
@@ -55,9 +55,9 @@ def look_at_socket(patient: Patient) -> Finding:
     where = patient.url or getattr(settings, "ASGI_APPLICATION", "ASGI_APPLICATION")
     origin = patient.origin or origin_of(patient.url)
     try:
-        with _cookie_of(user) as cookie:
-            wire = _wire(patient.url, origin, cookie)
-            return asyncio.run(_as_user(wire, patient) if cookie else _as_nobody(wire))
+        with _cookies_of(user) as cookies:
+            wire = _wire(patient.url, origin, cookies)
+            return asyncio.run(_as_user(wire, patient) if cookies else _as_nobody(wire))
     except UnopenedError as exc:
         return wrong(f"{where} opens no socket: {exc}.", _advice(exc.status, origin))
     except ClosedError as exc:
@@ -71,17 +71,17 @@ def _advice(status: int, origin: str) -> str:
     return NOT_OPENED.get(status, LOG if status >= 500 else PROXY).format(origin=origin)
 
 
-def _wire(url: str, origin: str, cookie: str) -> AbstractAsyncContextManager[Wire]:
+def _wire(url: str, origin: str, cookies: Mapping[str, str]) -> AbstractAsyncContextManager[Wire]:
     if url:
-        return to_address(url, origin, cookie)
-    return in_process(get_default_application(), origin, cookie)
+        return to_address(url, origin, cookies)
+    return in_process(get_default_application(), origin, cookies)
 
 
 # A session as a log-in makes it, without its signals.
 @contextmanager
-def _cookie_of(user: Any) -> Iterator[str]:
+def _cookies_of(user: Any) -> Iterator[dict[str, str]]:
     if user is None:
-        yield ""
+        yield {}
         return
     session = import_module(settings.SESSION_ENGINE).SessionStore()
     session[SESSION_KEY] = user._meta.pk.value_to_string(user)
@@ -91,7 +91,7 @@ def _cookie_of(user: Any) -> Iterator[str]:
     session.set_expiry(SESSION_SECONDS)  # should this process be killed
     session.save()
     try:
-        yield f"{settings.SESSION_COOKIE_NAME}={session.session_key}"
+        yield {settings.SESSION_COOKIE_NAME: session.session_key}
     finally:
         session.delete(session.session_key)
 

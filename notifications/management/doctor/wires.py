@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -13,10 +13,12 @@ from django.conf import settings
 
 from ...realtime.hub import Hub
 from ...realtime.runtime import end, use
+from ...wire.in_process import Connection, scope_for
 from ...wire.protocol import SOCKET_PATH
 
 Frame = dict[str, Any]
 REFUSED = 403
+ABNORMAL = 1006
 
 
 class ClosedError(Exception):
@@ -55,69 +57,53 @@ def origin_of(url: str) -> str:
 
 
 class _InProcess:
-    def __init__(self, origin: str, cookie: str) -> None:
-        scheme, host, *_ = urlsplit(origin)
-        headers = [(b"origin", origin.encode()), (b"host", host.encode())]
-        if cookie:
-            headers.append((b"cookie", cookie.encode()))
-        self._scope = {
-            "type": "websocket",
-            "scheme": "wss" if scheme == "https" else "ws",
-            "path": f"/{SOCKET_PATH}",
-            "query_string": b"",
-            "headers": headers,
-            "subprotocols": [],
-        }
-        self._incoming: asyncio.Queue[Frame] = asyncio.Queue()
-        self._outgoing: asyncio.Queue[Frame] = asyncio.Queue()
-        self._task: asyncio.Task[None]
+    def __init__(self) -> None:
+        self._frames: list[Frame] = []
+        self._news = asyncio.Event()
+        self._connection = Connection(self._frames.append, self._news.set)
 
-    async def open(self, application: Any) -> None:
-        run = application(self._scope, self._incoming.get, self._outgoing.put)
-        self._task = asyncio.create_task(run)
-        self._incoming.put_nowait({"type": "websocket.connect"})
-        event = await self._event()
-        if event["type"] != "websocket.accept":
+    async def open(self, application: Any, origin: str, cookies: Mapping[str, str]) -> None:
+        scope = scope_for(f"/{SOCKET_PATH}", {}, cookies, origin)
+        self._connection.open(application, scope)
+        await self._wait(lambda: self._connection.is_accepted)
+        if not self._connection.is_accepted:
+            if self._connection.close_code is None:
+                raise ClosedError(ABNORMAL)
             raise UnopenedError("it was refused before it opened", REFUSED)
 
     async def send(self, frame: Frame) -> None:
-        self._incoming.put_nowait({"type": "websocket.receive", "text": json.dumps(frame)})
+        self._connection.send(frame)
 
     async def receive(self) -> Frame:
-        event = await self._event()
-        if event["type"] == "websocket.close":
-            raise ClosedError(event.get("code") or 1000)
-        frame: Frame = json.loads(event["text"])
-        return frame
+        await self._wait(lambda: bool(self._frames))
+        if not self._frames:
+            raise ClosedError(self._connection.close_code or ABNORMAL)
+        return self._frames.pop(0)
 
     async def close(self) -> None:
-        self._incoming.put_nowait({"type": "websocket.disconnect", "code": 1000})
-        with suppress(Exception):  # it was told already, if it was of interest
-            await self._task
+        await self._connection.drop()
 
     # What the application raises comes out here, as a server would log it.
-    async def _event(self) -> Frame:
-        event = asyncio.ensure_future(self._outgoing.get())
-        try:
-            await asyncio.wait({event, self._task}, return_when=asyncio.FIRST_COMPLETED)
-            if event.done():
-                return event.result()
-        finally:
-            event.cancel()  # or it would take what the next one waits for
-        self._task.result()
-        raise ClosedError(1006)
+    async def _wait(self, condition: Callable[[], bool]) -> None:
+        while self._connection.is_open and not condition():
+            self._news.clear()
+            await self._news.wait()
+        if self._connection.failure is not None and not condition():
+            raise self._connection.failure
 
 
 @asynccontextmanager
-async def in_process(application: Any, origin: str, cookie: str) -> AsyncIterator[Wire]:
+async def in_process(
+    application: Any, origin: str, cookies: Mapping[str, str]
+) -> AsyncIterator[Wire]:
     """Open a socket of an ASGI application that runs here."""
     # A hub alone. The one that a server has would also publish what is due and mend what it finds.
     hub = Hub()
     use(hub)
     await hub.wait_until_ready()
-    wire = _InProcess(origin, cookie)
+    wire = _InProcess()
     try:
-        await wire.open(application)
+        await wire.open(application, origin, cookies)
         yield wire
     finally:
         await wire.close()
@@ -125,14 +111,14 @@ async def in_process(application: Any, origin: str, cookie: str) -> AsyncIterato
 
 
 @asynccontextmanager
-async def to_address(url: str, origin: str, cookie: str) -> AsyncIterator[Wire]:
+async def to_address(url: str, origin: str, cookies: Mapping[str, str]) -> AsyncIterator[Wire]:
     """Open a socket of a server."""
     try:
         from websockets.asyncio.client import connect
         from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
     except ImportError as exc:
         raise UnopenedError("the package websockets is needed for --url and not installed") from exc
-    headers = {"Cookie": cookie} if cookie else {}
+    headers = [("Cookie", f"{name}={value}") for name, value in cookies.items()]
     origins: Any = origin
     try:
         connection = await connect(url, origin=origins, additional_headers=headers, close_timeout=1)
@@ -158,5 +144,5 @@ class _Remote:
         try:
             frame: Frame = json.loads(await self._connection.recv())
         except ConnectionClosed as exc:
-            raise ClosedError(self._connection.close_code or 1006) from exc
+            raise ClosedError(self._connection.close_code or ABNORMAL) from exc
         return frame

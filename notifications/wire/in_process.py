@@ -1,4 +1,4 @@
-"""One WebSocket of an ASGI application that runs in the test's own event loop."""
+"""One WebSocket of an ASGI application that runs in this event loop: for tests, and the doctor."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ DISCONNECT_SECONDS = 5.0
 
 
 class Connection:
-    """Runs the application for one socket; `take` gets each frame, `changed` is called after."""
+    """Runs the application for one socket; `take` gets each frame, `changed` is called after.
+
+    asgiref's `ApplicationCommunicator`, on which channels.testing is built, ends the application
+    when a wait for it is over, and hands out one message to whoever asks first. Here several wait
+    for what a tab has become, and one that waits in vain leaves the socket open.
+    """
 
     def __init__(
         self, take: Callable[[dict[str, Any]], object], changed: Callable[[], object]
