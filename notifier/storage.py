@@ -8,22 +8,23 @@ from typing import Any
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import Storage
-from rjsmin import jsmin
 from whitenoise.storage import CompressedManifestStaticFilesStorage
+
+from .minify import minify
 
 OUR_MODULES = ("js/notifications/", "js/notifications-admin/", "js/notifications-pages/")
 
 
 @dataclass(frozen=True)
 class Minified:
-    """A source of static files whose scripts come without comments and indents."""
+    """A source of static files whose scripts come minified."""
 
     source: Storage
 
     def open(self, path: str) -> ContentFile[bytes]:
         """Open a script as it goes over the wire."""
         with self.source.open(path) as file:
-            return ContentFile(jsmin(file.read()))
+            return ContentFile(minify(file.read().decode()).encode())
 
 
 class HashedStaticFiles(CompressedManifestStaticFilesStorage):  # type: ignore[misc]  # untyped
