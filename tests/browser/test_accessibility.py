@@ -90,7 +90,7 @@ def test_the_inbox_after_a_removal(tab: Tab) -> None:
 
 
 def test_the_status_line(tab: Tab) -> None:
-    tab.widget.evaluate("(widget) => widget.tell('4401')")
+    tab.widget.evaluate("(widget) => widget.showStatus({ status: 'stopped', code: 4401 })")
     expect(tab.widget.get_by_role("link", name="Log in")).to_be_visible()
 
     assert tab.violations() == []

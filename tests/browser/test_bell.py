@@ -14,10 +14,7 @@ from .tabs import Tab, Visitor
 
 # Keeps items as the store does; what it is asked for stands in `asked`, and `fails` lets it fail.
 CONNECTION = """async (items) => {
-  const { NotificationBell } = await import("/static/js/notifications/elements/bell.js");
-  if (!customElements.get("notification-bell")) {
-    customElements.define("notification-bell", class extends NotificationBell {});
-  }
+  const { page } = await import("/static/js/notifications/state/page.js");
   class Store extends EventTarget {
     held = new Map();
     get unread() {
@@ -56,16 +53,13 @@ CONNECTION = """async (items) => {
   change("restore", { removed: false });
   connection.load = () => answer("load", [], () => put(items));
   put(items.filter(({ isLoaded }) => isLoaded));
-  const bell = document.querySelector("notification-bell");
-  bell.addEventListener("follow", ({ detail: { item } }) => {
-    connection.asked.push(["follow", item.id]);
-  });
-  bell.connection = connection;
-  Object.assign(window, { played: connection, bell });
+  page.use(connection);
+  Object.assign(window, { played: connection, bell: document.querySelector("notification-bell") });
 }"""
 FOCUSED = """() => {
   const { activeElement: focused } = bell.shadowRoot;
-  const row = focused?.closest("[part=row]")?.item.id;
+  const title = focused?.closest("[part=row]")?.querySelector("[part=title]").textContent;
+  const row = title?.replace("Title ", "n");
   return focused && [row, focused.part[0]].filter(Boolean).join(" ");
 }"""
 
@@ -316,7 +310,7 @@ def test_following_a_link_is_told_and_leads_there(bell: Bell) -> None:
 
     link.click()
 
-    assert bell.asked == [["follow", "n2"]]
+    assert bell.asked == [["read", "n2"]]
     expect(bell.panel).to_be_hidden()
 
 
@@ -330,7 +324,7 @@ def test_a_new_tab_counts_as_following_and_leaves_it_open(
     with bell.page.context.expect_page():
         bell.row("Title 2").get_by_role("menuitem").first.click(**options)
 
-    assert bell.asked == [["follow", "n2"]]
+    assert bell.asked == [["read", "n2"]]
     expect(bell.panel).to_be_visible()
 
 
@@ -463,7 +457,7 @@ def test_the_focus_stays_on_a_row_that_moves(bell: Bell) -> None:
     bell.put(item(2, created="2026-01-02T00:00:00Z", title="Newer"), item(4))
 
     assert bell.titles == ["Newer", "Title 4", "Title 3", "Title 1"]
-    bell.expect_focus("n2 toggle")
+    bell.expect_focus("Newer toggle")
     assert bell.page.evaluate("focused === bell.shadowRoot.activeElement")
 
 

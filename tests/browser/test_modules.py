@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -243,6 +244,39 @@ def test_a_list_has_the_newest_text_first_whatever_changed_last(tab: Tab) -> Non
     )
 
     assert [name for name, _ in state["list"]] == ["n2", "n10", "n9"]
+
+
+LAYERS = ["platform", "transport", "state", "connection", "elements", "index"]
+
+
+def layer(path: str) -> int:
+    """Return how high a module stands: 0 may import nothing."""
+    return LAYERS.index(path.split("/")[0].removesuffix(".js"))
+
+
+def test_modules_import_from_their_own_folder_or_from_below() -> None:
+    for path in SOURCES.rglob("*.js"):
+        name = path.relative_to(SOURCES).as_posix()
+        for imported in re.findall(r'from "(.+?)"', path.read_text()):
+            target = (path.parent / imported).resolve().relative_to(SOURCES).as_posix()
+            assert layer(target) <= layer(name), f"{name} imports {target}"
+
+
+def test_no_two_modules_import_each_other() -> None:
+    imports = {
+        path: {
+            (path.parent / name).resolve() for name in re.findall(r'from "(.+?)"', path.read_text())
+        }
+        for path in SOURCES.rglob("*.js")
+    }
+    TopologicalSorter(imports).prepare()  # raises CycleError
+
+
+@pytest.mark.parametrize("word", ["document.hidden", "visibilityState", "Storage", "performance."])
+def test_one_module_asks_for_what_a_browser_may_refuse(word: str) -> None:
+    asking = [path for path in SOURCES.parent.rglob("*.js") if word in path.read_text()]
+
+    assert asking in ([], [SOURCES / "platform.js"])
 
 
 @pytest.mark.parametrize("word", ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write"])

@@ -53,6 +53,7 @@ LACKING = {
     "an odd permission": "define(Notification, 'permission', { value: 7 })",
     "a socket that refuses to send": """
       window.WebSocket = class extends WebSocket { send() { refuse(); } }""",
+    "a refused visibility": "define(Document.prototype, 'hidden', { get: refuse })",
     "no visibility": "define(Document.prototype, 'hidden', { value: undefined })",
     "no Intl": "delete window.Intl",
     "no relative times": "delete Intl.RelativeTimeFormat",

@@ -344,7 +344,7 @@ def test_news_about_the_connection_leave_the_focus_where_it_is(tab: Tab) -> None
     button = tab.toast("Number 1").get_by_role("button")
     button.focus()
 
-    tab.widget.evaluate("(widget) => widget.tell('offline')")
+    tab.widget.evaluate("(widget) => widget.showStatus({ status: 'stopped', code: 4401 })")
 
-    expect(tab.widget.locator("[data-status=offline]")).to_be_visible()
+    expect(tab.widget.locator("[data-status='4401']")).to_be_visible()
     expect(button).to_be_focused()

@@ -1,5 +1,7 @@
 // Keeps the numbers of the broadcasts inside it as the server counts them, while somebody watches.
 
+import { isHidden, now } from "../notifications/platform.js";
+
 const PAUSE_MS = 3_000;
 const PAUSE_PER_ANSWER = 10; // counting keeps the server busy for a tenth of the time at most
 const OPEN = ["scheduled", "live"];
@@ -30,14 +32,14 @@ export class BroadcastFigures extends HTMLElement {
 
   async #ask() {
     const pks = this.#openPks();
-    if (!this.#isDue || document.hidden || !pks.length) {
+    if (!this.#isDue || isHidden() || !pks.length) {
       return;
     }
     this.#isDue = false;
-    const started = performance.now();
+    const started = now();
     const isWelcome = await this.#fetch(pks);
     if (isWelcome && !this.#watching.signal.aborted) {
-      this.#pause(Math.max(PAUSE_MS, PAUSE_PER_ANSWER * (performance.now() - started)));
+      this.#pause(Math.max(PAUSE_MS, PAUSE_PER_ANSWER * (now() - started)));
     }
   }
 

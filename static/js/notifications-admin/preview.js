@@ -1,20 +1,21 @@
 // The toast that a form describes, as it will look.
 
 import { TemplateElement } from "../notifications/elements/template-element.js";
-import { fill } from "../notifications/elements/toast-card.js";
+import { ToastCard } from "../notifications/elements/toast-card.js";
 
 export class ToastPreview extends TemplateElement {
   connectedCallback() {
     super.connectedCallback();
     const fields = this.closest("form")?.elements;
     if (fields?.title) {
-      this.on(fields.title.form, "input", () => this.#show(fields));
-      this.#show(fields);
+      const card = new ToastCard(this.parts.toast);
+      this.on(fields.title.form, "input", () => this.#show(card, fields));
+      this.#show(card, fields);
     }
   }
 
-  #show({ title, body, level, url }) {
+  #show(card, { title, body, level, url }) {
     const said = { body: body.value.trim(), level: level.value, url: url.value.trim() };
-    fill(this.parts.toast, { title: title.value.trim() || this.dataset.placeholder, ...said });
+    card.show({ title: title.value.trim() || this.dataset.placeholder, ...said });
   }
 }

@@ -1,6 +1,7 @@
 // Keeps the inbox page true: when something has changed, the server draws it anew.
 
 import { timely } from "../notifications/platform.js";
+import { page } from "../notifications/state/page.js";
 import { inTurn } from "../notifications/transport/turns.js";
 import { showLocally } from "./times.js";
 
@@ -61,7 +62,7 @@ for (const type of ["click", "auxclick"]) {
   inbox.addEventListener(type, ({ target, button }) => {
     const { id } = target.closest("a[data-id]")?.dataset ?? {};
     if (id && button < 2) {
-      document.querySelector("notification-toasts").connection?.read([id]).catch(() => {});
+      page.connection?.read([id]).catch(() => {});
     }
   });
 }

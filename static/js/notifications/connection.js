@@ -1,6 +1,6 @@
 // One user's notifications in this tab, live: who brings the frames, and commands.
 
-import { now } from "./platform.js";
+import { isHidden, now } from "./platform.js";
 import { Store } from "./state/store.js";
 import { Http } from "./transport/http.js";
 import { Poller } from "./transport/poller.js";
@@ -10,7 +10,7 @@ import { Tabs } from "./transport/tabs.js";
 
 const FAILURES_BEFORE_POLLING = 3;
 const WATCHED_MS = 2_000; // a visible tab pings more often
-const ASKED = ["seen", "subscribe", "unsubscribe"];
+const FORWARDED = ["seen", "subscribe", "unsubscribe"];
 
 /** Follow the user's notifications without the widget; docs/widget.md has the options. */
 export function connect(options) {
@@ -36,16 +36,16 @@ export class Connection extends EventTarget {
     super();
     this.user = user;
     this.store = new Store(start);
-    this.#http = new Http({ feed, user, csrf, csrfHeader }, (code) => this.#refused(code));
-    this.#poller = new Poller(() => this.#readPage(), (error) => this.#polled(error));
+    this.#http = new Http({ feed, user, csrf, csrfHeader }, (code) => this.#rejectUser(code));
+    this.#poller = new Poller(() => this.#readFeedPage(), (error) => this.#reportPoll(error));
     this.#socket = new NotificationSocket(socket, () => this.#query, {
-      take: (frame) => this.#receive(frame),
-      told: (status) => this.#judge(status),
+      receive: (frame) => this.#receiveFromServer(frame),
+      changeStatus: (status) => this.#updateStatus(status),
     });
     this.#tabs = new Tabs(user && `notifications ${socket} ${user}`, {
       lead: () => this.#socket.open(),
-      follow: () => this.#rest(),
-      hear: (message) => this.#hear(message),
+      follow: () => this.#disconnect(),
+      receive: (message) => this.#receiveFromTab(message),
     });
   }
 
@@ -62,7 +62,7 @@ export class Connection extends EventTarget {
 
   /** Whether this is the one tab that should speak up because nobody looks at any. */
   get isUnwatched() {
-    const isWatched = !document.hidden || now() - this.#watchedAt < WATCHED_MS;
+    const isWatched = !isHidden() || now() - this.#watchedAt < WATCHED_MS;
     return this.#tabs.isLeading && !isWatched;
   }
 
@@ -70,37 +70,37 @@ export class Connection extends EventTarget {
     this.#listening = new AbortController();
     const { signal } = this.#listening;
     const on = (target, type, act) => target.addEventListener(type, act, { signal });
-    on(document, "visibilitychange", () => document.hidden || this.#wake());
+    on(document, "visibilitychange", () => isHidden() || this.#wake());
     on(window, "online", () => this.#wake());
-    on(window, "pagehide", () => this.#leave()); // for the back/forward cache
+    on(window, "pagehide", () => this.#suspend()); // for the back/forward cache
     on(window, "pageshow", ({ persisted }) => persisted && this.#tabs.join());
     this.#tabs.join();
   }
 
   close() {
     this.#listening.abort();
-    this.#leave();
+    this.#suspend();
   }
 
   read(ids) {
-    return this.#run("read", ids);
+    return this.#runCommand("read", ids);
   }
 
   unread(ids) {
-    return this.#run("unread", ids);
+    return this.#runCommand("unread", ids);
   }
 
   remove(ids) {
-    return this.#run("remove", ids);
+    return this.#runCommand("remove", ids);
   }
 
   /** Undo `remove`. */
   restore(ids) {
-    return this.#run("restore", ids);
+    return this.#runCommand("restore", ids);
   }
 
   readAll() {
-    return this.#run("read-all");
+    return this.#runCommand("read-all");
   }
 
   /** Load the newest items into the store. */
@@ -110,21 +110,21 @@ export class Connection extends EventTarget {
 
   /** Tell what was on screen; return whether there was a way. */
   seen({ u, b }) {
-    return this.#ask({ type: "seen", cursor: { u, b } });
+    return this.#send({ type: "seen", cursor: { u, b } });
   }
 
   /** Join a topic by its signed name, now and after every reconnect. */
   subscribe(topic) {
     this.#topics.add(topic);
-    this.#ask({ type: "subscribe", topic, ref: topic });
+    this.#send({ type: "subscribe", topic, ref: topic });
   }
 
   unsubscribe(topic) {
     this.#topics.delete(topic);
-    this.#ask({ type: "unsubscribe", topic, ref: topic });
+    this.#send({ type: "unsubscribe", topic, ref: topic });
   }
 
-  async #run(command, ids) {
+  async #runCommand(command, ids) {
     this.store.count(await this.#http.run(command, ids));
   }
 
@@ -137,35 +137,35 @@ export class Connection extends EventTarget {
     }
   }
 
-  #leave() {
+  #suspend() {
     this.#tabs.leave();
-    this.#rest();
+    this.#disconnect();
   }
 
-  #rest() {
+  #disconnect() {
     this.#socket.close();
     this.#poller.stop();
   }
 
   // Only the leading tab has a socket. What it sends, a hidden tab may want to know as well.
-  #ask(frame) {
+  #send(frame) {
     this.#tabs.post(frame);
-    return this.#serve(frame);
+    return this.#forward(frame);
   }
 
-  #serve(frame) {
+  #forward(frame) {
     this.#dispatch(frame);
     return !this.#tabs.isLeading || this.#socket.send(frame);
   }
 
-  #hear({ isLeading, isHidden, before, ...frame }) {
+  #receiveFromTab({ isLeading, isHidden: isSenderHidden, before, ...frame }) {
     // A tab that was refused no longer wishes to lead, until another one was not refused.
     const isVain = this.status === "stopped" && /connecting|offline/.test(frame.status);
     if (frame.type === "ping") {
-      this.#watchedAt = isHidden ? this.#watchedAt : now();
-      this.#post(this.#status);
-    } else if (ASKED.includes(frame.type)) {
-      this.#serve(frame);
+      this.#watchedAt = isSenderHidden ? this.#watchedAt : now();
+      this.#postToTabs(this.#status);
+    } else if (FORWARDED.includes(frame.type)) {
+      this.#forward(frame);
     } else if (isLeading && before && !isVain) {
       this.#tabs.join();
       const isBehind = this.#isBehind(before);
@@ -173,10 +173,10 @@ export class Connection extends EventTarget {
         this.#catchUp();
       }
       if (!isBehind || frame.type !== "items") {
-        this.#take(frame);
+        this.#apply(frame);
       }
       // The timers of a hidden page run late, and it would be long in coming back.
-      if (isHidden && !document.hidden && /connecting|offline/.test(this.status)) {
+      if (isSenderHidden && !isHidden() && /connecting|offline/.test(this.status)) {
         this.#tabs.takeOver();
       }
     }
@@ -191,14 +191,14 @@ export class Connection extends EventTarget {
     this.#poller.read().catch(() => {}); // the next frame asks again
   }
 
-  async #readPage() {
+  async #readFeedPage() {
     const { position } = this.store;
     const page = await this.#http.feed(position);
-    this.#bring({ ...page, type: page.reset || !position.epoch ? "welcome" : "items" });
+    this.#share({ ...page, type: page.reset || !position.epoch ? "welcome" : "items" });
     return page.more;
   }
 
-  #receive(frame) {
+  #receiveFromServer(frame) {
     if (frame.type === "error" && frame.code === OTHER_USER) {
       // The socket goes by the session. Where somebody acts for the page's user, requests do not, and
       // where another user has logged in, they say so.
@@ -206,26 +206,26 @@ export class Connection extends EventTarget {
       this.#failures = FAILURES_BEFORE_POLLING;
       this.#poller.start();
     } else {
-      this.#bring(frame);
+      this.#share(frame);
     }
   }
 
-  #bring(frame) {
-    this.#post(frame);
-    this.#take(frame);
+  #share(frame) {
+    this.#postToTabs(frame);
+    this.#apply(frame);
   }
 
-  #post(frame) {
+  #postToTabs(frame) {
     if (this.#tabs.isLeading) {
       this.#tabs.post({ ...frame, before: this.store.position });
     }
   }
 
-  #take(frame) {
+  #apply(frame) {
     if (frame.type === "items") {
       this.store.apply(frame);
     } else if (frame.type === "welcome") {
-      this.#welcome(frame);
+      this.#applyWelcome(frame);
     } else if (frame.type !== "status") {
       this.store.follow(frame);
       this.#dispatch(frame);
@@ -235,7 +235,7 @@ export class Connection extends EventTarget {
     }
   }
 
-  #welcome(frame) {
+  #applyWelcome(frame) {
     this.#wasOnline = true;
     this.store.welcome(frame);
     this.#topics.forEach((topic) => this.subscribe(topic));
@@ -248,7 +248,7 @@ export class Connection extends EventTarget {
     this.dispatchEvent(new CustomEvent(frame.type, { detail: frame }));
   }
 
-  #judge(frame) {
+  #updateStatus(frame) {
     const isOffline = frame.status === "offline";
     if (isOffline && ++this.#failures >= FAILURES_BEFORE_POLLING) {
       this.#poller.start();
@@ -257,15 +257,15 @@ export class Connection extends EventTarget {
       this.#poller.stop();
     }
     if (frame.status === "stopped") {
-      this.#stop(frame.code);
+      this.#stopLeading(frame.code);
     }
     if (!this.#failures || this.status !== "polling") {
-      this.#bring(frame);
+      this.#share(frame);
     }
   }
 
   // A changed password or a rotated key gives the session a new key, and this browser the cookie.
-  #stop(code) {
+  #stopLeading(code) {
     this.#tabs.resign();
     if (code === CLOSE_CODES.LOGIN_REQUIRED && this.#wasOnline) {
       this.#wasOnline = false;
@@ -273,16 +273,16 @@ export class Connection extends EventTarget {
     }
   }
 
-  #polled(error) {
+  #reportPoll(error) {
     if (error?.status !== 401) {
-      this.#bring({ type: "status", status: error ? "offline" : "polling" });
+      this.#share({ type: "status", status: error ? "offline" : "polling" });
     }
   }
 
-  #refused(refusal) {
+  #rejectUser(refusal) {
     const reason = refusal === OTHER_USER ? OTHER_USER : "";
     this.#wasOnline = false; // whether the session goes on has been asked
     this.#socket.close();
-    this.#judge({ type: "status", status: "stopped", code: CLOSE_CODES.LOGIN_REQUIRED, reason });
+    this.#updateStatus({ type: "status", status: "stopped", code: CLOSE_CODES.LOGIN_REQUIRED, reason });
   }
 }

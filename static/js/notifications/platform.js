@@ -19,6 +19,11 @@ export function timely(promise, milliseconds = ANSWER_WITHIN_MS) {
   return Promise.race([promise, late]);
 }
 
+/** Tell whether the page is out of sight; where the browser does not say, it is in sight. */
+export function isHidden() {
+  return attempt(() => document.hidden);
+}
+
 /** Return ms of a clock that nobody sets. */
 export function now() {
   return attempt(() => performance.now()) ?? Date.now();

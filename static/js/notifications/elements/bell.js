@@ -1,47 +1,49 @@
 // The bell and its drop-down. In the markup, `data-verb` says what a button does.
 
-import { attempt, locale, serverTime } from "../platform.js";
+import { attempt } from "../platform.js";
 import { Desktop } from "../state/desktop.js";
+import { page } from "../state/page.js";
 import { badgeOf } from "../state/store.js";
+import { BellRow } from "./bell-row.js";
 import { Menu } from "./menu.js";
 import {
+  LiveRegion,
+  StatusLine,
   TemplateElement,
-  announce,
   arrange,
   fillIn,
-  parts,
-  say,
   stamp,
-  tell,
 } from "./template-element.js";
 
 const ROWS_MAX = 20;
 const REFRESH_MS = 30_000;
-const UNITS_S = [["day", 86_400], ["hour", 3_600], ["minute", 60], ["second", -Infinity]];
 
-/** Is a link until it has a `connection`. Dispatches `follow` with `{ item }`. */
+/** Is a link until the page has a connection. */
 export class NotificationBell extends TemplateElement {
-  #connection;
   #desktop;
   #menu;
+  #spoken;
+  #statusLine;
   #status = "loading";
+  #rows = new Map(); // by id
   #timer;
-
-  set connection(connection) {
-    this.#connection = connection;
-    this.#desktop = new Desktop(connection?.user);
-    if (this.isConnected) {
-      this.disconnectedCallback();
-      this.connectedCallback();
-    }
-  }
 
   connectedCallback() {
     super.connectedCallback();
-    const { panel } = this.parts;
-    if (!this.#connection) {
+    this.on(page, "connection", () => {
+      this.disconnectedCallback();
+      this.connectedCallback();
+    });
+    const { connection } = page;
+    const { list, panel, spoken, state } = this.parts;
+    if (!connection) {
       return;
     }
+    this.#desktop = new Desktop(connection.user);
+    this.#spoken = new LiveRegion(spoken);
+    this.#statusLine = new StatusLine(state);
+    this.#rows.clear();
+    list.replaceChildren(list.firstElementChild); // a cloned element comes with its rows
     if (panel.showPopover) {
       this.#menu = new Menu(panel);
       this.#becomeButton();
@@ -50,9 +52,9 @@ export class NotificationBell extends TemplateElement {
       this.on(panel, "toggle", ({ newState }) => this.#toggled(newState === "open"));
       this.on(panel, "keydown", (event) => this.#pressed(event));
       this.on(panel, "click auxclick", (event) => this.#clicked(event));
-      this.on(panel, "animationend", ({ target }) => this.#settle(target.closest("[part=row]")));
+      this.on(panel, "animationend", ({ target }) => this.#settle(this.#rowAt(target)));
     }
-    this.on(this.#connection.store, "change", () => this.#render());
+    this.on(connection.store, "change", () => this.#render());
     this.#render();
   }
 
@@ -86,10 +88,10 @@ export class NotificationBell extends TemplateElement {
     const { bell, panel } = this.parts;
     bell.ariaExpanded = isOpen;
     clearInterval(this.#timer);
-    this.#rows.forEach((row) => row.removeAttribute("data-removed"));
+    this.#timer = isOpen && setInterval(() => this.#render(), REFRESH_MS);
+    this.#rows.forEach((row) => row.setRemoved(false));
     if (isOpen) {
       this.emit("notification-open");
-      this.#timer = setInterval(() => this.#render(), REFRESH_MS);
       if (!panel.contains(this.shadowRoot.activeElement)) {
         panel.focus();
       }
@@ -98,71 +100,67 @@ export class NotificationBell extends TemplateElement {
   }
 
   async #load() {
-    const { spoken, state } = this.parts;
     this.#status &&= "loading";
     this.#render();
-    this.#status = await this.#connection.load().then(() => "", () => "error");
+    this.#status = await page.connection.load().then(() => "", () => "error");
     this.#render();
-    announce(spoken, state.textContent);
+    this.#spoken.announce(this.parts.state.textContent);
   }
 
   #render() {
     const { bell, content, inbox, panel } = this.parts;
-    const { unread } = this.#connection.store;
+    const { unread } = page.connection.store;
     for (const badge of this.shadowRoot.querySelectorAll("[part=badge]")) {
       badge.hidden = !unread;
       badge.textContent = badgeOf(unread);
     }
     bell.ariaLabel = inbox.ariaLabel = unread ? fillIn(bell, unread) : panel.ariaLabel;
-    if (bell.ariaExpanded === "true") {
+    if (this.#timer) {
       this.#menu.keepFocus(content, () => this.#arrange());
     }
   }
 
   #arrange() {
-    const { all, desktop: button, list, state } = this.parts;
-    const { store } = this.#connection;
-    const shown = store.list().slice(0, ROWS_MAX).map((item) => this.#row(item));
-    const gone = this.#rows.filter((row) => !shown.includes(row) && !row.matches("[data-removed]"));
-    gone.forEach((row) => row.remove());
+    const { all, desktop: button, list } = this.parts;
+    const { store } = page.connection;
+    const shown = store.list().slice(0, ROWS_MAX).map((item) => this.#show(item));
+    for (const [id, { element, isRemoved }] of this.#rows) {
+      if (!shown.includes(element) && !isRemoved) {
+        element.remove();
+        this.#rows.delete(id);
+      }
+    }
     arrange(list, shown);
     all.ariaDisabled = !store.unread;
     button.dataset.state = this.#desktop.state;
     button.hidden = !["on", "off"].includes(this.#desktop.state);
-    tell(state, this.#rows.length && this.#status !== "error" ? "" : this.#status || "empty");
+    const isList = this.#rows.size && this.#status !== "error";
+    this.#statusLine.show(isList ? "" : this.#status || "empty");
   }
 
-  get #rows() {
-    return [...this.parts.list.children].slice(1); // behind the template
+  #show(item) {
+    const row = this.#rows.get(item.id) ?? new BellRow(stamp(this.parts.list, "div"));
+    this.#rows.set(item.id, row);
+    row.show(item);
+    return row.element;
   }
 
-  #row(item) {
-    const { id, seq, created, read, title } = item;
-    const row = this.#rows.find((row) => row.item.id === id) ?? stamp(this.parts.list, "div");
-    const { time, toggle } = parts(row);
-    if (row.item?.seq !== seq) {
-      row.removeAttribute("data-removed");
-    }
-    say(row, item);
-    row.toggleAttribute("data-unread", !read);
-    row.firstElementChild.ariaLabel = title;
-    toggle.dataset.verb = read ? "unread" : "read";
-    showTime(time, created);
-    return row;
+  #rowAt(target) {
+    return [...this.#rows.values()].find(({ element }) => element.contains(target));
   }
 
   #clicked({ target, button, ctrlKey, metaKey }) {
     const choice = target.closest("[role=menuitem]");
-    const row = target.closest("[part=row]");
+    const row = this.#rowAt(target);
     if (choice?.href && button < 2) {
       if (row) {
-        this.emit("follow", row.item);
+        this.#command("read", row);
       }
       if (!button && !ctrlKey && !metaKey) {
         this.#hide();
       }
     } else if (choice && !button) {
-      this.#act(choice.dataset.verb, row);
+      this.#act(row ? row.verbOf(choice) : choice.dataset.verb, row);
     }
   }
 
@@ -179,23 +177,22 @@ export class NotificationBell extends TemplateElement {
 
   // What it changes comes by the store; only a removed row stays for its undo.
   #command(verb, row) {
-    const { spoken } = this.parts;
     if (verb === "remove") {
-      row.dataset.removed = "";
-      announce(spoken, fillIn(spoken, 1));
+      row.setRemoved(true);
+      this.#spoken.announce(fillIn(this.parts.spoken, 1));
       this.#render();
     }
-    this.#connection[verb](row && [row.item.id]).catch(() => this.#settle(row));
+    page.connection[verb](row && [row.item.id]).catch(() => this.#settle(row));
   }
 
   #settle(row) {
-    row?.removeAttribute("data-removed");
+    row?.setRemoved(false);
     this.#render();
   }
 
   #pressed(event) {
     const { bell } = this.parts;
-    const row = event.target.closest("[part=row]");
+    const row = this.#rowAt(event.target);
     const leave = () => {
       this.#hide();
       bell.focus();
@@ -207,19 +204,4 @@ export class NotificationBell extends TemplateElement {
       this.#menu.pressed(event, { Delete: remove, Escape: leave });
     }
   }
-}
-
-function showTime(time, created) {
-  const date = new Date(created);
-  time.dateTime = created;
-  time.title = attempt(() => date.toLocaleString(locale())) ?? created;
-  time.textContent = attempt(() => ago(date)) ?? time.title;
-}
-
-// What another clock has dated is never in the future.
-function ago(date) {
-  const format = new Intl.RelativeTimeFormat(locale(), { numeric: "auto", style: "short" });
-  const age = Math.max(0, serverTime() - date) / 1000;
-  const [unit, size] = UNITS_S.find(([, size]) => age >= size);
-  return format.format(-Math.trunc(age / size), unit);
 }

@@ -1,14 +1,11 @@
-// What the elements share; a Django template wrote their markup.
-
-import { attempt } from "../platform.js";
-import { LEVELS } from "../transport/protocol.js";
+// Elements whose markup a Django template wrote, and the regions in them that change.
 
 const GATHER_MS = 150;
 const SPOKEN_MAX = 3;
 
 /**
  * An element whose markup is in its shadow root or, where a script inserted it, in a template.
- * `parts.title` finds `part="title"`; listeners of `on()` live as long as it is on the page.
+ * `parts.title` is the part of that name; listeners of `on()` live as long as it is on the page.
  */
 export class TemplateElement extends HTMLElement {
   #listening;
@@ -31,14 +28,21 @@ export class TemplateElement extends HTMLElement {
     types.split(" ").forEach((type) => target.addEventListener(type, act, options));
   }
 
-  emit(type, item) {
-    this.dispatchEvent(new CustomEvent(type, { detail: { item }, bubbles: true }));
+  /** Dispatch an event that bubbles, and return whether nobody prevented what it announces. */
+  emit(type, detail) {
+    return this.dispatchEvent(
+      new CustomEvent(type, { detail, bubbles: true, cancelable: true }),
+    );
   }
 }
 
-/** Find elements by their parts, as in `const { title } = parts(card)`. */
+/** Return the first element of each part, as in `const { title } = parts(card)`. */
 export function parts(root) {
-  return new Proxy({}, { get: (_, name) => root.querySelector(`[part~="${name}"]`) });
+  const found = {};
+  for (const element of root.querySelectorAll("[part]")) {
+    element.part.forEach((name) => (found[name] ??= element));
+  }
+  return found;
 }
 
 /** Return a copy of what comes into a region, from the template that it starts with. */
@@ -46,7 +50,7 @@ export function stamp({ firstElementChild: { content } }, selector) {
   return content.querySelector(selector)?.cloneNode(true);
 }
 
-/** Put members into their order. What stands right is not touched, nor are others: they may fade. */
+/** Put members in their order. Those in the right place and strangers stay: they may be fading. */
 export function arrange(list, members) {
   let next = list.firstElementChild;
   for (const member of members) {
@@ -61,53 +65,53 @@ export function arrange(list, members) {
   }
 }
 
-/** Show the line of this name from the region's template, or none. */
-export function tell(region, name) {
-  if (region.told !== name) {
-    region.told = name;
-    const line = stamp(region, `[data-status="${name}"]`);
-    region.replaceChildren(region.firstElementChild, line ?? "");
-  }
-}
-
 /** Return an element's `data-text` with a value in it. */
 export function fillIn({ dataset }, value) {
   return dataset.text.replace(/{\w+}/, () => value);
 }
 
-/** Say a text to screen readers; of many at once they hear the number. */
-export function announce(region, text) {
-  region.texts ??= [];
-  if (region.texts.push(text) === 1) {
-    setTimeout(() => {
-      const { length } = region.texts;
-      const text = region.texts.splice(0).join(" ");
-      region.textContent = length > SPOKEN_MAX ? fillIn(region, length) : text;
-    }, GATHER_MS);
+/** Speaks texts to screen readers; of many at once they hear the number. */
+export class LiveRegion {
+  #element;
+  #texts = [];
+
+  constructor(element) {
+    this.#element = element;
+  }
+
+  announce(text) {
+    if (this.#texts.push(text) === 1) {
+      setTimeout(() => {
+        const texts = this.#texts.splice(0);
+        this.#element.textContent =
+          texts.length > SPOKEN_MAX ? fillIn(this.#element, texts.length) : texts.join(" ");
+      }, GATHER_MS);
+    }
   }
 }
 
-/** Show an item in a card or row, and return its level. */
-export function say(element, item) {
-  const { level, title, body, url, count } = item;
-  const shown = parts(element);
-  element.item = item;
-  shown.title.textContent = title;
-  shown.body.textContent = body;
-  shown.times.textContent = count > 1 ? `×${count}` : "";
-  shown.times.ariaLabel = fillIn(shown.times, count);
-  shown.link.removeAttribute("href");
-  if (isSafe(url)) {
-    shown.link.href = url;
-  }
-  return (element.dataset.level = LEVELS.includes(level) ? level : "info");
-}
+/** Shows one of the lines in the template that its element starts with. */
+export class StatusLine {
+  #element;
+  #name;
+  #timer;
 
-/**
- * Tell whether an address may become a link: http(s), or a path here. Browsers drop tabs and read
- * "\" as "/", so "/\t/evil" would leave the site.
- */
-export function isSafe(url) {
-  const isPlain = /^(\/(?!\/)|https?:\/\/)[^\\\s\p{C}]*$/iu.test(url);
-  return isPlain && !!attempt(() => new URL(url, location.href));
+  constructor(element) {
+    this.#element = element;
+  }
+
+  /** Show the line of this name or none, and call `shown`; with a patience only if it lasts. */
+  show(name, patienceMs, shown) {
+    if (this.#name === name) {
+      return;
+    }
+    const show = () => {
+      const line = stamp(this.#element, `[data-status="${name}"]`);
+      this.#element.replaceChildren(this.#element.firstElementChild, line ?? "");
+      shown?.();
+    };
+    this.#name = name;
+    clearTimeout(this.#timer);
+    this.#timer = patienceMs ? setTimeout(show, patienceMs) : show();
+  }
 }

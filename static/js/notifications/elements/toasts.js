@@ -1,29 +1,39 @@
 // The stack of toasts and the line about the connection.
 
-import { attempt, timely } from "../platform.js";
+import { attempt, isHidden, timely } from "../platform.js";
+import { CLOSE_CODES, OTHER_USER } from "../transport/protocol.js";
+import { isSafe } from "./item-view.js";
 import {
+  LiveRegion,
+  StatusLine,
   TemplateElement,
-  announce,
   arrange,
   fillIn,
-  parts,
   stamp,
-  tell,
 } from "./template-element.js";
-import { fill, run } from "./toast-card.js";
+import { ToastCard } from "./toast-card.js";
 
 const SHOWN_MAX = 5;
 const FRAME_MS = 50;
 const FADE_MS_MAX = 1_000; // a page may animate a part for ever
+const LIVE = ["online", "polling"];
+const OFFLINE_PATIENCE_MS = 5_000;
+const STOPPED_PATIENCE_MS = 1_000; // a log-out here closes the socket before the page goes
 
 /** Dispatches `dismiss` (by hand) and `follow` (by the link) with `{ item }`. */
 export class NotificationToasts extends TemplateElement {
   #cards = new Map(); // the oldest first
   #cameFrom;
+  #polite;
+  #urgent;
+  #statusLine;
 
   connectedCallback() {
     super.connectedCallback();
-    const { region, stack } = this.parts;
+    const { region, stack, state, polite, urgent } = this.parts;
+    this.#polite = new LiveRegion(polite);
+    this.#urgent = new LiveRegion(urgent);
+    this.#statusLine ??= new StatusLine(state);
     const runClocks = () => queueMicrotask(() => this.#runClocks());
     this.on(region, "click auxclick", (event) => this.#clicked(event));
     this.on(region, "focusin", ({ relatedTarget: from }) => {
@@ -63,18 +73,17 @@ export class NotificationToasts extends TemplateElement {
 
   /** Show an item, or its new state where its toast stands. */
   show(item) {
-    const { stack, polite, urgent } = this.parts;
     const { id, level, title, body, count } = item;
-    const card = this.#cards.get(id) ?? stamp(stack, "li");
+    const card = this.#cards.get(id) ?? new ToastCard(stamp(this.parts.stack, "li"));
     const isLouder = card.item?.level !== level || card.item.count !== count;
     this.#cards.set(id, card);
-    fill(card, item);
+    card.show(item);
     this.#arrange();
     if (isLouder) {
-      const { ariaLabel } = card.querySelector(`.${card.dataset.level}`);
-      const times = count > 1 && parts(card).times.ariaLabel;
+      const { ariaLabel } = card.element.querySelector(`.${card.level}`);
+      const times = count > 1 && card.parts.times.ariaLabel;
       const text = [ariaLabel, title, times, body].filter(Boolean).join(". ");
-      announce(level === "error" ? urgent : polite, text);
+      (level === "error" ? this.#urgent : this.#polite).announce(text);
     }
   }
 
@@ -82,11 +91,12 @@ export class NotificationToasts extends TemplateElement {
     const card = this.#cards.get(id);
     if (card) {
       this.#cards.delete(id);
-      run(card, false);
-      card.inert = true;
-      const fades = attempt(() => card.getAnimations().map(({ finished }) => finished)) ?? [];
+      const { element } = card;
+      card.stop();
+      element.inert = true;
+      const fades = attempt(() => element.getAnimations().map(({ finished }) => finished)) ?? [];
       await timely(Promise.allSettled(fades), FADE_MS_MAX).catch(() => {});
-      card.remove();
+      element.remove();
       this.#arrange();
       // No event tells that a toast went away from under a resting pointer.
       setTimeout(() => this.#runClocks(), FRAME_MS);
@@ -97,12 +107,24 @@ export class NotificationToasts extends TemplateElement {
     this.#cards.forEach((_, id) => this.remove(id));
   }
 
-  /** Show the status line of this name, as "offline" or a close code; "" takes it away. */
-  tell(name) {
-    const { region, state } = this.parts;
-    tell(state, name);
-    if (region.hidden) {
-      this.#rise();
+  /** Go where an item leads, as by the link in its toast. */
+  follow(item) {
+    if (isSafe(item.url)) {
+      this.emit("follow", { item });
+      location.assign(item.url);
+    }
+  }
+
+  /** Show what a status of the connection means to the user, once it has lasted. */
+  showStatus({ status, code, reason }) {
+    const rise = () => this.parts.region.hidden && this.#rise();
+    if (status === "stopped") {
+      const line = reason === OTHER_USER ? CLOSE_CODES.PROTOCOL : code;
+      this.#statusLine.show(line, STOPPED_PATIENCE_MS, rise);
+    } else if (LIVE.includes(status)) {
+      this.#statusLine.show("");
+    } else {
+      this.#statusLine.show("offline", OFFLINE_PATIENCE_MS, rise);
     }
   }
 
@@ -113,10 +135,11 @@ export class NotificationToasts extends TemplateElement {
   // The newest are shown: news must not wait behind five old errors.
   #arrange() {
     const { region, stack, more, count } = this.parts;
-    const waiting = this.#all.slice(0, -SHOWN_MAX);
+    const elements = this.#all.map(({ element }) => element);
+    const waiting = elements.slice(0, -SHOWN_MAX);
     const wasHidden = region.hidden;
-    waiting.forEach((card) => card.remove());
-    arrange(stack, this.#all.slice(-SHOWN_MAX));
+    waiting.forEach((element) => element.remove());
+    arrange(stack, elements.slice(-SHOWN_MAX));
     more.hidden = !waiting.length;
     count.textContent = fillIn(count, waiting.length);
     region.hidden = !stack.children[1];
@@ -141,10 +164,14 @@ export class NotificationToasts extends TemplateElement {
 
   #runClocks() {
     const { region } = this.parts;
-    const isHeld = document.hidden || region.matches(":hover") || this.#cardInFocus();
-    this.#cards.forEach((card, id) =>
-      run(card, !isHeld && card.isConnected, () => this.remove(id)),
-    );
+    const isHeld = isHidden() || region.matches(":hover") || this.#cardInFocus();
+    this.#cards.forEach((card, id) => {
+      if (isHeld || !card.element.isConnected) {
+        card.stop();
+      } else {
+        card.start(() => this.remove(id));
+      }
+    });
   }
 
   #cardInFocus() {
@@ -152,7 +179,7 @@ export class NotificationToasts extends TemplateElement {
   }
 
   #cardAt(target) {
-    return this.#all.find((card) => card.contains(target));
+    return this.#all.find(({ element }) => element.contains(target));
   }
 
   #clicked({ target, button }) {
@@ -163,7 +190,7 @@ export class NotificationToasts extends TemplateElement {
       this.#cameFrom?.focus();
       this.#all.forEach((card) => this.#dismiss(card));
     } else if (card && button < 2 && target.closest("[href]")) {
-      this.emit("follow", card.item);
+      this.emit("follow", { item: card.item });
       this.remove(card.item.id);
     }
   }
@@ -177,13 +204,13 @@ export class NotificationToasts extends TemplateElement {
 
   // A keyboard goes on with the next toast, and in the end where it came from.
   #dismiss(card) {
-    if (card.querySelector(":focus-visible")) {
+    if (card.element.querySelector(":focus-visible")) {
       const shown = this.#all.slice(-SHOWN_MAX);
       const at = shown.indexOf(card);
       const next = shown[at - 1] ?? shown[at + 1];
-      (next?.querySelector("button") ?? this.#cameFrom)?.focus();
+      (next?.parts.close ?? this.#cameFrom)?.focus();
     }
-    this.emit("dismiss", card.item);
+    this.emit("dismiss", { item: card.item });
     this.remove(card.item.id);
   }
 }

@@ -1,10 +1,11 @@
 // What was on a visible screen for a second; the next page starts after it.
 
-import { recall, remember } from "../platform.js";
+import { attempt, isHidden, recall, remember } from "../platform.js";
 import { logOf } from "../transport/protocol.js";
 
 const ON_SCREEN_MS = 1_000;
 const LEAVING_MS = 30_000; // a page that a download left where it was counts again
+const ACTING_MS = 5_000; // a script may ask something before it goes
 const keyOf = (user) => `notifications-seen ${user}`;
 
 /** Reports the position of a connection once the page has shown it long enough. */
@@ -12,30 +13,44 @@ export class Seen {
   #connection;
   #reported;
   #timer = null;
+  #leave;
 
   constructor(connection) {
     this.#connection = connection;
+    connection.store.addEventListener("change", () => this.soon());
+    connection.addEventListener("status", () => this.soon());
   }
 
   /** Start the second if there is something new; in a hidden page stop it. */
   soon() {
     const { position } = this.#connection.store;
-    if (document.hidden) {
+    if (isHidden()) {
       this.cancel();
     } else if (JSON.stringify(position) !== this.#reported) {
       this.#timer ??= setTimeout(() => this.#report(position), ON_SCREEN_MS);
     }
   }
 
-  /** Count nothing for now: the page is being left, and the next one shows what comes. */
-  leave() {
-    this.cancel();
-    this.#timer = setTimeout(() => this.#report(this.#connection.store.position), LEAVING_MS);
+  /** Count nothing while an act of the user takes the page away: the next one shows what comes. */
+  expectLeaving() {
+    removeEventListener("beforeunload", this.#leave);
+    this.#leave = () => this.#pause(LEAVING_MS);
+    // A listener that is always there would keep the page out of Firefox's back/forward cache.
+    const signal = attempt(() => AbortSignal.timeout(ACTING_MS));
+    addEventListener("beforeunload", this.#leave, { once: true, signal });
   }
 
   cancel() {
     clearTimeout(this.#timer);
     this.#timer = null;
+  }
+
+  #pause(milliseconds) {
+    this.cancel();
+    this.#timer = setTimeout(() => {
+      this.cancel();
+      this.soon();
+    }, milliseconds);
   }
 
   #report(position) {
@@ -52,9 +67,7 @@ export class Seen {
 export function notBeforeSeen(user, { epoch, u, b }) {
   const seen = recall(keyOf(user));
   const isOurs = logOf(seen?.epoch) === logOf(epoch) && Number.isSafeInteger(seen.u + seen.b);
-  const isLater = isOurs && (seen.u > u || seen.b > b);
   // With its own epoch: the page may be of a log that was set back since.
-  return isLater
-    ? { epoch: seen.epoch, cursor: { u: Math.max(u, seen.u), b: Math.max(b, seen.b) } }
-    : { epoch, cursor: { u, b } };
+  const later = isOurs && (seen.u > u || seen.b > b) ? seen : { epoch, u, b };
+  return { epoch: later.epoch, cursor: { u: Math.max(u, later.u), b: Math.max(b, later.b) } };
 }

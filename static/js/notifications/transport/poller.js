@@ -8,16 +8,16 @@ const POLL_MS = [30_000, 60_000];
 /** `read()` goes up to the present: `readPage()` returns whether there is more. */
 export class Poller {
   #timer = null;
-  #polled;
+  #report;
 
-  constructor(readPage, polled) {
-    this.#polled = polled;
+  constructor(readPage, report) {
+    this.#report = report;
     this.read = inTurn(async () => {
       while (await readPage());
     });
   }
 
-  /** Poll until `stop()`; `polled(error)` is called after each. */
+  /** Poll until `stop()`; `report(error)` is called after each. */
   start() {
     this.#timer ??= setTimeout(() => this.#poll());
   }
@@ -31,7 +31,7 @@ export class Poller {
     const error = await this.read().catch((error) => error);
     if (this.#timer) {
       this.#timer = setTimeout(() => this.#poll(), between(...POLL_MS));
-      this.#polled(error);
+      this.#report(error);
     }
   }
 }

@@ -12,9 +12,9 @@ const ACK_EVERY = 64;
 const OPEN = 1; // WebSocket.OPEN, which is missing where there are no sockets
 
 /**
- * Calls `take(frame)` for what comes and `told({ status, code, reason })` for `connecting`,
- * `online`, `offline` and `stopped`. `query()` has what has been applied, as `u` and `b`, and what
- * else the URL says.
+ * Calls `receive(frame)`, and `changeStatus({ status, code, reason })` for `connecting`, `online`,
+ * `offline` and `stopped`. `query()` returns the position that was applied, as `u` and `b`, and
+ * what else the URL says.
  */
 export class NotificationSocket {
   #url;
@@ -76,7 +76,7 @@ export class NotificationSocket {
 
   #connect() {
     clearTimeout(this.#timer);
-    this.#tell("connecting");
+    this.#changeStatus("connecting");
     const url = new URL(this.#url, location.href);
     url.protocol = url.protocol.replace("http", "ws");
     url.search = new URLSearchParams({ v: VERSION, ...this.#query() });
@@ -90,10 +90,10 @@ export class NotificationSocket {
     socket.onmessage = whileCurrent(({ data }) => this.#receive(data));
     socket.onclose = whileCurrent(({ code, reason }) => this.#closed(code, reason));
     this.#patienceMs = WELCOME_WITHIN_MS;
-    this.#listen();
+    this.#expectFrame();
   }
 
-  #listen() {
+  #expectFrame() {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#probe(), this.#patienceMs);
   }
@@ -106,21 +106,21 @@ export class NotificationSocket {
   }
 
   #receive(text) {
-    this.#listen();
+    this.#expectFrame();
     const frame = attempt(() => JSON.parse(text));
     if (SERVER_FRAMES.includes(frame?.type)) {
-      this.#on.take(frame);
-      this.#note(frame);
+      this.#on.receive(frame);
+      this.#acknowledge(frame);
     }
   }
 
-  #note({ type, items, heartbeat, cursor }) {
+  #acknowledge({ type, items, heartbeat, cursor }) {
     this.#unacked += items?.length ?? 1;
     if (type === "welcome") {
       this.#patienceMs = 2_000 * heartbeat + HEARTBEAT_GRACE_MS;
       this.#onlineSince = now();
-      this.#listen();
-      this.#tell("online");
+      this.#expectFrame();
+      this.#changeStatus("online");
     }
     if (type === "heartbeat") {
       this.#compare(cursor);
@@ -150,10 +150,10 @@ export class NotificationSocket {
     if (!isOver) {
       this.#timer = setTimeout(() => this.open(), wait ?? backoff(this.#retries++));
     }
-    this.#tell(isOver ? "stopped" : "offline", code, reason);
+    this.#changeStatus(isOver ? "stopped" : "offline", code, reason);
   }
 
-  #tell(status, code = 0, reason = "") {
-    this.#on.told({ type: "status", status, code, reason });
+  #changeStatus(status, code = 0, reason = "") {
+    this.#on.changeStatus({ type: "status", status, code, reason });
   }
 }

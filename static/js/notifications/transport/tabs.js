@@ -1,13 +1,13 @@
-// One tab of a browser leads and tells the others what it hears. No network, no items.
+// One tab of a browser leads and passes on to the others what it receives. No network, no items.
 
-import { attempt } from "../platform.js";
+import { attempt, isHidden } from "../platform.js";
 
 const PING_MS = 800;
 const STEAL_AFTER_PINGS = 2;
 const ALONE_AFTER_PINGS = 5;
 
 /**
- * Calls `lead()`, `follow()` and `hear(message)`. The browser passes the lead on when its tab dies;
+ * Calls `lead()`, `follow()` and `receive(message)`. The browser passes the lead on when its tab dies;
  * from one that hangs a visible tab takes it. Without a name, and where the browser refuses locks or
  * a channel or never answers, every tab leads.
  */
@@ -20,7 +20,7 @@ export class Tabs {
   #release;
   #pings;
   #unanswered = 0;
-  #hasHeard = false;
+  #hasReceived = false;
 
   constructor(name, on) {
     this.#name = name;
@@ -59,7 +59,7 @@ export class Tabs {
   }
 
   post(message) {
-    const about = { isLeading: this.isLeading, isHidden: document.hidden };
+    const about = { isLeading: this.isLeading, isHidden: isHidden() };
     attempt(() => this.#channel?.postMessage({ ...message, ...about }));
   }
 
@@ -76,7 +76,7 @@ export class Tabs {
 
   #openChannel() {
     const channel = this.#name && navigator.locks && new BroadcastChannel(this.#name);
-    channel.onmessage = ({ data }) => this.#hear(Object(data)); // whoever posted it
+    channel.onmessage = ({ data }) => this.#receive(Object(data)); // whoever posted it
     return channel;
   }
 
@@ -95,7 +95,7 @@ export class Tabs {
 
   // It was taken, or a sandboxed page may not lock. A tab that nothing reaches would take it back.
   #lost() {
-    if (this.isLeading && this.#hasHeard) {
+    if (this.isLeading && this.#hasReceived) {
       this.isLeading = false;
       this.#on.follow();
       this.#compete();
@@ -115,15 +115,15 @@ export class Tabs {
     return new Promise((resolve) => (this.#release = resolve));
   }
 
-  #hear(message) {
-    this.#hasHeard = true;
+  #receive(message) {
+    this.#hasReceived = true;
     this.#unanswered = message.isLeading ? 0 : this.#unanswered;
-    this.#on.hear(message);
+    this.#on.receive(message);
   }
 
   // The timers of a hidden page run late, so one that hears others waits until it is seen.
   #tick() {
-    if (this.isLeading || (document.hidden && this.#hasHeard)) {
+    if (this.isLeading || (isHidden() && this.#hasReceived)) {
       this.#unanswered = 0;
     } else if (++this.#unanswered === STEAL_AFTER_PINGS) {
       this.takeOver();
