@@ -4,8 +4,10 @@ import { attempt, isHidden, recall, remember } from "../platform.js";
 import { logOf } from "../transport/protocol.js";
 
 const ON_SCREEN_MS = 1_000;
-const LEAVING_MS = 30_000; // a page that a download left where it was counts again
+const LEAVING_MS = 30_000;
+const FOLLOWING_MS = 5_000; // nothing tells that what a link leads to was a download
 const ACTING_MS = 5_000; // a script may ask something before it goes
+const PAGES = /^(https?|blob|javascript):/;
 const keyOf = (user) => `notifications-seen ${user}`;
 
 /** Reports the position of a connection once the page has shown it long enough. */
@@ -32,9 +34,16 @@ export class Seen {
   }
 
   /** Count nothing while an act of the user takes the page away: the next one shows what comes. */
-  expectLeaving() {
+  expectLeaving(event) {
+    const link = event.composedPath().find(({ href, protocol }) => href && protocol);
     removeEventListener("beforeunload", this.#leave);
-    this.#leave = () => this.#pause(LEAVING_MS);
+    this.#leave = () => {
+      if (!link || event.defaultPrevented) {
+        this.#pause(LEAVING_MS);
+      } else if (PAGES.test(link.protocol) && !link.hasAttribute("download")) {
+        this.#pause(FOLLOWING_MS);
+      }
+    };
     // A listener that is always there would keep the page out of Firefox's back/forward cache.
     const signal = attempt(() => AbortSignal.timeout(ACTING_MS));
     addEventListener("beforeunload", this.#leave, { once: true, signal });
