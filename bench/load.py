@@ -15,35 +15,34 @@ import socket
 import statistics
 import time
 from array import array
+from dataclasses import dataclass
 from typing import Any
 
-from bench.wire import MARK, STAMP_DIGITS, masked
+from bench.wire import MARK, STAMP_DIGITS
+from tests.support.by_hand import PONG, wire
+from tests.support.servers import HOST
 
-HOST = "127.0.0.1"
 RETRY_SECONDS = 0.5
 BUFFER_BYTES = 64 * 1024
 READ, WRITE = select.EPOLLIN, select.EPOLLOUT
 ACCEPTED = (b"101", b"200")
-PING, PONG = 0x89, 0x8A
+PING = 0x89
 LENGTHS_HIGH_BYTES = (0, 1)
 CURSOR = b'"cursor":{'
 HEARTBEAT = b'"type":"heartbeat"'
 ACK_EVERY = 64
 
 
+@dataclass(slots=True)
 class Connection:
     """One socket and how far its conversation has come."""
 
-    __slots__ = ("held", "is_live", "number", "sock", "step", "unacked")
-
-    def __init__(self, number: int, sock: socket.socket) -> None:
-        """Begin with a socket that is connecting."""
-        self.number = number
-        self.sock = sock
-        self.step = 0
-        self.held = b""
-        self.is_live = False
-        self.unacked = 0
+    number: int
+    sock: socket.socket
+    step: int = 0
+    held: bytes = b""
+    is_live: bool = False
+    unacked: int = 0
 
 
 class Load:
@@ -221,7 +220,7 @@ class Load:
         end = self._buffer.find(b"}", start, size)
         if start >= 0 and end >= 0:
             cursor = bytes(self._buffer[start : end + 1]).decode()
-            _speak(connection, masked(f'{{"type":"ack",{cursor}}}'))
+            _speak(connection, wire(f'{{"type":"ack",{cursor}}}'))
             connection.unacked = random.randrange(ACK_EVERY // 2)  # noqa: S311
 
     def _answer(self, connection: Connection, size: int) -> None:
@@ -233,7 +232,7 @@ class Load:
         if at >= 0 and (at == 0 or self._buffer[at - 1] not in LENGTHS_HIGH_BYTES):
             length = self._buffer[at + 1]
             payload = bytes(self._buffer[at + 2 : at + 2 + length])
-            _speak(connection, bytes((PONG, 0x80 | length)) + bytes(4) + payload)
+            _speak(connection, wire(payload, PONG))
 
     def _end(self, connection: Connection) -> None:
         if connection.is_live:

@@ -51,7 +51,8 @@ def busy_seconds(core: int) -> float:
 
 def memory_kilobytes(pids: Iterable[int]) -> int:
     """Return the resident memory of processes and those that they started."""
-    return sum(_resident(pid) for pid in _families(pids))
+    lines = (_first_line(f"/proc/{pid}/status", "VmRSS") for pid in _families(pids))
+    return sum(int(line.split()[1]) for line in lines)
 
 
 def wait_until_settled(pids: list[int], *, seconds: float) -> None:
@@ -81,10 +82,6 @@ def _families(pids: Iterable[int]) -> set[int]:
         with suppress(OSError):
             waiting += map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
     return found
-
-
-def _resident(pid: int) -> int:
-    return int(_first_line(f"/proc/{pid}/status", "VmRSS").split()[1])
 
 
 def _first_line(path: str, start: str) -> str:

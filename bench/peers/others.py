@@ -12,7 +12,8 @@ from bench.configuration import configuration
 from bench.environment import NCHAN, NGINX, NGINX_ROOT, NODE_MODULES
 from bench.fleet import Script
 from bench.peers.base import Peer
-from bench.wire import masked, upgrade
+from bench.wire import upgrade
+from tests.support.by_hand import wire
 from tests.support.servers import HOST, ROOT
 
 
@@ -22,7 +23,7 @@ class SocketIO(Peer):
     key, name = "socketio", "socket.io, Node"
     ready_path = "/hello"
     runs_in_several_processes = True
-    pings = ("\x81\x012", masked("3").decode("latin1"))
+    pings = ("\x81\x012", wire("3").decode("latin1"))
 
     def missing(self) -> str:
         if not which("node"):
@@ -38,7 +39,7 @@ class SocketIO(Peer):
 
     def script(self, port: int) -> Script:
         request = upgrade("/socket.io/?EIO=4&transport=websocket", port)
-        return [(request, '0{"sid"'), (masked("40").decode("latin1"), '40{"sid"')]
+        return [(request, '0{"sid"'), (wire("40").decode("latin1"), '40{"sid"')]
 
     def publish(self, text: str) -> None:
         # What @socket.io/redis-emitter publishes.

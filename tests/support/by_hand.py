@@ -28,6 +28,15 @@ def goodbye(code: int) -> bytes:
     return wire(code.to_bytes(2, "big"), CLOSE)
 
 
+def upgrade_request(path: str, host: str, *headers: str) -> str:
+    """Return the request for a WebSocket, without compression."""
+    lines = [
+        *(f"GET {path} HTTP/1.1", f"Host: {host}", "Connection: Upgrade", "Upgrade: websocket"),
+        *("Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg=="),
+    ]
+    return "\r\n".join([*lines, *headers, "", ""])
+
+
 class Client:
     """One connection, after its handshake."""
 
@@ -110,11 +119,7 @@ class Client:
         self._socket.shutdown(socket.SHUT_WR)
 
     async def _shake_hands(self) -> None:
-        lines = [
-            *("GET / HTTP/1.1", f"Host: {HOST}", "Connection: Upgrade", "Upgrade: websocket"),
-            *("Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg=="),
-        ]
-        await self.send("\r\n".join([*lines, "", ""]).encode())
+        await self.send(upgrade_request("/", HOST).encode())
         head = b""
         while not head.endswith(b"\r\n\r\n"):
             head += await self.read(1)
