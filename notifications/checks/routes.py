@@ -55,10 +55,9 @@ def accepts(application: Any) -> bool | None:
 
 
 async def _answers(application: Any) -> list[Any]:
-    from ..realtime.hub import Hub
-    from ..realtime.runtime import end, use
+    from ..realtime.runtime import end, start_hub
 
-    use(Hub())  # not one that publishes and sweeps, as a server's does
+    start_hub()  # not one that publishes and sweeps, as a server's does
     scope = {
         "type": "websocket",
         "scheme": "ws",

@@ -1,7 +1,8 @@
-"""What happens elsewhere and may end sockets: log-outs, changed accounts, lost sessions."""
+"""Ends sockets by Django's signals: log-outs, changed accounts, lost sessions."""
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -24,13 +25,14 @@ ACCOUNT_FIELDS = {"password", "is_active"}
 
 
 def connect() -> None:
-    """Connect everything here, each to its senders alone: a receiver slows deletes down."""
+    """Connect all receivers, each to its senders alone: a receiver slows deletes down."""
     user_logged_in.connect(name_log_in)
     user_logged_out.connect(close_sockets_of_session)
-    follow(get_user_model(), _follow_accounts)
+    follow(get_user_model(), partial(post_save.connect, recheck_changed_user))
+    follow(get_user_model(), partial(post_delete.connect, recheck_deleted_user))
     store = import_module(settings.SESSION_ENGINE).SessionStore
     if hasattr(store, "get_model_class"):
-        follow(store.get_model_class(), _follow_sessions)
+        follow(store.get_model_class(), partial(post_delete.connect, recheck_deleted_session))
 
 
 def name_log_in(request: HttpRequest, user: Any, **kwargs: object) -> None:
@@ -74,15 +76,6 @@ def recheck_deleted_session(instance: AbstractBaseSession, **kwargs: object) -> 
     user_pk = instance.get_decoded().get(SESSION_KEY)
     if user_pk is not None:
         sender.send_on_commit([hints.recheck(user_pk)])
-
-
-def _follow_accounts(model: type[Model]) -> None:
-    post_save.connect(recheck_changed_user, sender=model)
-    post_delete.connect(recheck_deleted_user, sender=model)
-
-
-def _follow_sessions(model: type[Model]) -> None:
-    post_delete.connect(recheck_deleted_session, sender=model)
 
 
 # A model that inherits from the user's may have a key of its own.

@@ -36,6 +36,8 @@ class Membership:
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._retry_at = 0.0
         self._slots = asyncio.Semaphore(CHANGES_AT_ONCE)
+        self.is_ready = asyncio.Event()
+        """Set once there is a channel, or was none to be had: nobody waits for a dead layer."""
 
     async def join(self, group: str) -> None:
         """Be in the group when this returns, or leave that to `repair()` if the layer is away."""
@@ -72,23 +74,20 @@ class Membership:
         async with lock, self._slots:
             if self._channel is None or monotonic() < self._retry_at:
                 return
+            wanted, joined = group in self._wanted, group in self._joined
             try:
-                await self._change(group, self._channel)
+                async with asyncio.timeout(conf.SEND_TIMEOUT_SECONDS):
+                    if wanted and not joined:
+                        await self._layer.group_add(group, self._channel)
+                        self._joined[group] = None
+                    elif joined and not wanted:
+                        await self._layer.group_discard(group, self._channel)
+                        del self._joined[group]
             except Exception as exc:  # the layer is away: the sweep delivers and repairs
                 raise_if_cancelled()
                 count("membership.failed")
                 self._retry_at = monotonic() + RETRY_SECONDS
                 logger.debug("The channel layer did not change group %s: %r", group, exc)
-
-    async def _change(self, group: str, channel: str) -> None:
-        wanted, joined = group in self._wanted, group in self._joined
-        async with asyncio.timeout(conf.SEND_TIMEOUT_SECONDS):
-            if wanted and not joined:
-                await self._layer.group_add(group, channel)
-                self._joined[group] = None
-            elif joined and not wanted:
-                await self._layer.group_discard(group, channel)
-                del self._joined[group]
 
 
 RETRY_FIRST_SECONDS = 0.05
@@ -111,8 +110,6 @@ class Receiver:
         self._returned = returned
         self._channel: str | None = None
         self._is_away = False
-        self.is_ready = asyncio.Event()
-        """Set once the channel is open, or was tried in vain: nobody waits for a dead layer."""
 
     async def run(self) -> None:
         """Receive until cancelled."""
@@ -146,7 +143,7 @@ class Receiver:
                 self._channel = await self._layer.new_channel()
             await self._membership.move_to(self._channel)
             await self._membership.join(hubs_group())
-            self.is_ready.set()
+            self._membership.is_ready.set()
             # Not with the first message: whoever else was away may have told the hubs before.
             self._note_back()
             raise_if_cancelled()
@@ -155,7 +152,7 @@ class Receiver:
 
     def _note_away(self, exc: Exception) -> None:
         count("receiver.failed")
-        self.is_ready.set()
+        self._membership.is_ready.set()
         if not self._is_away:
             self._is_away = True
             logger.error(

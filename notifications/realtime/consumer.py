@@ -1,6 +1,6 @@
-"""NotificationConsumer: who connects, and how that ends. Thin.
+"""NotificationConsumer: admits a socket, or refuses it with a reason.
 
-What the client says then is conversation.py's business, what goes out to it the hub's.
+Frames from the client are read in conversation.py; frames to it are written by the hub.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from urllib.parse import parse_qsl
 from channels.consumer import AsyncConsumer
 from channels.exceptions import StopConsumer
 from django.db import Error as DatabaseError
-from django.http import HttpRequest
 
 from ..metrics import count
 from ..wire import protocol
@@ -75,7 +74,10 @@ class NotificationConsumer(AsyncConsumer):  # type: ignore[misc]  # untyped base
     async def websocket_connect(self, message: dict[str, Any]) -> None:
         handshake = origins.handshake_of(self.scope)
         if not origins.is_allowed(handshake):
-            await self._refuse_origin(handshake)
+            count("consumer.refused_origin")
+            origins.log_refusal(handshake)
+            await self.send({"type": "websocket.close"})  # before the accept it is an HTTP 403
+            raise StopConsumer
         # Accepted first and refused with a code after: a browser shows an earlier refusal as 1006.
         await self.send({"type": "websocket.accept"})
         query = dict(parse_qsl(self.scope["query_string"].decode("latin1")))
@@ -94,31 +96,23 @@ class NotificationConsumer(AsyncConsumer):  # type: ignore[misc]  # untyped base
             count("consumer.join_failed")
             logger.exception("A socket could not be started from the database")
             self._socket.close(CloseCode.FULL)
-        if self._socket.is_live:
-            self._hand_over()
-
-    async def websocket_receive(self, message: dict[str, Any]) -> None:
-        work = self._conversation.hear(message.get("text"))
-        if work is not None:
-            await work
-        if self._socket.closed_with is not None:  # whatever else came is nobody's to hear
-            await self._socket.last_words()
-            raise StopConsumer
-
-    async def websocket_disconnect(self, message: dict[str, Any]) -> None:
-        raise StopConsumer
-
-    def _hand_over(self) -> None:
+        if not self._socket.is_live:
+            return
         connection = self._connection.hand_over(self._conversation.take)
         if connection is not None:
             self._socket.connection = connection
             self._is_handed_over = True
             raise StopConsumer
 
-    async def _refuse_origin(self, handshake: HttpRequest) -> None:
-        count("consumer.refused_origin")
-        origins.log_refusal(handshake)
-        await self.send({"type": "websocket.close"})  # before the accept it is an HTTP 403
+    async def websocket_receive(self, message: dict[str, Any]) -> None:
+        work = self._conversation.hear(message.get("text"))
+        if work is not None:
+            await work
+        if self._socket.closed_with is not None:  # what came after is not read
+            await self._socket.last_words()
+            raise StopConsumer
+
+    async def websocket_disconnect(self, message: dict[str, Any]) -> None:
         raise StopConsumer
 
     def _refuse(self, exc: ProtocolError, code: CloseCode) -> None:

@@ -1,4 +1,4 @@
-"""What a client says on its socket, and what is done about it."""
+"""Reads what a client says on its socket, and carries out its commands."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Work = Coroutine[Any, Any, None]
 
 
 class Conversation:
-    """What one client may still say, and carries out what it says."""
+    """The frames of one client: limited, checked and carried out."""
 
     __slots__ = ("_bad_frames", "_budget", "_hub", "socket")
 
@@ -41,14 +41,13 @@ class Conversation:
         self._bad_frames = 0
 
     def take(self, event: dict[str, Any]) -> Work | None:
-        """Do what an ASGI event says, now or in the coroutine that is returned."""
+        """Carry out an ASGI event, now or in the coroutine that is returned."""
         if event["type"] == "websocket.disconnect":
             return self._hub.leave(self.socket)
-        work = self.hear(event.get("text"))
-        return self._guarded(work) if work is not None else None
+        return self.hear(event.get("text"))
 
     def hear(self, text: str | None) -> Work | None:
-        """Do what a frame says, now or in the coroutine that is returned."""
+        """Carry out a frame, now or in the coroutine that is returned."""
         if self.socket.closed_with is not None:
             return None
         if not self._budget.take():
@@ -58,7 +57,11 @@ class Conversation:
         try:
             command = commands.parse_command(text)
         except ProtocolError as exc:
-            self._refuse(exc, commands.ref_of(text))
+            count("consumer.bad_frame")
+            self._bad_frames += 1
+            self.socket.write(Frame(protocol.error(exc.code, str(exc), commands.ref_of(text))))
+            if self._bad_frames >= protocol.BAD_FRAMES_MAX:
+                self.socket.close(CloseCode.PROTOCOL)
             return None
         if command.type != "ack":
             return self._carry_out(command)
@@ -66,31 +69,34 @@ class Conversation:
             self._budget.give_back()  # one that reads much has much to acknowledge
         return None
 
-    def _refuse(self, exc: ProtocolError, ref: str | int | None) -> None:
-        count("consumer.bad_frame")
-        self._bad_frames += 1
-        self.socket.write(Frame(protocol.error(exc.code, str(exc), ref)))
-        if self._bad_frames >= protocol.BAD_FRAMES_MAX:
-            self.socket.close(CloseCode.PROTOCOL)
-
     async def _carry_out(self, command: Command) -> None:
+        refusal = None
         try:
-            refusal = await self._do(command)
+            if command.type in ("subscribe", "unsubscribe"):
+                refusal = await self._change_topic(command)
+            else:
+                await self._change_inbox(command)
         except DatabaseError:
             count("consumer.command_failed")
             logger.exception("A %s command failed in the database", command.type)
             refusal = "unavailable", "The database does not answer; try again in a moment."
+        except Exception:
+            count("consumer.failed")
+            logger.exception("A notification socket failed")
+            self.socket.close(INTERNAL_ERROR)
+            return
         if refusal:
             self.socket.write(Frame(protocol.error(*refusal, command.ref)))
         elif command.type != "seen" or command.ref is not None:
             self.socket.write(Frame(protocol.ok(command.ref)))
 
-    async def _do(self, command: Command) -> tuple[str, str] | None:
-        if command.type in ("subscribe", "unsubscribe"):
-            return await self._change_topic(command)
-        async with self._hub.turns.of(self.socket.identity.user_pk):
-            await in_database_thread(_CHANGES[command.type], self._user(), command)
-        return None
+    async def _change_inbox(self, command: Command) -> None:
+        user_pk = self.socket.identity.user_pk
+        model = get_user_model()
+        # The verbs take users; this one is as if it had been read, without the query.
+        user = model.from_db(None, [model._meta.pk.attname], [user_pk])
+        async with self._hub.write_queue.turn_of(user_pk):
+            await in_database_thread(_CHANGES[command.type], user, command)
 
     async def _change_topic(self, command: Command) -> tuple[str, str] | None:
         topic = signing.read_topic(command.topic)
@@ -103,20 +109,6 @@ class Conversation:
         else:
             await self._hub.subscribe(self.socket, topic)
         return None
-
-    def _user(self) -> Any:
-        # The verbs take users; this one is as if it had been read, without the query.
-        model = get_user_model()
-        key = self.socket.identity.user_pk
-        return model.from_db(None, [model._meta.pk.attname], [key])
-
-    async def _guarded(self, work: Work) -> None:
-        try:
-            await work
-        except Exception:
-            count("consumer.failed")
-            logger.exception("A notification socket failed")
-            self.socket.close(INTERNAL_ERROR)
 
 
 _CHANGES: dict[str, Callable[[Any, Command], object]] = {

@@ -30,7 +30,7 @@ SOCKETS_PER_SLICE_AT_ONCE = 200
 
 
 class FanOut:
-    """Spreads what the broadcast log says, one change after the other."""
+    """Spreads the changes of the broadcast log, one after the other."""
 
     def __init__(
         self,
@@ -50,10 +50,10 @@ class FanOut:
         """Whether a change was heard of whose number another one had."""
 
     async def spread(self, message: dict[str, Any]) -> None:
-        """Write a hint's broadcast to whom it is for; all others learn that the log went on.
+        """Write a hint's broadcast to its audience; all other users learn that the log went on.
 
-        A hint without an item, for a change that each user sees differently, sends everybody here
-        to the feed.
+        A hint without an item stands for a change that each user sees differently: it sends every
+        user of this process to the feed.
         """
         if "clock" in message:
             self.note(Anchor(message["seq"], message["clock"]))
@@ -63,16 +63,11 @@ class FanOut:
             seq, item = message["seq"], message["item"]
             self.has_news = self.has_news or bool(item and self._subscribers())
             frames = BroadcastFrames(seq, item)
-            if item and members is None and self._lockstep.is_next(frames):
-                await self._go_on_together(frames)
-            else:
-                self._lockstep = Lockstep(seq)
+            lockstep, self._lockstep = self._lockstep, Lockstep(seq)
+            if item and members is None and lockstep.is_next(frames):
+                await lockstep.advance(frames, SOCKETS_PER_SLICE_AT_ONCE)
+                self._lockstep = lockstep
             await self._tell_each(frames, item, members)
-
-    async def _go_on_together(self, frames: BroadcastFrames) -> None:
-        lockstep, self._lockstep = self._lockstep, Lockstep(frames.seq)
-        await lockstep.advance(frames, SOCKETS_PER_SLICE_AT_ONCE)
-        self._lockstep = lockstep
 
     async def _tell_each(
         self, frames: BroadcastFrames, item: str, members: set[Any] | None
@@ -81,7 +76,11 @@ class FanOut:
         if len(lockstep) == len(everybody):
             return
         alone = [each for each in everybody if each.lockstep is not lockstep]
-        for part in slices(alone, _sockets_per_slice(alone)):
+        # All sockets of a process come from one server.
+        sockets = (socket for each in alone[:1] for socket in each.sockets)
+        is_at_once = any(socket.connection.writes_at_once for socket in sockets)
+        size = SOCKETS_PER_SLICE_AT_ONCE if is_at_once else SOCKETS_PER_SLICE
+        for part in slices(alone, size):
             for subscriber in part:
                 if item:
                     is_theirs = members is None or subscriber.user_pk in members
@@ -129,10 +128,3 @@ class FanOut:
             logger.exception("Who is in an audience could not be read; the feed is read instead.")
             message["item"] = ""
             return None
-
-
-def _sockets_per_slice(subscribers: Sequence[Subscriber]) -> int:
-    # All sockets of a process come from one server.
-    sockets = (socket for each in subscribers[:1] for socket in each.sockets)
-    is_at_once = any(socket.connection.writes_at_once for socket in sockets)
-    return SOCKETS_PER_SLICE_AT_ONCE if is_at_once else SOCKETS_PER_SLICE

@@ -1,4 +1,4 @@
-"""Readers who lack nothing go on together.
+"""Writes broadcasts to all readers who are up to date, as to one.
 
 What a broadcast to everybody changes is the same for all of them: where they are, what is unread,
 what is to be acknowledged. So it is kept once, and read from here when somebody asks. What is left
@@ -16,8 +16,8 @@ from ..wire.protocol import ACK_WINDOW_CHARS, ACK_WINDOW_FRAMES, Cursor
 from .socket import Socket
 from .subscriber import Subscriber
 
-# Clients acknowledge at least every 64 items, so who keeps up stays. All the others leave long
-# before what they have unacknowledged calls for more than that.
+# Clients acknowledge at least every 64 items, so one that keeps up stays. A slow one leaves long
+# before it would have to be closed for what it has not acknowledged.
 LATE_CHARS, LATE_FRAMES = ACK_WINDOW_CHARS // 4, ACK_WINDOW_FRAMES // 3
 KEPT_CHARS, KEPT_FRAMES = LATE_CHARS * 3 // 2, LATE_FRAMES * 3 // 2
 
@@ -43,7 +43,7 @@ class Lockstep:
         return len(self._members)
 
     def admit(self, subscribers: Iterable[Subscriber]) -> None:
-        """Take in who lacks nothing and keeps up; not while a broadcast is being written."""
+        """Take in the subscribers that are up to date; not while a broadcast is being written."""
         for subscriber in subscribers:
             socket = subscriber.up_to_date(self.b)
             if socket is not None:
@@ -94,23 +94,20 @@ class Lockstep:
         self._make_room(frames.size)
         self._chars[frames.seq] = self._chars[self.b] + frames.size
         self.b, self._told = frames.seq, 0
-        while self._told < len(self._members):
-            self._write(frames, at_once)
-            await asyncio.sleep(0)
-
-    def _write(self, frames: BroadcastFrames, at_most: int) -> None:
-        start, end = self._told, self._told + at_most
-        connections, places = self._connections[start:end], self._places[start:end]
         made = frames.made[True]
-        without_room = []
-        for connection, u in zip(connections, places, strict=True):
-            frame = made.get(u) or frames.frame(u, is_theirs=True)
-            if not connection.write(frame):
-                without_room.append((connection, frame))
-        self._told += len(connections)
-        for connection, frame in without_room:
-            _, socket = self._members[self._connections.index(connection)]
-            socket.put(frame)  # and leaves, if there still is none
+        while self._told < len(self._members):
+            start, end = self._told, self._told + at_once
+            connections, places = self._connections[start:end], self._places[start:end]
+            without_room = []
+            for connection, u in zip(connections, places, strict=True):
+                frame = made.get(u) or frames.frame(u, is_theirs=True)
+                if not connection.write(frame):
+                    without_room.append((connection, frame))
+            self._told += len(connections)
+            for connection, frame in without_room:
+                _, socket = self._members[self._connections.index(connection)]
+                socket.put(frame)  # and leaves, if there still is none
+            await asyncio.sleep(0)
 
     def _make_room(self, chars: int) -> None:
         oldest = next(iter(self._chars))

@@ -1,4 +1,4 @@
-"""Whose pages may open a socket: this site's own, and those that Django's CSRF protection trusts.
+"""Refuses sockets to the pages of other sites, unless Django's CSRF protection trusts them.
 
 Browsers send cookies along with a WebSocket from any page, and no CSRF token. The origin is all
 that tells a foreign page.
@@ -29,20 +29,22 @@ def is_allowed(handshake: HttpRequest) -> bool:
     """Tell whether a WebSocket may be opened from the page that opens it.
 
     Scheme, host and port have to be those of this site, by ALLOWED_HOSTS and the settings about
-    proxies, or of CSRF_TRUSTED_ORIGINS. Who sends no origin is no browser, and no page can make it
-    come with a user's cookies.
+    proxies, or of CSRF_TRUSTED_ORIGINS. A client without an origin is no browser, and no page can
+    make it come with a user's cookies.
     """
     if "HTTP_ORIGIN" not in handshake.META:
         return True
     # Not public, but what projects override where they want this decided in another way.
-    return bool(CsrfViewMiddleware(_pass)._origin_verified(handshake))  # type: ignore[attr-defined]
+    return bool(CsrfViewMiddleware(lambda request: HttpResponse())._origin_verified(handshake))  # type: ignore[attr-defined]
 
 
 def handshake_of(scope: Mapping[str, Any]) -> HttpRequest:
     """Return the request that a WebSocket begins with."""
+    # Daphne does not say it. Where the session's cookie comes by TLS alone, so does its socket.
+    scheme = scope.get("scheme") or ("wss" if settings.SESSION_COOKIE_SECURE else "ws")
     request = {
         "method": "GET",
-        "scheme": _scheme(scope).replace("ws", "http"),
+        "scheme": scheme.replace("ws", "http"),
         "query_string": b"",
         "headers": [each for each in scope["headers"] if each[0] not in IRRELEVANT_HEADERS],
     }
@@ -56,12 +58,3 @@ def log_refusal(handshake: HttpRequest) -> None:
         handshake.META["HTTP_ORIGIN"],
         f"{handshake.scheme}://{handshake.META.get('HTTP_HOST')}",
     )
-
-
-# Daphne does not say it. Where the session's cookie comes by TLS alone, so does its socket.
-def _scheme(scope: Mapping[str, Any]) -> str:
-    return scope.get("scheme") or ("wss" if settings.SESSION_COOKIE_SECURE else "ws")
-
-
-def _pass(request: HttpRequest) -> HttpResponse:
-    return HttpResponse()

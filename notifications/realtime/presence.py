@@ -1,4 +1,4 @@
-"""Who is online now: asks every hub through the channel layer, and answers for this process.
+"""Counts who is online: asks every hub through the channel layer, and answers for this process.
 
 A hub answers with a sketch of its users, so that somebody who is connected to several processes
 counts once. The sketch holds the smallest hashes (k minimum values): it is exact up to 1,024 users
@@ -44,7 +44,7 @@ class Online:
 
 
 def online(audiences: Audiences, *, timeout_seconds: float = ANSWER_SECONDS) -> list[Online] | None:
-    """Return who of each audience is connected anywhere, or None if the layer does not answer.
+    """Return how many of each audience are connected, or None if the layer does not answer.
 
     Takes `timeout_seconds`, for nobody knows how many hubs there are to answer.
     """
@@ -62,10 +62,12 @@ def online(audiences: Audiences, *, timeout_seconds: float = ANSWER_SECONDS) -> 
 async def answer(layer: Any, message: dict[str, Any], user_pks: Sequence[Any]) -> None:
     """Answer for the users who are connected to this process."""
     try:
-        sketches = [
-            sketch(await _members(user_pks, audience, groups))
-            for audience, groups in message["audiences"]
-        ]
+        sketches = []
+        for audience, groups in message["audiences"]:
+            members: Iterable[Any] = user_pks
+            if audience != Audience.EVERYONE:
+                members = await in_database_thread(members_among, user_pks, audience, groups)
+            sketches.append(sketch(members))
         reply = {"type": hints.CENSUS, "sketches": sketches}
         async with asyncio.timeout(conf.SEND_TIMEOUT_SECONDS):
             await layer.send(message["reply_to"], reply)
@@ -76,11 +78,12 @@ async def answer(layer: Any, message: dict[str, Any], user_pks: Sequence[Any]) -
 
 def sketch(user_pks: Iterable[Any]) -> list[int]:
     """Return the smallest hashes of some users."""
-    return sorted(map(_hash, user_pks))[:SKETCH_MAX]
+    hashes = (blake2b(str(each).encode(), digest_size=HASH_BYTES).digest() for each in user_pks)
+    return sorted(map(int.from_bytes, hashes))[:SKETCH_MAX]
 
 
 async def ask(audiences: Audiences, timeout_seconds: float) -> list[list[list[int]]]:
-    """Return what each hub that answers in time has to say: a sketch for each audience."""
+    """Return the answer of each hub that gives one in time: a sketch for each audience."""
     layer = get_channel_layer()
     answers: list[list[list[int]]] = []
     async with asyncio.timeout(conf.SEND_TIMEOUT_SECONDS):
@@ -95,20 +98,10 @@ async def ask(audiences: Audiences, timeout_seconds: float) -> list[list[list[in
         return answers
 
 
-async def _members(user_pks: Sequence[Any], audience: str, groups: Sequence[str]) -> Iterable[Any]:
-    if audience == Audience.EVERYONE:
-        return user_pks
-    return await in_database_thread(members_among, user_pks, audience, groups)
-
-
 def estimate(sketches: Sequence[Sequence[int]]) -> Online:
-    """Return how many users all hubs together have, by their sketches."""
+    """Return the number of users of all hubs together, by their sketches."""
     smallest = sorted(set().union(*sketches))[:SKETCH_MAX]
     if len(smallest) < SKETCH_MAX:
         return Online(len(smallest))
     share = smallest[-1] / 2 ** (8 * HASH_BYTES)
     return Online(round((SKETCH_MAX - 1) / share), is_exact=False)
-
-
-def _hash(user_pk: Any) -> int:
-    return int.from_bytes(blake2b(str(user_pk).encode(), digest_size=HASH_BYTES).digest())

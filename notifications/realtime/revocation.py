@@ -1,4 +1,4 @@
-"""Looks up again which sockets may go on listening, and closes the others."""
+"""Looks up again which sockets may go on listening, and closes those that may not."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ AFTER_SECONDS = 0.05
 
 
 class Revocation:
-    """Judges subscribers one by one when something says so; the sweep brings verdicts on all."""
+    """Judges single users when a hint or a timer says so; the sweep brings verdicts on all."""
 
     def __init__(self, start: Callable[[Coroutine[Any, Any, None]], None]) -> None:
         self._start = start
@@ -33,7 +33,7 @@ class Revocation:
         self._start(self._judge(subscriber))
 
     def look_again_at(self, subscriber: Subscriber, moment: datetime | None) -> None:
-        """Look up then, when a session should end: until then it may be prolonged."""
+        """Look up at the moment when a session should end: until then it may be prolonged."""
         seconds = (moment - timezone.now()).total_seconds() if moment else math.inf
         if seconds >= conf.SWEEP_SECONDS * 2:
             return
@@ -53,6 +53,12 @@ class Revocation:
                 count("judge.revoked")
                 socket.close(code, at_once=True)
             self.look_again_at(subscriber, verdicts.expires.get(socket.identity.session_key or ""))
+
+    def revoke(self, subscriber: Subscriber, session_digest: str | None, code: int) -> None:
+        """Close the user's sockets of one session, or all of them for None."""
+        for socket in tuple(subscriber.sockets):
+            if session_digest in (None, socket.identity.session_digest):
+                socket.close(code, at_once=True)
 
     async def _judge(self, subscriber: Subscriber) -> None:
         if subscriber.recheck is not None:

@@ -1,4 +1,4 @@
-"""What runs once for each event loop that serves sockets: a hub, a sweeper and a schedule."""
+"""Starts and ends what runs once for each event loop that serves sockets."""
 
 from __future__ import annotations
 
@@ -6,24 +6,27 @@ import asyncio
 from weakref import WeakKeyDictionary
 
 from .hub import Hub
+from .listener import Listener
 from .schedule import Schedule
 from .sweep import Sweeper
 
 
 def current_hub() -> Hub:
-    """Return the hub of the running event loop, started with the first call."""
+    """Return the hub of the running event loop; the first call starts it, sweep and schedule."""
     loop = asyncio.get_running_loop()
     hub = _hubs.get(loop)
     if hub is None:
-        hub = _hubs[loop] = Hub()
+        hub = start_hub()
         hub.start(Sweeper(hub).run())
         hub.start(Schedule(hub).run())
     return hub
 
 
-def use(hub: Hub) -> None:
-    """Let this loop's sockets join a hub that nothing runs beside."""
-    _hubs[asyncio.get_running_loop()] = hub
+def start_hub() -> Hub:
+    """Start a hub that listens, for this loop's sockets, without a sweep and a schedule."""
+    hub = _hubs[asyncio.get_running_loop()] = Hub()
+    hub.start(Listener(hub).run())
+    return hub
 
 
 async def end() -> None:

@@ -51,34 +51,34 @@ class Schedule:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._is_failing = False
-        self._collector = Garbage()
+        self._garbage = Garbage()
 
     async def run(self) -> None:
         """Publish until cancelled."""
         while True:
-            self._collector.look(self._hub.size)
+            self._garbage.look(self._hub.size)
             pause = await self._round()
             await asyncio.sleep(pause)
 
     async def _round(self) -> float:
         pause = conf.PUBLISH_SECONDS * random.uniform(0.9, 1.1)  # noqa: S311
         try:
-            found = await in_database_thread(look, self._hub.relay.newest)
+            found = await in_database_thread(look, self._hub.fan_out.newest)
             if found.moment is not None and found.moment <= timezone.now():
                 await in_database_thread(broadcasts.publish_due)
-                found = await in_database_thread(look, self._hub.relay.newest)
+                found = await in_database_thread(look, self._hub.fan_out.newest)
             await self._hub.compare(found.newest, found.epoch, is_set_back=found.is_set_back)
         except Exception as exc:  # the database is away: the next round tries again
-            self._note_failure(exc)
+            count("publisher.failed")
+            if not self._is_failing:
+                self._is_failing = True
+                logger.error("Due broadcasts could not be looked up (%r); it is tried again.", exc)
             return pause
         self._is_failing = False
-        return min(pause, _seconds_until(found.moment))
-
-    def _note_failure(self, exc: Exception) -> None:
-        count("publisher.failed")
-        if not self._is_failing:
-            self._is_failing = True
-            logger.error("Due broadcasts could not be looked up (%r); it is tried again.", exc)
+        if found.moment is None:
+            return pause
+        seconds = (found.moment - timezone.now()).total_seconds()
+        return min(pause, max(seconds, LEAST_SECONDS))
 
 
 def look(seen: Anchor = NOTHING) -> Look:
@@ -105,9 +105,3 @@ def look(seen: Anchor = NOTHING) -> Look:
 
 def _first(rows: BroadcastQuerySet, name: str) -> Subquery:
     return Subquery(rows.order_by(name).values(name)[:1])
-
-
-def _seconds_until(moment: datetime | None) -> float:
-    if moment is None:
-        return float("inf")
-    return max((moment - timezone.now()).total_seconds(), LEAST_SECONDS)

@@ -1,4 +1,4 @@
-"""One open WebSocket as the hub sees it: what is still to be written, and how far its client is."""
+"""One open WebSocket as the hub sees it: its unwritten frames, and how far its client is."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ class Socket:
     Where the server takes finished frames and has room, they are written at once; otherwise a task
     of its own writes while there is work.
 
-    What is said of its client means nothing unless `is_live`: the socket was welcomed and is not
-    closed. While it is in a `lockstep`, what broadcasts change of it is kept there.
+    Its position and acknowledgements mean nothing unless `is_live`: the socket was welcomed and is
+    not closed. While it is in a `lockstep`, what broadcasts change of them is kept there.
     """
 
     __slots__ = (
@@ -87,15 +87,10 @@ class Socket:
 
     @property
     def position(self) -> Cursor:
-        """Where its client will be with everything that was handed over."""
+        """Where its client will be with everything that was delivered."""
         if self.lockstep is None:
             return self._position
         return self._position.at(b=self.lockstep.b_of(self))
-
-    @position.setter
-    def position(self, cursor: Cursor) -> None:
-        self.settle()
-        self._position = cursor
 
     @property
     def keeps_up(self) -> bool:
@@ -103,20 +98,23 @@ class Socket:
         is_idle = self.is_live and self._writer is None and self.connection.writes_at_once
         return is_idle and len(self._unacked) < FEW_FRAMES and self._unacked_chars < FEW_CHARS
 
+    def start(self, position: Cursor) -> None:
+        """Go live: its client is at this position."""
+        self._position, self.is_live = position, True
+
     def settle(self) -> None:
-        """Leave the others."""
+        """Leave the lockstep, and keep its own position from now on."""
         if self.lockstep is not None:
             self.lockstep.leave(self)
 
     def take_over(self, cursor: Cursor, marks: Sequence[Mark]) -> None:
-        """Take note of where it came in lockstep, and of what it has to acknowledge."""
+        """Take its position from the lockstep, and what it has to acknowledge."""
         self._position = cursor
         self._unacked += marks
         self._unacked_chars += sum(size for _, size in marks)
 
-    @property
-    def room_chars(self) -> int:
-        """How much may be delivered before the client has to acknowledge; 0 when it is full."""
+    def settle_room_chars(self) -> int:
+        """Leave the lockstep; return how much may be delivered before an acknowledgement."""
         self.settle()
         if len(self._unacked) >= ACK_WINDOW_FRAMES:
             return 0
@@ -146,11 +144,15 @@ class Socket:
         self.put(frame)
 
     def put(self, frame: Frame) -> None:
-        """Write a frame that is noted as delivered."""
+        """Write a frame that counts as delivered."""
         if self._writer is not None or not self.connection.write(frame):
             self._queue(frame)
-        if self._unacked_chars > HALF_WINDOW_CHARS or len(self._unacked) >= ACK_WINDOW_FRAMES:
-            self._ask_for_acknowledgement()
+        # Clients acknowledge at every 64 items and every heartbeat. A few long items are neither.
+        if self._unacked_chars > HALF_WINDOW_CHARS and not self._is_asked:
+            self._is_asked = True
+            self.write(Frame(protocol.heartbeat(self.position)))
+        if len(self._unacked) >= ACK_WINDOW_FRAMES or self._unacked_chars >= ACK_WINDOW_CHARS:
+            self._full_since = self._full_since or monotonic()
 
     def acknowledge(self, cursor: Cursor) -> bool:
         """Take note that the client has everything up to `cursor`; return whether that was news."""
@@ -202,26 +204,9 @@ class Socket:
         if self._writer is not None:
             self._writer.cancel()
 
-    async def _end_after_failure(self) -> None:
-        # What could not be written is missing; a client that lives comes back for it.
-        self.settle()
-        self._outbox.clear()
-        if self.closed_with is None:
-            self.closed_with, self.is_live = CloseCode.RESTART, False
-            with suppress(Exception):
-                await send_close(self.connection, self.closed_with)
-
     def _give_up(self) -> None:
         count("socket.too_slow")
         self.close(CloseCode.TOO_SLOW, at_once=True)
-
-    def _ask_for_acknowledgement(self) -> None:
-        # Clients acknowledge at every 64 items and every heartbeat. A few long items are neither.
-        if self._unacked_chars > HALF_WINDOW_CHARS and not self._is_asked:
-            self._is_asked = True
-            self.write(Frame(protocol.heartbeat(self.position)))
-        if not self.room_chars:
-            self._full_since = self._full_since or monotonic()
 
     def _queue(self, frame: Frame) -> None:
         self.settle()
@@ -244,7 +229,13 @@ class Socket:
                 await send_close(self.connection, self.closed_with)
         except Exception:  # servers differ in what they raise when the peer is gone
             count("socket.write_failed")
-            await self._end_after_failure()
+            # What could not be written is missing; a client that lives comes back for it.
+            self.settle()
+            self._outbox.clear()
+            if self.closed_with is None:
+                self.closed_with, self.is_live = CloseCode.RESTART, False
+                with suppress(Exception):
+                    await send_close(self.connection, self.closed_with)
         finally:
             if self._writer is asyncio.current_task():
                 self._writer = None

@@ -57,20 +57,10 @@ class Subscriber:
         """How far the logs have come, as far as is known here."""
         return self._newest if self.lockstep is None else self.sockets[0].position
 
-    @newest.setter
-    def newest(self, cursor: Cursor) -> None:
-        self.settle()
-        self._newest = cursor
-
     @property
     def unread_broadcasts(self) -> int:
         """How many broadcasts are unread at `newest`."""
         return self._unread_broadcasts + self.newest.b - self._newest.b
-
-    @unread_broadcasts.setter
-    def unread_broadcasts(self, number: int) -> None:
-        self.settle()
-        self._unread_broadcasts = number
 
     @property
     def log(self) -> Epoch:
@@ -103,9 +93,16 @@ class Subscriber:
         return None if is_next else claim
 
     def settle(self) -> None:
-        """Go on alone, as far as this user has come in lockstep with others."""
+        """Leave the lockstep, and keep an own position from now on."""
         if self.lockstep is not None:
             self.sockets[0].settle()
+
+    def move_to(self, newest: Cursor, unread_broadcasts: int | None = None) -> None:
+        """Leave the lockstep; take note of how far the logs have come."""
+        self.settle()
+        self._newest = newest
+        if unread_broadcasts is not None:
+            self._unread_broadcasts = unread_broadcasts
 
     def take_over(self, cursor: Cursor) -> None:
         """Take note of where the user came in lockstep, by broadcasts alone."""
@@ -125,8 +122,8 @@ class Subscriber:
         """Start a socket with its welcome and the first page of what it missed."""
         self.settle()
         if not self._is_of(page.epoch.inbox, page.epoch.site):
-            self.newest, self.unread_broadcasts = Cursor(), 0
-        socket.position, socket.is_live = page.start, True
+            self.move_to(Cursor(), 0)
+        socket.start(page.start)
         welcome = protocol.welcome(
             heartbeat_seconds=heartbeat_seconds,
             epoch=page.epoch,
@@ -164,11 +161,11 @@ class Subscriber:
         newest, seq = self.newest, frames.seq
         if seq <= newest.b:
             return self.furthest_behind() is not None
-        if newest.b == seq - 1:
-            self.unread_broadcasts += is_theirs
-        before, self.newest = newest.at(b=seq - 1), newest.at(b=seq)
+        unread = self.unread_broadcasts + (is_theirs if newest.b == seq - 1 else 0)
+        before, after = newest.at(b=seq - 1), newest.at(b=seq)
+        self.move_to(after, unread)
         frame = frames.frame(newest.u, is_theirs=is_theirs)
-        mark = frame.mark(self.newest)
+        mark = frame.mark(after)
         is_behind = False
         for socket in self._welcomed():
             if socket.position == before:
@@ -196,7 +193,7 @@ class Subscriber:
 
     def take_broadcast_head(self, seq: int) -> bool:
         """Take note that the log has come to here; return whether a socket here lacks something."""
-        self.newest = self.newest.latest(Cursor(b=seq))
+        self.move_to(self.newest.latest(Cursor(b=seq)))
         return self.furthest_behind() is not None
 
     def take_toast(self, toast: str) -> None:
@@ -215,7 +212,7 @@ class Subscriber:
     def furthest_behind(self) -> Cursor | None:
         """Return up to where all sockets here are that lack something and have room for it."""
         behind = [each for each in self._welcomed() if each.position.is_behind(self.newest)]
-        positions = [each.position for each in behind if each.room_chars]
+        positions = [each.position for each in behind if each.settle_room_chars()]
         return reduce(Cursor.earliest, positions) if positions else None
 
     def _seen(self) -> Epoch:
@@ -225,11 +222,11 @@ class Subscriber:
     def _advance(self, cursor: Cursor, clock: int) -> None:
         if cursor.u > self.newest.u:
             self.clock = clock
-        self.newest = self.newest.latest(cursor)
+        self.move_to(self.newest.latest(cursor))
 
     def _learn(self, page: Page) -> None:
         if not page.head.is_behind(self.newest):
-            self.newest, self.unread_broadcasts = page.head, page.unread_broadcasts
+            self.move_to(page.head, page.unread_broadcasts)
             self.clock = page.epoch.u.clock
 
     def _count_broadcasts(self, message: dict[str, Any]) -> bool:
@@ -238,7 +235,7 @@ class Subscriber:
         if message["head"] != self.newest.b:
             return False  # counted at another place of that log: the feed says it
         if message["seq"] > self.newest.u:
-            self.unread_broadcasts = message["unread_broadcasts"]
+            self.move_to(self.newest, message["unread_broadcasts"])
         return True
 
     def _is_of(self, epoch: str, site: str | None = None) -> bool:
@@ -251,8 +248,9 @@ class Subscriber:
         return False
 
     def _deliver_page(self, socket: Socket, page: Page) -> None:
-        if socket.room_chars:  # or the next page is read when it has acknowledged
-            socket.deliver(*portion(page, socket.position, socket.room_chars))
+        room_chars = socket.settle_room_chars()
+        if room_chars:  # or the next page is read when it has acknowledged
+            socket.deliver(*portion(page, socket.position, room_chars))
 
     def _welcomed(self) -> list[Socket]:
         return [socket for socket in self.sockets if socket.is_live]

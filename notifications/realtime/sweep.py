@@ -1,7 +1,7 @@
-"""The repair round: compares what sockets have and may with the database, and tells them the heads.
+"""The repair round: compares sockets with the database, and sends each a heartbeat.
 
 Every `NOTIFICATIONS_SWEEP_SECONDS`, and at once after the layer was away. It mends lost hints,
-closes who may no longer listen, and removes what has expired.
+closes the sockets that may no longer listen, and removes what has expired.
 """
 
 from __future__ import annotations
@@ -49,11 +49,13 @@ class Sweeper:
 
     async def sweep(self) -> None:
         """Go once through all users who are connected here, in batches."""
-        await self._hub.repair_groups()
+        await self._hub.membership.repair()
         # What the frames of broadcasts, made once for all readers, could not say.
-        has_news, self._hub.relay.has_news = self._hub.relay.has_news, False
+        fan_out = self._hub.fan_out
+        has_news, fan_out.has_news = fan_out.has_news, False
         subscribers = self._hub.subscribers()
-        for batch in _slices(subscribers, USERS_PER_BATCH):
+        for at in range(0, len(subscribers), USERS_PER_BATCH):
+            batch = subscribers[at : at + USERS_PER_BATCH]
             heads = await in_database_thread(feed.heads, [each.user_pk for each in batch])
             doubts = [each.doubt(heads[each.user_pk].u) for each in batch if each.user_pk in heads]
             await self._hub.verify([claim for claim in doubts if claim])
@@ -61,7 +63,7 @@ class Sweeper:
             identities = {socket.identity for each in batch for socket in each.sockets}
             verdicts = await in_database_thread(auth.judge, identities)
             for subscriber in batch:
-                self._hub.judge.apply(subscriber, verdicts)
+                self._hub.revocation.apply(subscriber, verdicts)
         await in_database_thread(retention.remove_expired)
 
     async def _compare(
@@ -88,7 +90,3 @@ class Sweeper:
         except TimeoutError:
             pass
         self._hub.hints_missed.clear()
-
-
-def _slices(entries: Sequence[Any], size: int) -> list[Sequence[Any]]:
-    return [entries[at : at + size] for at in range(0, len(entries), size)]

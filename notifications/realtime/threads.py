@@ -1,4 +1,4 @@
-"""Where asynchronous code crosses to the database: a small pool of threads of the app's own.
+"""Takes asynchronous code to the database: a small pool of threads of the app's own.
 
 Channels' `database_sync_to_async` shares one thread among all consumers, so that one slow query
 holds up every socket of the process.
@@ -9,16 +9,19 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from functools import cache
 from typing import Any, ParamSpec, TypeVar
-from weakref import WeakSet
+from weakref import WeakSet, WeakValueDictionary
 
-from django.db import close_old_connections
+from django.db import close_old_connections, connections, router
 from django.db.backends.signals import connection_created
+from django.dispatch import receiver
 
 from ..conf import conf
+from ..models import Inbox
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -26,6 +29,9 @@ R = TypeVar("R")
 # A connection costs more than most of what is asked on it. CONN_MAX_AGE is 0 under ASGI because
 # the threads of requests come and go; these stay.
 CONNECTION_SECONDS = 60.0
+
+_this_thread = threading.local()
+_kept: WeakSet[Any] = WeakSet()
 
 
 async def in_database_thread(function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -39,6 +45,26 @@ async def in_database_thread(function: Callable[P, R], /, *args: P.args, **kwarg
             close_old_connections()
 
     return await asyncio.get_running_loop().run_in_executor(_pool(), work)
+
+
+class WriteQueue:
+    """Lets users change something first come first served, with one change for each user at a time.
+
+    More of a user's would wait in the database for the same inbox, each with a thread. SQLite has
+    one writer, and lets whoever waits for it try again and again while others go before.
+    """
+
+    def __init__(self) -> None:
+        self._users: WeakValueDictionary[Any, asyncio.Lock] = WeakValueDictionary()
+        is_sqlite = connections[router.db_for_write(Inbox)].vendor == "sqlite"
+        self._writers = asyncio.Semaphore(1 if is_sqlite else conf.DATABASE_THREADS)
+
+    @asynccontextmanager
+    async def turn_of(self, user_pk: Any) -> AsyncIterator[None]:
+        """Wait for a user's turn."""
+        user = self._users.setdefault(user_pk, asyncio.Lock())
+        async with user, self._writers:
+            yield
 
 
 def end_threads() -> None:
@@ -62,6 +88,7 @@ def _pool() -> ThreadPoolExecutor:
     )
 
 
+@receiver(connection_created, dispatch_uid=__name__)
 def _keep(connection: Any, **signal: Any) -> None:
     settings = connection.settings_dict
     is_for_once = settings["CONN_MAX_AGE"] == 0 and not settings["OPTIONS"].get("pool")
@@ -69,8 +96,3 @@ def _keep(connection: Any, **signal: Any) -> None:
         connection.close_at = time.monotonic() + CONNECTION_SECONDS
         connection.health_check_enabled = True
         _kept.add(connection)
-
-
-_this_thread = threading.local()
-_kept: WeakSet[Any] = WeakSet()
-connection_created.connect(_keep, dispatch_uid=__name__)

@@ -97,7 +97,7 @@ class Room:
 
     def room_chars(self) -> list[int]:
         """Return how much each may still be written."""
-        return [one.sockets[0].room_chars for one in self.subscribers]
+        return [one.sockets[0].settle_room_chars() for one in self.subscribers]
 
     def states(self) -> list[Any]:
         """Return where all are, and what each has unread."""

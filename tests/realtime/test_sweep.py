@@ -42,7 +42,7 @@ async def test_a_round_for_ten_thousand_users_takes_at_most_twenty_queries(
 ) -> None:
     hub = Hub()
     for identity in await sync_to_async(make_identities)():
-        hub._admit(Socket(AsgiConnection({}, _into_the_void), identity))
+        hub.admit(Socket(AsgiConnection({}, _into_the_void), identity))
 
     await sync_to_async(connections.close_all)()
     with counted_queries() as queries:

@@ -1,5 +1,6 @@
-"""The threads in which sockets' work reaches the database: each keeps its connection for a time."""
+"""Work on the database: its threads keep their connections for a time, and users take turns."""
 
+import asyncio
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +12,8 @@ from django.db.backends.signals import connection_created
 
 from notifications.conf import conf
 from notifications.realtime import threads
-from notifications.realtime.threads import in_database_thread
+from notifications.realtime.threads import WriteQueue, in_database_thread
+from tests.support.waiting import await_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -26,6 +28,9 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
     settings = connections.settings["default"]
     options = {name: value for name, value in settings["OPTIONS"].items() if name != "pool"}
     monkeypatch.setitem(settings, "OPTIONS", options)
+    # Work that follows at once may find the first of several threads not idle yet.
+    threads.end_threads()
+    monkeypatch.setattr("django.conf.settings.NOTIFICATIONS_DATABASE_THREADS", 1, raising=False)
     found: list[Any] = []
 
     def note(connection: Any, **signal: Any) -> None:
@@ -98,3 +103,44 @@ async def test_what_the_settings_keep_is_kept_as_they_say(
     await ask_often(1)
 
     assert opened[0].close_at is None
+
+
+async def line_up(*users: str) -> list[str]:
+    """Let commands of users come in this order; return in which they were carried out."""
+    queue, done, go = WriteQueue(), list[str](), asyncio.Event()
+    waiting: list[Any] = []
+
+    async def change(user: str) -> None:
+        async with queue.turn_of(user):
+            await go.wait()
+            done.append(user)
+
+    for user in users:
+        waiting.append(asyncio.ensure_future(change(user)))
+        await asyncio.sleep(0)
+    go.set()
+    await await_for(lambda: len(done) == len(users))
+    await asyncio.gather(*waiting)
+    return done
+
+
+async def test_another_user_is_next() -> None:
+    assert await line_up("mallory", "mallory", "mallory", "alice") == [
+        *("mallory", "alice", "mallory", "mallory")
+    ]
+
+
+async def test_several_users_take_turns() -> None:
+    done = await line_up("mallory", "mallory", "bob", "bob", "alice")
+
+    assert done[:3] == ["mallory", "bob", "alice"]
+
+
+async def test_a_command_that_fails_ends_its_turn() -> None:
+    queue = WriteQueue()
+    with pytest.raises(ValueError, match="wrong"):
+        async with queue.turn_of("alice"):
+            raise ValueError("wrong")
+
+    async with asyncio.timeout(10), queue.turn_of("alice"):
+        pass

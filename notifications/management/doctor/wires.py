@@ -11,8 +11,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from ...realtime.hub import Hub
-from ...realtime.runtime import end, use
+from ...realtime.runtime import end, start_hub
 from ...wire.in_process import Connection, scope_for
 from ...wire.protocol import SOCKET_PATH
 
@@ -98,9 +97,8 @@ async def in_process(
 ) -> AsyncIterator[Wire]:
     """Open a socket of an ASGI application that runs here."""
     # A hub alone. The one that a server has would also publish what is due and mend what it finds.
-    hub = Hub()
-    use(hub)
-    await hub.wait_until_ready()
+    hub = start_hub()
+    await hub.membership.is_ready.wait()
     wire = _InProcess()
     try:
         await wire.open(application, origin, cookies)
