@@ -91,7 +91,12 @@ class QuietConnection(asyncio.BufferedProtocol):
     def write(self, frame: Frame) -> bool:
         """Write a frame if the connection is open and its buffer has room."""
         if self._fd < 0:
-            return self._write_elsewhere(frame)
+            if self._full is not None:
+                return self._full.write_prepared(frame)
+            if self._room is not None or self._transport.is_closing():
+                return False
+            self._transport.write(frame.encode())
+            return True
         # The transport holds nothing back, and would do the same with more steps.
         wire = frame.wire or frame.encode()
         try:
@@ -126,7 +131,7 @@ class QuietConnection(asyncio.BufferedProtocol):
             self._transport.write(PING)
 
     def pass_on(self, event: Event) -> None:
-        """Let the application's heir take an event, when it is done with those before."""
+        """Hand an event to `take`, when the work for the ones before is done."""
         if self._waiting is not None:
             self._waiting.append(event)
             self._transport.pause_reading()
@@ -172,14 +177,6 @@ class QuietConnection(asyncio.BufferedProtocol):
         self._let_go_on()
         self.pass_on({"type": "websocket.disconnect", "code": 1006})
 
-    def _write_elsewhere(self, frame: Frame) -> bool:
-        if self._full is not None:
-            return self._full.write_prepared(frame)
-        if self._room is not None or self._transport.is_closing():
-            return False
-        self._transport.write(frame.encode())
-        return True
-
     def _let_go_on(self) -> None:
         if self._room is not None:
             self._room.set()
@@ -216,17 +213,12 @@ class QuietConnection(asyncio.BufferedProtocol):
                 await pending
             except Exception as exc:
                 self._fail(exc)
-            pending = self._next()
+            pending = None
+            while self._waiting and pending is None:
+                pending = self._do(self._waiting.popleft())
         self._waiting = None
         if self._full is None or self._full.writable.is_set():
             self._transport.resume_reading()
-
-    def _next(self) -> Coroutine[Any, Any, None] | None:
-        while self._waiting:
-            work = self._do(self._waiting.popleft())
-            if work is not None:
-                return work
-        return None
 
 
 def _plain_descriptor(transport: asyncio.Transport) -> int:

@@ -62,7 +62,8 @@ class PunctualHTTPProtocol(
             end = self._head_end(data)
             super().data_received(data[:end])
             data = data[end:]
-            self._chunks = ChunkMeter() if self._is_in_body() and self._comes_in_chunks() else None
+            is_chunked = any(name.lower() == b"transfer-encoding" for name, _ in self.headers)
+            self._chunks = ChunkMeter() if is_chunked and self._is_in_body() else None
         if self._chunks is not None and not self._chunks.admits(data):
             count("uvicorn.too_many_chunks")
             self.turn_away(BAD_REQUEST)
@@ -105,9 +106,6 @@ class PunctualHTTPProtocol(
 
     def _is_in_body(self) -> bool:
         return self.cycle is not None and self.cycle.more_body
-
-    def _comes_in_chunks(self) -> bool:
-        return any(name.lower() == b"transfer-encoding" for name, _ in self.headers)
 
     def _head_end(self, data: bytes) -> int:
         before, self._last_bytes = self._last_bytes, (self._last_bytes + data)[-2:]

@@ -1,4 +1,4 @@
-"""What a client says in whole frames, read without a parser that has to be kept. Pure."""
+"""Reads whole frames of a client without a parser that has to be kept."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ def read_messages(data: bytes, max_bytes: int) -> tuple[list[Event], int, bytes]
     Between them is how many pongs there were, which are messages to nobody. What is left begins
     with a frame that is not whole, is not a message by itself, or is wrong.
     """
-    if _is_short_text(data):
+    # Nearly all that comes is one whole masked text frame, whose length is in seven bits.
+    size = len(data) - 6
+    if 0 < size < SHORT_BYTES and data[0] == FINAL_TEXT and data[1] == MASKED | size:
         text = _text(apply_mask(data[6:], data[2:6]))
         return ([text], 0, b"") if text is not None else ([], 0, data)
     events: list[Event] = []
@@ -60,9 +62,3 @@ def _text(data: bytes) -> Event | None:
         return {"type": "websocket.receive", "text": data.decode()}
     except UnicodeDecodeError:
         return None
-
-
-def _is_short_text(data: bytes) -> bool:
-    # Nearly all that comes: one whole masked text frame, whose length is in seven bits.
-    size = len(data) - 6
-    return 0 < size < SHORT_BYTES and data[0] == FINAL_TEXT and data[1] == MASKED | size

@@ -46,7 +46,12 @@ class PreparedFrameProtocol(WebSocketsSansIOProtocol, asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take a connection, on which no frame waits until the one before is acknowledged."""
         super().connection_made(transport)
-        _prepare(transport)
+        # asyncio asks for it where a socket says that it is TCP. Those that socket.create_server(),
+        # gunicorn or systemd accept from do not: a second frame would take 40 ms.
+        sock = transport.get_extra_info("socket")
+        if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            end_unread(sock)
 
     def handle_connect(self, event: Any) -> None:
         """Offer the extension to the application."""
@@ -71,7 +76,9 @@ class PreparedFrameProtocol(WebSocketsSansIOProtocol, asyncio.BufferedProtocol):
             return
         super().data_received(data)
         if not self.handshake_initiated:
-            self._refuse_request()
+            # uvicorn hands over a whole request, and waits for ever where websockets reads none.
+            self.transport.write(b"".join(self.conn.data_to_send()) or BAD_REQUEST)
+            self.transport.close()
 
     def handle_cont(self, event: Any) -> None:
         """Put a message together as it comes: a piece of one byte would take sixty until then."""
@@ -127,7 +134,10 @@ class PreparedFrameProtocol(WebSocketsSansIOProtocol, asyncio.BufferedProtocol):
         self.connections.discard(self)
         connection = QuietConnection(self.transport, take, self._served)
         self.transport = _GivenAway()  # type: ignore[assignment]
-        self._fall_apart()
+        # What the handshake needed is in circles, and there would be much of it before the garbage
+        # collector comes.
+        self.scope = {}  # type: ignore[typeddict-item]
+        self.conn.parser.close()
         return connection
 
     def keepalive_timeout(self) -> None:
@@ -157,11 +167,6 @@ class PreparedFrameProtocol(WebSocketsSansIOProtocol, asyncio.BufferedProtocol):
         transport.set_protocol(self)
         self.start_keepalive()
 
-    # uvicorn hands over a whole request, and waits for ever where websockets does not read it.
-    def _refuse_request(self) -> None:
-        self.transport.write(b"".join(self.conn.data_to_send()) or BAD_REQUEST)
-        self.transport.close()
-
     def _end_flood(self) -> None:
         count("uvicorn.too_many_frames")
         if self._is_open():
@@ -175,12 +180,6 @@ class PreparedFrameProtocol(WebSocketsSansIOProtocol, asyncio.BufferedProtocol):
     def _wait_for_nobody(self) -> None:
         if not self.writable.is_set():
             self.transport.abort()
-
-    # What the handshake needed is in circles, and there would be much of it before the garbage
-    # collector comes.
-    def _fall_apart(self) -> None:
-        self.scope = {}  # type: ignore[typeddict-item]
-        self.conn.parser.close()
 
     def _is_open(self) -> bool:
         is_over = self.close_sent or self.disconnected or self.transport.is_closing()
@@ -206,12 +205,3 @@ class _PassedOn:
             self._connection = None  # nothing comes after; and it knows the protocol, a circle
         if connection is not None:
             connection.pass_on(event)
-
-
-def _prepare(transport: asyncio.BaseTransport) -> None:
-    # asyncio asks for it where a socket says that it is TCP. Those that socket.create_server(),
-    # gunicorn or systemd accept from do not: a second frame would take 40 ms.
-    sock = transport.get_extra_info("socket")
-    if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        end_unread(sock)

@@ -25,7 +25,7 @@ View = Callable[..., HttpResponse]
 
 
 def api(view: View) -> View:
-    """Answer 401 to nobody and to another user than the page's, 400 to bad input; all as JSON."""
+    """Answer 401 to anybody but the page's user, 400 to bad input; both as JSON."""
 
     @never_cache
     @wraps(view)

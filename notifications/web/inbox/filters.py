@@ -1,4 +1,4 @@
-"""The filters of the inbox page: which choices there are, and how many each would show."""
+"""The filters of the inbox page: their choices, and how many notifications each would show."""
 
 from __future__ import annotations
 
@@ -69,7 +69,15 @@ def states(here: Selection, tallies: Sequence[Tally]) -> list[Choice]:
 def kinds(here: Selection, tallies: Sequence[Tally]) -> list[Choice]:
     """Return the choice of kinds; the link of the current one leaves it again."""
     in_words = sorted(tallies, key=lambda tally: (not tally.kind, kind_label(tally.kind)))
-    return [_kind(here, tally) for tally in in_words]
+    return [
+        Choice(
+            label=kind_label(tally.kind),
+            count=tally.unread if here.unread else tally.total,
+            query=replace(here, kind=None if here.kind == tally.kind else tally.kind).query,
+            is_current=here.kind == tally.kind,
+        )
+        for tally in in_words
+    ]
 
 
 def kind_label(kind: str) -> str:
@@ -79,13 +87,3 @@ def kind_label(kind: str) -> str:
         return str(registered.label)
     words = re.sub(r"[._:/-]+", " ", kind).strip()
     return capfirst(words) or kind or pgettext("kind of notification", "Other")
-
-
-def _kind(here: Selection, tally: Tally) -> Choice:
-    is_current = here.kind == tally.kind
-    return Choice(
-        label=kind_label(tally.kind),
-        count=tally.unread if here.unread else tally.total,
-        query=replace(here, kind=None if is_current else tally.kind).query,
-        is_current=is_current,
-    )

@@ -1,4 +1,4 @@
-"""What the inbox page shows: one page of the list, the days on it, and an undo. Pure reading."""
+"""Reads what the inbox page shows: one page of the list, the days on it, and an undo."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ...message.times import local
 from ...models import Content, Notification
 from ...store.user_state import UserState
 from . import filters
-from .filters import Choice, Tally, kind_label
+from .filters import Choice, kind_label
 from .listing import Listing
 from .selection import Selection
 
@@ -23,7 +23,7 @@ PAGE_ITEMS = 20
 
 
 @dataclass(frozen=True)
-class Entry:
+class ListItem:
     """One notification of the list."""
 
     row: Notification
@@ -54,7 +54,7 @@ class Day:
     """What was written on one day of the current time zone."""
 
     date: date
-    entries: Sequence[Entry]
+    entries: Sequence[ListItem]
 
     @property
     def label(self) -> str:
@@ -69,7 +69,7 @@ class Day:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Page:
+class InboxPage:
     """One page of the inbox and what stands around the list.
 
     `newer` and `older` are the queries of the pages on either side, empty where there is none.
@@ -98,26 +98,31 @@ class Page:
 
 
 @dataclass(frozen=True)
-class _Piece:
+class _Part:
     rows: Sequence[Notification]
     has_newer: bool
     has_older: bool
 
 
-def read(stood: UserState, selection: Selection) -> Page:
+def read(stood: UserState, selection: Selection) -> InboxPage:
     """Return the page of a user's inbox that a selection asks for.
 
-    A place that is not there is the start of the list, and a kind that is not there shows nothing.
+    A place that does not exist is the start of the list; a kind that does not exist shows nothing.
     """
     tallies = filters.tallies_of(stood)
     anchor, removed = _named(stood, selection)
-    piece = _piece(_listing(stood, selection, tallies), selection, anchor)
+    part = _Part([], has_newer=False, has_older=False)
+    # Compared here and not in the database, which refuses some texts.
+    if selection.kind is None or any(tally.kind == selection.kind for tally in tallies):
+        listing = Listing(stood, unread=selection.unread, kind=selection.kind)
+        part = _part(listing, selection, anchor)
+    by_day = groupby(part.rows, key=lambda row: local(row.created).date())
     here = selection.filters
-    return Page(
+    return InboxPage(
         selection=selection,
-        days=_days(piece.rows),
-        newer=replace(here, after=piece.rows[0].item_id).query if piece.has_newer else "",
-        older=replace(here, before=piece.rows[-1].item_id).query if piece.has_older else "",
+        days=[Day(date=day, entries=[ListItem(row) for row in rows]) for day, rows in by_day],
+        newer=replace(here, after=part.rows[0].item_id).query if part.has_newer else "",
+        older=replace(here, before=part.rows[-1].item_id).query if part.has_older else "",
         total=sum(tally.total for tally in tallies),
         unread=sum(tally.unread for tally in tallies),
         states=filters.states(here, tallies),
@@ -135,45 +140,16 @@ def _named(stood: UserState, selection: Selection) -> tuple[Notification | None,
     return rows.get(place or ""), gone
 
 
-def _listing(stood: UserState, selection: Selection, tallies: Sequence[Tally]) -> Listing | None:
-    # Compared here and not in the database, which refuses some texts.
-    if selection.kind is None or any(tally.kind == selection.kind for tally in tallies):
-        return Listing(stood, unread=selection.unread, kind=selection.kind)
-    return None
-
-
-def _piece(listing: Listing | None, selection: Selection, anchor: Notification | None) -> _Piece:
-    if listing is None:
-        return _Piece([], has_newer=False, has_older=False)
-    piece = None
+def _part(listing: Listing, selection: Selection, anchor: Notification | None) -> _Part:
     if anchor and selection.before:
-        piece = _older(listing, anchor)
+        found = listing.before(anchor, PAGE_ITEMS + 1)
+        if found:
+            has_newer = bool(listing.after(found[0], 1))
+            return _Part(found[:PAGE_ITEMS], has_newer, has_older=len(found) > PAGE_ITEMS)
     elif anchor:
-        piece = _newer(listing, anchor)
-    return piece or _newest(listing)
-
-
-def _newest(listing: Listing) -> _Piece:
+        found = listing.after(anchor, PAGE_ITEMS + 1)
+        if len(found) > PAGE_ITEMS:  # fewer are all on the first page
+            shown = found[1:]
+            return _Part(shown, has_newer=True, has_older=bool(listing.before(shown[-1], 1)))
     found = listing.newest(PAGE_ITEMS + 1)
-    return _Piece(found[:PAGE_ITEMS], has_newer=False, has_older=len(found) > PAGE_ITEMS)
-
-
-def _older(listing: Listing, anchor: Notification) -> _Piece | None:
-    found = listing.before(anchor, PAGE_ITEMS + 1)
-    if not found:
-        return None
-    has_newer = bool(listing.after(found[0], 1))
-    return _Piece(found[:PAGE_ITEMS], has_newer, has_older=len(found) > PAGE_ITEMS)
-
-
-def _newer(listing: Listing, anchor: Notification) -> _Piece | None:
-    found = listing.after(anchor, PAGE_ITEMS + 1)
-    if len(found) <= PAGE_ITEMS:  # the newest page says these and fills up
-        return None
-    shown = found[1:]
-    return _Piece(shown, has_newer=True, has_older=bool(listing.before(shown[-1], 1)))
-
-
-def _days(rows: Sequence[Notification]) -> list[Day]:
-    by_day = groupby(rows, key=lambda row: local(row.created).date())
-    return [Day(date=day, entries=[Entry(row) for row in group]) for day, group in by_day]
+    return _Part(found[:PAGE_ITEMS], has_newer=False, has_older=len(found) > PAGE_ITEMS)

@@ -85,7 +85,8 @@ def _change(request: HttpRequest, selection: Selection) -> HttpResponse:
     verb = next((name for name in _VERBS if name in request.POST), None)
     if verb is None:
         return _refuse(f"Send one of {', '.join([*_VERBS, READ_ALL])}.")
-    ids = _posted_ids(request, verb)
+    value = request.POST[verb]
+    ids = read_ids(request.POST.getlist("ids") if value == SELECTED else value.split("."))
     if len(ids) > SELECTED_MAX:
         return _refuse(f"Send at most {SELECTED_MAX} notifications at once.")
     if not ids:
@@ -93,11 +94,6 @@ def _change(request: HttpRequest, selection: Selection) -> HttpResponse:
         return _redirect(selection)
     _VERBS[verb](request.user, ids)
     return _redirect(replace(done, removed=tuple(ids)) if verb == "remove" else done)
-
-
-def _posted_ids(request: HttpRequest, verb: str) -> list[str]:
-    value = request.POST[verb]
-    return read_ids(request.POST.getlist("ids") if value == SELECTED else value.split("."))
 
 
 def _redirect(selection: Selection) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""What a user has muted and their quiet hours, as JSON. Thin: preferences.py checks and does it."""
+"""Reads and changes what a user has muted, and their quiet hours, as JSON."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from django.utils.dateparse import parse_datetime, parse_time
 from django.views.decorators.http import require_GET, require_POST
 
 from ...actions import preferences
-from ...actions.preferences import MutedThread, Preference, QuietHours
 from ...message.times import storable
 from ...wire.commands import shown
 from ...wire.items import timestamp
@@ -74,41 +73,32 @@ def _preferences(request: HttpRequest) -> HttpResponse:
         found = preferences.preferences_of(
             request.user, after=request.GET.get("after", ""), max_threads=THREADS_PER_ANSWER
         )
+    hours = found.quiet_hours
     content = {
-        "kinds": [_kind(each) for each in found.kinds],
-        "threads": [_thread(each) for each in found.threads],
+        "kinds": [
+            {
+                "kind": each.kind.name,
+                "label": str(each.kind.label),
+                "group": str(each.kind.group),
+                "critical": each.kind.critical,
+                "muted": each.is_muted,
+                "until": _until(each.until),
+            }
+            for each in found.kinds
+        ],
+        "threads": [
+            {"group_key": each.key, "title": each.title, "until": _until(each.until)}
+            for each in found.threads
+        ],
         "next": found.threads[-1].key if found.has_more else None,
-        "quiet_hours": found.quiet_hours and _hours(found.quiet_hours),
+        "quiet_hours": hours
+        and {
+            "from": f"{hours.starts:%H:%M}",
+            "until": f"{hours.ends:%H:%M}",
+            "time_zone": hours.time_zone,
+        },
     }
     return answer(request, content)
-
-
-def _kind(preference: Preference) -> dict[str, Any]:
-    kind = preference.kind
-    return {
-        "kind": kind.name,
-        "label": str(kind.label),
-        "group": str(kind.group),
-        "critical": kind.critical,
-        "muted": preference.is_muted,
-        "until": _until(preference.until),
-    }
-
-
-def _thread(thread: MutedThread) -> dict[str, Any]:
-    return {
-        "group_key": thread.key,
-        "title": thread.title,
-        "until": _until(thread.until),
-    }
-
-
-def _hours(hours: QuietHours) -> dict[str, str]:
-    return {
-        "from": f"{hours.starts:%H:%M}",
-        "until": f"{hours.ends:%H:%M}",
-        "time_zone": hours.time_zone,
-    }
 
 
 def _until(moment: datetime | None) -> str | None:

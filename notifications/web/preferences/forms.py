@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import time, timedelta
 from functools import cache
 from itertools import groupby
@@ -17,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from ...actions.preferences import QuietHours
 from ...models import GROUP_KEY_MAX_CHARS
 
-# Names of the IANA database that are places; the others are old or no zones that anybody lives in.
+# Regions of the IANA database; its other names are old, or no zones that anybody lives in.
 REGIONS = (
     "Africa",
     "America",
@@ -36,8 +35,6 @@ SPANS = {
     "week": timedelta(weeks=1),
     "ever": None,
 }
-
-Choices = Sequence[tuple[str, str | list[tuple[str, str]]]]
 
 
 class ThreadForm(forms.Form):
@@ -84,19 +81,15 @@ class QuietHoursForm(forms.Form):
             "time_zone": zone,
         }
         super().__init__(sent, initial=initial)
-        self.fields["time_zone"].choices = _zone_choices(zone)  # type: ignore[attr-defined]
+        known = {name for _, zones in _places() for name, _ in zones}
+        others = [(name, name) for name in sorted({"UTC", zone} - known)]
+        self.fields["time_zone"].choices = [*others, *_places()]  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
         if "starts" in cleaned and cleaned["starts"] == cleaned.get("ends"):
             self.add_error("ends", _("Choose another time than the one they begin at."))
         return cleaned
-
-
-def _zone_choices(chosen: str) -> Choices:
-    known = [zone for _, zones in _places() for zone, _ in zones]
-    others = sorted({"UTC", chosen}.difference(known))
-    return [*((zone, zone) for zone in others), *_places()]
 
 
 @cache

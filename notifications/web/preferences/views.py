@@ -1,4 +1,4 @@
-"""What a user wants to be told, as a page that needs no script; as JSON in api.py."""
+"""The preferences page, which needs no script; the same as JSON is in api.py."""
 
 from __future__ import annotations
 
@@ -56,13 +56,16 @@ def _page(request: HttpRequest, refused: RefusedForms) -> HttpResponse:
     found = preferences_of(request.user, after=after, max_threads=THREADS_PER_PAGE)
     if after and not found.threads:
         after, found = "", preferences_of(request.user, max_threads=THREADS_PER_PAGE)
+    asked = ThreadForm(request.GET)
+    asked.is_valid()
+    thread = asked.cleaned_data.get("thread")
     context = {
         "preferences": found,
         "address": _address(after),
         "first_page": _address("") if after else "",
         "next_page": _address(found.threads[-1].key) if found.has_more else "",
         "groups": _groups(found.kinds),
-        "thread_form": _asked_thread(request),
+        "thread_form": ThreadForm(initial={"thread": thread}) if thread else None,
         "hours_form": QuietHoursForm(hours=found.quiet_hours),
         **refused,
         "page_user": str(request.user.pk),
@@ -97,13 +100,6 @@ def _groups(kinds: Sequence[Preference]) -> list[tuple[str, list[Preference]]]:
     rest = groups.pop("", [])
     other = [(pgettext("kind of notification", "Other"), rest)] if rest else []
     return [*groups.items(), *other]
-
-
-def _asked_thread(request: HttpRequest) -> ThreadForm | None:
-    asked = ThreadForm(request.GET)
-    asked.is_valid()
-    key = asked.cleaned_data.get("thread")
-    return ThreadForm(initial={"thread": key}) if key else None
 
 
 def _title(request: HttpRequest, group_key: str) -> str:
