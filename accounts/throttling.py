@@ -116,8 +116,12 @@ def address_of(request: HttpRequest) -> str:
     hops = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
     proxies: int = settings.TRUSTED_PROXIES
     peer = request.META.get("REMOTE_ADDR") or UNKNOWN_ADDRESS
+    if 0 < proxies <= len(hops):
+        # Some proxies write the port behind it, and brackets around an IPv6 address.
+        host, _, _port = hops[-proxies].strip().lstrip("[").partition("]")
+        peer = host.partition(":")[0] if host.count(":") == 1 else host
     try:
-        address = ipaddress.ip_address(_host(hops[-proxies]) if 0 < proxies <= len(hops) else peer)
+        address = ipaddress.ip_address(peer)
     except ValueError:
         return UNKNOWN_ADDRESS
     if isinstance(address, ipaddress.IPv4Address):
@@ -126,12 +130,6 @@ def address_of(request: HttpRequest) -> str:
         return str(address.ipv4_mapped)
     # Whoever has one address of such a network has all of them.
     return str(ipaddress.IPv6Network((int(address), IPV6_PREFIX), strict=False).network_address)
-
-
-# Some proxies write the port behind it, and brackets around an IPv6 address.
-def _host(hop: str) -> str:
-    host, _, _port = hop.strip().lstrip("[").partition("]")
-    return host.partition(":")[0] if host.count(":") == 1 else host
 
 
 def _full(name: str, address: str, *, one_more: bool = False) -> list[Attempts]:

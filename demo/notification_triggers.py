@@ -15,14 +15,11 @@ from .models import Order
 @trigger(Order, changed="status")
 def announce_status(order: Order) -> tuple[Any, dict[str, str], dict[str, str]]:
     """Tell the customer; the key rewrites the order's notification instead of adding another."""
-    return order.user, _payload(order), {"key": f"order-{order.pk}"}
-
-
-def _payload(order: Order) -> dict[str, str]:
     names = {"order": order, "status": order.get_status_display()}
-    return {
+    payload = {
         "title": _("Order %(order)s %(status)s") % names,
         "level": "info" if order.next_status else "success",
         "url": order.get_absolute_url(),
         "kind": "order.status",
     }
+    return order.user, payload, {"key": f"order-{order.pk}"}

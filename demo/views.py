@@ -106,20 +106,16 @@ def send_note(request: UserRequest) -> HttpResponse:
     if not form.is_valid():
         return _page(request, note_form=form)
     recipient = form.cleaned_data["recipient"]
-    note = _note(request.user, form.cleaned_data["text"])
+    note = {
+        "title": _("Note from %(name)s") % {"name": request.user.display_name},
+        "body": form.cleaned_data["text"],
+        "url": f"{reverse(HOME)}?to={request.user.pk}#note",
+        "kind": "note",
+    }
     notify(recipient, note, thread=f"notes-from-{request.user.pk}")
     sent = _("Your note to %(name)s is on its way.") % {"name": recipient.display_name}
     messages.success(request, sent)
     return redirect(HOME)
-
-
-def _note(sender: User, text: str) -> dict[str, str]:
-    return {
-        "title": _("Note from %(name)s") % {"name": sender.display_name},
-        "body": text,
-        "url": f"{reverse(HOME)}?to={sender.pk}#note",
-        "kind": "note",
-    }
 
 
 def _page(request: UserRequest, **refused: Form) -> HttpResponse:

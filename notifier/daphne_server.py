@@ -94,7 +94,9 @@ class PunctualChannel(HTTPChannel):  # type: ignore[misc]  # untyped base
         if not self._handlingRequest:
             if not self.factory.server.door.has_sent(self, len(data)):
                 return
-            if self.length is None and not self._admits_chunks(data):
+            if self.length is None:
+                self._chunks = self._chunks or ChunkMeter()
+            if self._chunks is not None and not self._chunks.admits(data):
                 count("daphne.too_many_chunks")
                 self.turn_away(BAD_REQUEST)
                 return
@@ -132,10 +134,6 @@ class PunctualChannel(HTTPChannel):  # type: ignore[misc]  # untyped base
         self.dataReceived = lambda data: None
         self.transport.write(answer)
         self.loseConnection()
-
-    def _admits_chunks(self, data: bytes) -> bool:
-        self._chunks = self._chunks or ChunkMeter()
-        return self._chunks.admits(data)
 
 
 @implementer(IPushProducer)

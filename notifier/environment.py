@@ -46,7 +46,11 @@ class Environment:
 
     def texts(self, name: str, default: list[str]) -> list[str]:
         """Return texts that are separated by commas, and perhaps spaces."""
-        return self.read(name, _items, "texts with commas between them", default)
+
+        def items(text: str) -> list[str]:
+            return [item.strip() for item in text.split(",") if item.strip()]
+
+        return self.read(name, items, "texts with commas between them", default)
 
     def flag(self, name: str, default: bool) -> bool:
         """Return yes or no, from one of the words for it."""
@@ -55,11 +59,18 @@ class Environment:
 
     def number(self, name: str, default: int, least: int = 0) -> int:
         """Return a whole number that is not too small."""
-        return self.read(name, _at_least(least), f"a whole number of at least {least}", default)
+
+        def parse(text: str) -> int:
+            if (number := int(text)) < least:
+                raise ValueError(text)
+            return number
+
+        return self.read(name, parse, f"a whole number of at least {least}", default)
 
     def log_level(self, name: str, default: str) -> str:
         """Return the name of a level of logging."""
-        return self.read(name, _level, f"one of {', '.join(LEVELS)}", default)
+        legal = f"one of {', '.join(LEVELS)}"
+        return self.read(name, lambda text: LEVELS[LEVELS.index(text.upper())], legal, default)
 
     def time_zone(self, name: str, default: str) -> str:
         """Return the name of a time zone."""
@@ -120,20 +131,3 @@ def write_development_file(directory: Path) -> None:
                 f"# environment has {', '.join(DECIDING[:-1])} or {DECIDING[-1]}.\n"
                 "DEBUG=1\n"
             )
-
-
-def _items(text: str) -> list[str]:
-    return [item.strip() for item in text.split(",") if item.strip()]
-
-
-def _at_least(least: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if (number := int(text)) < least:
-            raise ValueError(text)
-        return number
-
-    return parse
-
-
-def _level(text: str) -> str:
-    return LEVELS[LEVELS.index(text.upper())]

@@ -122,17 +122,6 @@ TRUSTED_PROXIES = env.number("TRUSTED_PROXIES", default=0)
 # Database
 
 
-def _database() -> dict[str, Any]:
-    default = f"sqlite:///{quote(str(VAR_DIR / 'db.sqlite3'))}"
-    database = env.database("DATABASE_URL", default=default)
-    adapt = _SQLITE if "sqlite" in database["ENGINE"] else _POSTGRESQL
-    database["OPTIONS"] = {**adapt, **database.get("OPTIONS", {})}
-    # Threads come and go under ASGI, a connection kept by each of them would never be closed.
-    database["CONN_MAX_AGE"] = 0
-    database["CONN_HEALTH_CHECKS"] = True
-    return database
-
-
 _SQLITE = {
     "factory": PrivateSQLite,
     # A transaction that starts as a reader cannot wait for its write lock: it fails at once.
@@ -150,7 +139,17 @@ _POSTGRESQL = {
     },
 }
 
-DATABASES = {"default": _database()}
+_database = env.database("DATABASE_URL", default=f"sqlite:///{quote(str(VAR_DIR / 'db.sqlite3'))}")
+_adapt = _SQLITE if "sqlite" in _database["ENGINE"] else _POSTGRESQL
+DATABASES = {
+    "default": {
+        **_database,
+        "OPTIONS": {**_adapt, **_database.get("OPTIONS", {})},
+        # Threads come and go under ASGI, a connection kept by each of them would never be closed.
+        "CONN_MAX_AGE": 0,
+        "CONN_HEALTH_CHECKS": True,
+    }
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 if DATABASES["default"]["NAME"] == str(VAR_DIR / "db.sqlite3"):

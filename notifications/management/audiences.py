@@ -20,21 +20,17 @@ def chosen_audience(texts: Iterable[str]) -> tuple[str, Any]:
     The kinds are "everyone", "staff", "group" and "user". Raises `ValueError` with what would be
     right.
     """
-    parts = [_parted(text) for text in texts]
-    kinds = {kind for kind, _ in parts}
-    if len(kinds) > 1:
+    names_of: dict[str, list[str]] = {}
+    for text in texts:
+        kind, _, name = text.partition(":")
+        if text not in WHOLE and not (kind in (GROUP, USER) and name):
+            raise ValueError(f"--audience is {text!r}; it must be {LEGAL}.")
+        names_of.setdefault(kind, []).append(name)
+    if len(names_of) > 1:
         raise ValueError(
-            f"--audience is both {' and '.join(sorted(kinds))}; it must be one of {LEGAL}."
+            f"--audience is both {' and '.join(sorted(names_of))}; it must be one of {LEGAL}."
         )
-    kind = kinds.pop()
+    [(kind, names)] = names_of.items()
     if kind in WHOLE:
         return kind, kind
-    find = find_groups if kind == GROUP else find_users
-    return kind, find([name for _, name in parts])
-
-
-def _parted(text: str) -> tuple[str, str]:
-    kind, _, name = text.partition(":")
-    if text not in WHOLE and not (kind in (GROUP, USER) and name):
-        raise ValueError(f"--audience is {text!r}; it must be {LEGAL}.")
-    return kind, name
+    return kind, find_groups(names) if kind == GROUP else find_users(names)

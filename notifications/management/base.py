@@ -1,4 +1,4 @@
-"""What the commands share: exit codes, what they print, and how Ctrl-C ends them."""
+"""The base of the commands: exit codes, messages, and the end by Ctrl-C."""
 
 from __future__ import annotations
 
@@ -24,16 +24,12 @@ class NotifierCommand(BaseCommand):
         try:
             super().run_from_argv(list(argv))
         except KeyboardInterrupt:
-            _end_by_interrupt()
+            # By the signal and not by a code: a shell's loop then ends as well.
+            sys.stdout.flush()
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGINT)
 
     def say(self, text: str, options: dict[str, Any]) -> None:
         """Print what was done, unless nobody wants to know."""
         if options["verbosity"]:
             self.stdout.write(text)
-
-
-def _end_by_interrupt() -> None:
-    # By the signal and not by a code: a shell's loop then ends as well.
-    sys.stdout.flush()
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    os.kill(os.getpid(), signal.SIGINT)

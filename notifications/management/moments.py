@@ -35,7 +35,10 @@ def future_moment(option: str, text: str | None) -> datetime | None:
 def _read(option: str, text: str, now: datetime) -> datetime:
     zone = timezone.get_current_timezone_name()
     try:
-        moment = _from_now(text, now) or datetime.fromisoformat(text)
+        if found := _FROM_NOW.fullmatch(text):
+            moment = now + timedelta(**{_UNITS[found[2]]: int(found[1])})
+        else:
+            moment = datetime.fromisoformat(text)
         # An hour around the year 1 or 9999 may be none in UTC, which is what is stored.
         moment = storable(aware(from_current_timezone(moment)).astimezone(UTC))
         if is_too_late(moment):
@@ -48,8 +51,3 @@ def _read(option: str, text: str, now: datetime) -> datetime:
         ) from exc
     except (ValueError, OverflowError) as exc:
         raise ValueError(f"{option} is {text!r}; it must be like {LEGAL} ({zone}).") from exc
-
-
-def _from_now(text: str, now: datetime) -> datetime | None:
-    found = _FROM_NOW.fullmatch(text)
-    return now + timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else None

@@ -66,7 +66,10 @@ class SendingCommand(NotifierCommand):
                 with progress:
                     yield step
             except PartiallyNotifiedError as exc:
-                told = f"Stopped with {progress}{_reason(exc)} {self.way_on}"
+                # Users are told in the order of their keys.
+                first = f"; from the key {exc.failed[0]} on nobody was." if exc.failed else "."
+                reason = f"{type(exc.__cause__).__name__}: {exc.__cause__}."
+                told = f"Stopped with {progress}{first} {reason} {self.way_on}"
                 raise CommandError(told.rstrip(), returncode=PARTIALLY_SENT) from exc
             except KeyboardInterrupt:
                 self.stderr.write(f"Stopped with {progress}. {self.way_on}".rstrip())
@@ -81,9 +84,3 @@ def _payload(options: dict[str, Any]) -> Payload:
         raise ValueError(f"--data is no JSON ({exc}); it must be like {example}.") from exc
     names = ("title", "body", "level", "url", "kind")
     return Payload(data=carried, **{name: options[name] for name in names})
-
-
-def _reason(exc: PartiallyNotifiedError) -> str:
-    # Users are told in the order of their keys.
-    first = f" from the key {exc.failed[0]} on nobody was." if exc.failed else "."
-    return f";{first} {type(exc.__cause__).__name__}: {exc.__cause__}."

@@ -1,4 +1,4 @@
-"""How commands put what they did into words."""
+"""The words in which commands say what they did."""
 
 from __future__ import annotations
 
@@ -24,10 +24,7 @@ def described(broadcast: Broadcast) -> str:
     groups = broadcast.groups.values_list("pk", flat=True)
     reach = counted(users_of(broadcast.audience, groups).count())
     end = f" It expires at {dated(broadcast.expires)}." if broadcast.expires else ""
-    return f"Broadcast {broadcast.pk} is {_state(broadcast)}: reaches {reach}.{end}"
-
-
-def _state(broadcast: Broadcast) -> str:
+    state = broadcast.state.value
     if broadcast.state == State.SCHEDULED and broadcast.starts:
-        return f"scheduled for {dated(broadcast.starts)}"
-    return broadcast.state.value
+        state = f"scheduled for {dated(broadcast.starts)}"
+    return f"Broadcast {broadcast.pk} is {state}: reaches {reach}.{end}"

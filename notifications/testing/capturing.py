@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import attrgetter
 from typing import Any, overload
 
 from django.contrib.auth import get_user_model
@@ -149,28 +150,16 @@ class _Commit:
 
 def _news(message: Change | LogChange | Hint) -> Iterator[SentNotification]:
     if isinstance(message, Change):
-        yield from _personal(message)
+        # One with a user state was read, removed or restored: nothing new was said.
+        for row in message.rows if message.user_state is None else ():
+            item = personal_item(row)
+            yield SentNotification.from_wire(item, user_pk=row.recipient_id, notification=row)
     elif isinstance(message, LogChange):
-        yield from (_broadcast(row) for row in message.rows if row.is_news)
+        for broadcast in filter(attrgetter("is_news"), message.rows):
+            item = broadcast_item(
+                broadcast.seq, Notification(broadcast=broadcast, created=broadcast.dated)
+            )
+            yield SentNotification.from_wire(item, audience=broadcast.audience, broadcast=broadcast)
     elif message[1]["type"] == hints.TOAST:
-        yield _transient(message)
-
-
-def _personal(change: Change) -> Iterator[SentNotification]:
-    if change.user_state is not None:  # read, removed or restored: nothing new was said
-        return
-    for row in change.rows:
-        item = personal_item(row)
-        yield SentNotification.from_wire(item, user_pk=row.recipient_id, notification=row)
-
-
-def _broadcast(row: Broadcast) -> SentNotification:
-    unread = Notification(broadcast=row, created=row.dated)
-    item = broadcast_item(row.seq, unread)
-    return SentNotification.from_wire(item, audience=row.audience, broadcast=row)
-
-
-def _transient(hint: Hint) -> SentNotification:
-    message = hint[1]
-    user_pk = get_user_model()._meta.pk.to_python(message["user"])
-    return SentNotification.from_wire(json.loads(message["frame"])["item"], user_pk=user_pk)
+        user_pk = get_user_model()._meta.pk.to_python(message[1]["user"])
+        yield SentNotification.from_wire(json.loads(message[1]["frame"])["item"], user_pk=user_pk)

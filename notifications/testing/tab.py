@@ -1,4 +1,4 @@
-"""What a tab knows and shows: the widget's store and toasts without a page."""
+"""A tab without a page: the widget's store and toasts."""
 
 from __future__ import annotations
 
@@ -43,7 +43,11 @@ class Tab:
     def take(self, frame: Mapping[str, Any]) -> None:
         """Take a frame; those that are not about notifications are passed over."""
         if frame["type"] == "welcome":
-            self._welcome(frame)
+            if frame["reset"]:
+                self.restart(frame)
+            self._follow(frame)
+            self.unread = frame["unread"]
+            self.is_welcome = True
         elif frame["type"] == "items":
             self.apply(frame)
         elif frame["type"] == "heartbeat":
@@ -74,13 +78,6 @@ class Tab:
         shown = "; ".join(map(str, self.shown)) or "nothing"
         return f"Shown so far: {shown}. Unread: {self.unread}."
 
-    def _welcome(self, frame: Mapping[str, Any]) -> None:
-        if frame["reset"]:
-            self.restart(frame)
-        self._follow(frame)
-        self.unread = frame["unread"]
-        self.is_welcome = True
-
     # Not from a frame that says less than what is held here.
     def _follow(self, frame: Mapping[str, Any]) -> None:
         if "epoch" in frame and not Cursor(**frame["cursor"]).is_behind(self.cursor):
@@ -101,13 +98,11 @@ class Tab:
         now = datetime.now(UTC)
         if item.removed or item.read or (item.expires is not None and item.expires <= now):
             return
-        if id_ in self._shown or (_is_news(item, previous) and not self._is_silent(item, now)):
-            self._shown[id_] = item
-
-    # The server knows the quiet hours of each user; what goes out to all is compared by the page.
-    def _is_silent(self, item: Item, now: datetime) -> bool:
+        # The server knows the quiet hours of each user; a broadcast is compared by the page.
         is_for_all = item.stream == "b" and not item.critical
-        return item.quiet or (is_for_all and self._is_quiet(now))
+        is_silent = item.quiet or (is_for_all and self._is_quiet(now))
+        if id_ in self._shown or (_is_news(item, previous) and not is_silent):
+            self._shown[id_] = item
 
 
 def _is_news(item: Item, previous: Item | None) -> bool:

@@ -78,7 +78,9 @@ def complaint(url: str) -> str:
         ) as client:
             client.ping()
     except (RedisError, OSError, *REFUSALS) as exc:
-        if _is_final(exc):
+        cause = exc.__context__
+        is_no_host = isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME
+        if is_no_host or isinstance(exc, REFUSALS) or isinstance(cause, DEAD_ENDS):
             raise _unusable(str(exc).rstrip(".")) from exc
         return str(exc).rstrip(".")
     return ""
@@ -94,12 +96,6 @@ def _refuse_socket(host: str, path: Path) -> None:
         raise _unusable(f"there is no directory {path.parent}")
     if path.exists() and not path.is_socket():
         raise _unusable(f"{path} is no socket")
-
-
-def _is_final(error: Exception) -> bool:
-    cause = error.__context__
-    is_no_host = isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME
-    return is_no_host or isinstance(error, REFUSALS) or isinstance(cause, DEAD_ENDS)
 
 
 def _unusable(reason: str) -> ImproperlyConfigured:

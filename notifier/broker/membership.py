@@ -41,7 +41,14 @@ class Membership:
     @classmethod
     def of(cls, socket: Path) -> "Membership":
         """Join the broker on `socket`, which is started if it does not run."""
-        _own_directory(socket.parent)
+        directory = socket.parent
+        make_private_directory(directory)
+        if directory.stat().st_uid != os.getuid():
+            # Whoever owns the directory could put a broker of their own there.
+            raise ImproperlyConfigured(
+                f"The embedded broker's directory {directory} belongs to another user. "
+                "Name one of your own as VAR_DIR, or a running server as REDIS_URL."
+            )
         with locked(socket, "start", fcntl.LOCK_EX):
             membership = cls(socket=socket, lock=locked(socket, "users", fcntl.LOCK_SH))
             if not has_keeper(socket):
@@ -93,16 +100,6 @@ def _can_lock(socket: Path, name: str, mode: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _own_directory(directory: Path) -> None:
-    make_private_directory(directory)
-    if directory.stat().st_uid != os.getuid():
-        # Whoever owns the directory could put a broker of their own there.
-        raise ImproperlyConfigured(
-            f"The embedded broker's directory {directory} belongs to another user. "
-            "Name one of your own as VAR_DIR, or a running server as REDIS_URL."
-        )
 
 
 def _start_keeper(socket: Path) -> None:

@@ -52,11 +52,8 @@ class Command(SendingCommand):
     def _send_to_audience(self, payload: Payload, audience: Any, options: dict[str, Any]) -> None:
         starts = future_moment("--at", options["at"])
         expires = future_moment("--expires", options["expires"])
-        sender = _sender(options["sender"])
+        name = options["sender"]
+        sender = None if name is None else find_users([name])[0]
         with HeldInterrupts():
             row = broadcast(payload, audience, starts=starts, expires=expires, sender=sender)
             self.say(described(row), options)
-
-
-def _sender(name: str | None) -> Any:
-    return None if name is None else find_users([name])[0]

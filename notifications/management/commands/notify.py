@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -47,7 +46,10 @@ class Command(SendingCommand):
         )
 
     def send(self, payload: Payload, options: dict[str, Any]) -> None:
-        users = find_users(_names(options["users"]))
+        names: list[str] = []
+        for name in options["users"]:
+            names += filter(None, map(str.strip, sys.stdin)) if name == FROM_STDIN else [name]
+        users = find_users(names)
         if not users:
             raise ValueError("Standard input names no user.")
         expires = future_moment("--expires", options["expires"])
@@ -63,11 +65,3 @@ class Command(SendingCommand):
             )
         had_it = f"; {counted(len(users) - told)} had it" if told < len(users) else ""
         self.say(f"Told {counted(told)}{had_it}.", options)
-
-
-def _names(users: Iterable[str]) -> Iterator[str]:
-    for user in users:
-        if user == FROM_STDIN:
-            yield from filter(None, map(str.strip, sys.stdin))
-        else:
-            yield user

@@ -22,14 +22,13 @@ class Command(NotifierCommand):
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        mended = sum(map(fixtures.mend_counters, _users_in_parts()))
+        with_inbox = Inbox.objects.order_by().values_list("pk", flat=True)
+        told = Notification.objects.order_by().values_list("recipient", flat=True)
+        user_pks = list(with_inbox.union(told))
+        mended = sum(
+            fixtures.mend_counters(user_pks[at : at + AT_ONCE])
+            for at in range(0, len(user_pks), AT_ONCE)
+        )
         fixtures.mend_log()
         history.renew()
         self.say(f"All clients load their lists anew. Mended {mended:,} inboxes.", options)
-
-
-def _users_in_parts() -> list[list[Any]]:
-    with_inbox = Inbox.objects.order_by().values_list("pk", flat=True)
-    told = Notification.objects.order_by().values_list("recipient", flat=True)
-    user_pks = list(with_inbox.union(told))
-    return [user_pks[at : at + AT_ONCE] for at in range(0, len(user_pks), AT_ONCE)]

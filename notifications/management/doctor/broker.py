@@ -96,7 +96,11 @@ async def _round_trip(layer: Any) -> float:
 
 async def _arrives(layer: Any, group: str, channel: str) -> bool:
     message = {"type": "notifications.doctor", "id": uuid4().hex}
-    await _publish(layer, group, message)
+    if hasattr(type(layer), "group_send_now"):
+        pair, seconds = [(group, message)], conf.SEND_TIMEOUT_SECONDS
+        await asyncio.to_thread(layer.group_send_now, pair, timeout_seconds=seconds)
+    else:
+        await layer.group_send(group, message)
     try:
         async with asyncio.timeout(AGAIN_SECONDS):
             while (await layer.receive(channel)).get("id") != message["id"]:
@@ -104,14 +108,6 @@ async def _arrives(layer: Any, group: str, channel: str) -> bool:
     except TimeoutError:
         return False
     return True
-
-
-async def _publish(layer: Any, group: str, message: dict[str, Any]) -> None:
-    if hasattr(type(layer), "group_send_now"):
-        pair, seconds = [(group, message)], conf.SEND_TIMEOUT_SECONDS
-        await asyncio.to_thread(layer.group_send_now, pair, timeout_seconds=seconds)
-    else:
-        await layer.group_send(group, message)
 
 
 def _server(timeout_seconds: float) -> str:

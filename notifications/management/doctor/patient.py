@@ -1,4 +1,4 @@
-"""Whom the doctor looks at."""
+"""The site that the doctor looks at."""
 
 from __future__ import annotations
 

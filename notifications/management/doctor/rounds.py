@@ -41,14 +41,14 @@ PARTS = (
 def examine(patient: Patient) -> Iterator[Finding]:
     """Yield what is found, part by part; each takes `timeout_seconds` at most."""
     for part in PARTS:
-        finding = _skipped(part) if part.needs in patient.unwell else _look(part, patient)
+        if part.needs in patient.unwell:
+            text = f"Not looked at, because of the {part.needs}."
+            finding = Finding(state=State.SKIPPED, text=text)
+        else:
+            finding = _look(part, patient)
         if finding.state in (State.WRONG, State.SKIPPED):
             patient.unwell.add(part.name)
         yield replace(finding, part=part.name)
-
-
-def _skipped(part: Part) -> Finding:
-    return Finding(state=State.SKIPPED, text=f"Not looked at, because of the {part.needs}.")
 
 
 # In a thread that dies with the process: a look that hangs keeps nobody.

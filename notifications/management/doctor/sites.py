@@ -45,16 +45,14 @@ def look_at_site(patient: Patient) -> Finding:
 
 
 def _sites(timeout_seconds: float) -> Iterable[str]:
+    layer: Any = get_channel_layer()
     for host in hosts():
         with sender_to(host, timeout_seconds) as client:
-            for group in _hub_groups(client):
+            groups: Iterable[bytes]
+            if isinstance(layer, RedisPubSubChannelLayer):
+                groups = client.pubsub_channels("*__group__*hubs")
+            else:
+                groups = islice(client.scan_iter("*:group:*hubs", count=1000), KEYS_MAX)
+            for group in groups:
                 if found := _HUBS.fullmatch(group):
                     yield found[1].decode() if found[1] else "a site without a name"
-
-
-def _hub_groups(client: Any) -> Iterable[bytes]:
-    layer: Any = get_channel_layer()
-    if isinstance(layer, RedisPubSubChannelLayer):
-        channels: list[bytes] = client.pubsub_channels("*__group__*hubs")
-        return channels
-    return islice(client.scan_iter("*:group:*hubs", count=1000), KEYS_MAX)

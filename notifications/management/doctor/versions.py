@@ -1,4 +1,4 @@
-"""Which versions work together here."""
+"""Names the versions that are installed."""
 
 from __future__ import annotations
 
