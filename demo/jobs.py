@@ -27,10 +27,18 @@ def start(user: Any) -> threading.Thread | None:
     name = thread_name(user)
     if any(thread.name == name for thread in threading.enumerate()):
         return None
+    language = get_language()
+
+    def work() -> None:
+        try:
+            with override(language):  # a new thread has none
+                run(user)
+        finally:
+            # Django closes connections at the end of a request, and a thread has none.
+            connections.close_all()
+
     # A daemon, so that the server's end does not wait for it.
-    thread = threading.Thread(
-        target=_run_apart, args=[user, get_language()], name=name, daemon=True
-    )
+    thread = threading.Thread(target=work, name=name, daemon=True)
     thread.start()
     return thread
 
@@ -47,16 +55,6 @@ def run(user: Any) -> None:
         notify(user, _progress(step), key=key)
         time.sleep(STEP_SECONDS)
     notify(user, _progress(STEPS), key=key)
-
-
-# A new thread has no language: the one of the request goes along.
-def _run_apart(user: Any, language: str | None) -> None:
-    try:
-        with override(language):
-            run(user)
-    finally:
-        # Django closes connections at the end of a request, and a thread has none.
-        connections.close_all()
 
 
 def _progress(step: int) -> dict[str, Any]:

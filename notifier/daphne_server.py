@@ -173,7 +173,10 @@ class ClosingProtocol(WebSocketProtocol):  # type: ignore[misc]  # untyped base
             return
         is_too_early = not is_open and len(self.data) > EARLY_BYTES_MAX
         if is_too_early or not self._meter.admits(data, is_heard=is_open):
-            self._end_flood()
+            count("daphne.too_many_frames")
+            if is_open:
+                self.sendCloseFrame(code=int(CloseCode.TOO_MANY), isReply=False)
+            self.dropConnection()
         else:
             super().dataReceived(data)
 
@@ -241,12 +244,6 @@ class ClosingProtocol(WebSocketProtocol):  # type: ignore[misc]  # untyped base
                 self.resumeProducing()
         elif self.state == Frames.STATE_OPEN:
             _later(LOOK_AGAIN_SECONDS, self._look_again)
-
-    def _end_flood(self) -> None:
-        count("daphne.too_many_frames")
-        if self.state == Frames.STATE_OPEN:
-            self.sendCloseFrame(code=int(CloseCode.TOO_MANY), isReply=False)
-        self.dropConnection()
 
 
 class GoodbyeServer(Server):  # type: ignore[misc]  # untyped base

@@ -26,13 +26,6 @@ def future_moment(option: str, text: str | None) -> datetime | None:
     if text is None:
         return None
     now = timezone.now()
-    moment = _read(option, text, now)
-    if moment <= now:
-        raise ValueError(f"{option} is {text!r}, which is past; it is {dated(now)} now.")
-    return moment
-
-
-def _read(option: str, text: str, now: datetime) -> datetime:
     zone = timezone.get_current_timezone_name()
     try:
         if found := _FROM_NOW.fullmatch(text):
@@ -43,7 +36,6 @@ def _read(option: str, text: str, now: datetime) -> datetime:
         moment = storable(aware(from_current_timezone(moment)).astimezone(UTC))
         if is_too_late(moment):
             raise ValueError(moment)
-        return moment
     except ValidationError as exc:
         raise ValueError(
             f"{option} is {text!r}, when the clocks of {zone} are changed; say which hour with "
@@ -51,3 +43,6 @@ def _read(option: str, text: str, now: datetime) -> datetime:
         ) from exc
     except (ValueError, OverflowError) as exc:
         raise ValueError(f"{option} is {text!r}; it must be like {LEGAL} ({zone}).") from exc
+    if moment <= now:
+        raise ValueError(f"{option} is {text!r}, which is past; it is {dated(now)} now.")
+    return moment

@@ -39,8 +39,16 @@ class SendingCommand(NotifierCommand):
         parser.add_argument("--data", default="{}", metavar="JSON", help='such as {"order": 12}')
 
     def handle(self, *args: Any, **options: Any) -> None:
+        names = ("title", "body", "level", "url", "kind")
         try:
-            self.send(_payload(options), options)
+            carried = json.loads(options["data"])
+        except (ValueError, RecursionError) as exc:
+            raise CommandError(
+                f'Nothing was sent: --data is no JSON ({exc}); it must be like {{"order": 12}}.'
+            ) from exc
+        try:
+            payload = Payload(data=carried, **{name: options[name] for name in names})
+            self.send(payload, options)
         except (TypeError, ValueError) as exc:
             raise CommandError(f"Nothing was sent: {exc}") from exc
 
@@ -74,13 +82,3 @@ class SendingCommand(NotifierCommand):
             except KeyboardInterrupt:
                 self.stderr.write(f"Stopped with {progress}. {self.way_on}".rstrip())
                 raise
-
-
-def _payload(options: dict[str, Any]) -> Payload:
-    try:
-        carried = json.loads(options["data"])
-    except (ValueError, RecursionError) as exc:
-        example = '{"order": 12}'
-        raise ValueError(f"--data is no JSON ({exc}); it must be like {example}.") from exc
-    names = ("title", "body", "level", "url", "kind")
-    return Payload(data=carried, **{name: options[name] for name in names})

@@ -1,4 +1,4 @@
-"""Who connects, and who may go on listening: the sessions and accounts behind the sockets.
+"""Reads the sessions and accounts behind the sockets: whose they are, and whether they still hold.
 
 Channels' own `AuthMiddlewareStack` works too. This one asks the database after the socket is
 accepted, so that a storm of connects does not time out in the handshake. It does so in this app's
@@ -66,7 +66,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class Verdicts:
-    """What has become of identities: who may no longer listen, and when the sessions end."""
+    """The identities that may no longer listen, and the moments at which the sessions end."""
 
     revoked: dict[Identity, CloseCode]
     expires: dict[str, datetime]
@@ -88,7 +88,7 @@ def session_digest(session: SessionBase) -> str | None:
 
 
 async def identify(scope: Scope, look_up: LookUp) -> Identity | None:
-    """Return who connects, to be judged, or None for nobody.
+    """Return the identity that connects, to be judged, or None where nobody is logged in.
 
     `look_up` reads whom a session key names, as `session_identities()` does for many.
     """
@@ -115,7 +115,7 @@ async def identify(scope: Scope, look_up: LookUp) -> Identity | None:
 
 
 def session_identities(session_keys: Sequence[str]) -> list[Identity | None]:
-    """Return whom live sessions name, in one query however many they are."""
+    """Return the identities that live sessions name, in one query however many they are."""
     sessions = _load_sessions(session_keys)
     return [_claimed(key, *sessions[key]) if key in sessions else None for key in session_keys]
 
@@ -123,8 +123,8 @@ def session_identities(session_keys: Sequence[str]) -> list[Identity | None]:
 def judge(identities: Collection[Identity]) -> Verdicts:
     """Look up whether identities hold, by the rules of `django.contrib.auth.get_user`.
 
-    One query for the accounts and one for the sessions. Who was judged before a listener was in the
-    user's group is not safe: what revoked it meanwhile may have been told to nobody.
+    One query for accounts and one for sessions. A verdict from before the process was in the
+    user's group is not safe: it may have missed the hint of a revocation.
     """
     users = get_user_model()._default_manager.filter(pk__in={each.user_pk for each in identities})
     by_pk = {user.pk: user for user in users}
@@ -157,7 +157,11 @@ Loaded = tuple[dict[str, Any], datetime | None]
 def _verdict(identity: Identity, user: Any, sessions: dict[str, Loaded]) -> CloseCode | None:
     if user is not None and not user.is_active:
         return CloseCode.FORBIDDEN
-    if user is None or not _is_of(user, identity.auth_hash):
+    is_known = user is not None
+    if is_known and hasattr(user, "get_session_auth_hash"):
+        hashes = chain([user.get_session_auth_hash()], user.get_session_auth_fallback_hash())
+        is_known = any(constant_time_compare(identity.auth_hash, each) for each in hashes)
+    if not is_known:
         return CloseCode.LOGIN_REQUIRED
     if identity.session_key:
         session, _ = sessions.get(identity.session_key, (None, None))
@@ -165,13 +169,6 @@ def _verdict(identity: Identity, user: Any, sessions: dict[str, Loaded]) -> Clos
         if session is None or is_lost:
             return CloseCode.LOGIN_REQUIRED
     return None
-
-
-def _is_of(user: Any, auth_hash: str) -> bool:
-    if not hasattr(user, "get_session_auth_hash"):
-        return True
-    hashes = chain([user.get_session_auth_hash()], user.get_session_auth_fallback_hash())
-    return any(constant_time_compare(auth_hash, each) for each in hashes)
 
 
 def _named_user(session: Mapping[str, Any]) -> Any:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
-from ..wire.frames import BroadcastFrames, Connection, Mark
+from ..wire.frames import BroadcastFrames, Connection
 from ..wire.protocol import ACK_WINDOW_CHARS, ACK_WINDOW_FRAMES, Cursor
 from .socket import Socket
 from .subscriber import Subscriber
@@ -59,7 +59,9 @@ class Lockstep:
         b, gap = self.b_of(socket), socket.place
         subscriber, _ = self._members[gap]
         cursor = Cursor(self._places[gap], b)
-        marks = self._unacked(socket, cursor)
+        numbers, digits = range(socket.acked_b + 1, b + 1), len(str(cursor.u))
+        sizes = (self._chars[b] - self._chars[b - 1] + digits for b in numbers)
+        marks = [(Cursor(cursor.u, b), size) for b, size in zip(numbers, sizes, strict=True)]
         if gap < self._told:
             self._told -= 1
             gap = self._fill(gap, self._told)
@@ -122,11 +124,6 @@ class Lockstep:
 
     def _since(self, b: int) -> int:
         return self._chars[self.b] - self._chars[b]
-
-    def _unacked(self, socket: Socket, cursor: Cursor) -> list[Mark]:
-        numbers, digits = range(socket.acked_b + 1, cursor.b + 1), len(str(cursor.u))
-        sizes = (self._chars[b] - self._chars[b - 1] + digits for b in numbers)
-        return [(Cursor(cursor.u, b), size) for b, size in zip(numbers, sizes, strict=True)]
 
     def _fill(self, gap: int, place: int) -> int:
         """Move the member at a place into a gap; return where the gap is then."""

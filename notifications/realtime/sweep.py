@@ -10,6 +10,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from ..actions import retention
@@ -40,7 +41,14 @@ class Sweeper:
     async def run(self) -> None:
         """Sweep until cancelled."""
         while True:
-            await self._wait()
+            seconds = conf.SWEEP_SECONDS * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
+            # Many processes may find the layer back at the same moment, each tells every hub.
+            pause = min(seconds, HURRIED_AGAIN_SECONDS * random.random())  # noqa: S311
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._hub.hints_missed.wait()
+                    await asyncio.sleep(pause)
+            self._hub.hints_missed.clear()
             try:
                 await self.sweep()
             except Exception as exc:  # the database is away: the next round tries again
@@ -78,15 +86,3 @@ class Sweeper:
                     self._hub.catch_up(subscriber)
                 subscriber.beat(with_epoch=has_news)
             await asyncio.sleep(0)
-
-    async def _wait(self) -> None:
-        seconds = conf.SWEEP_SECONDS * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
-        # Many processes may find the layer back at the same moment, each tells every hub.
-        pause = min(seconds, HURRIED_AGAIN_SECONDS * random.random())  # noqa: S311
-        try:
-            async with asyncio.timeout(seconds):
-                await self._hub.hints_missed.wait()
-                await asyncio.sleep(pause)
-        except TimeoutError:
-            pass
-        self._hub.hints_missed.clear()

@@ -61,8 +61,14 @@ class Tab:
         cursor = Cursor(**frame["cursor"])
         is_old = cursor.is_behind(self.cursor)
         counted = self.unread
-        for item in frame["items"]:
-            counted += self._advance(item)
+        for wire in frame["items"]:
+            stream, seq, id_ = wire["stream"], wire["seq"], wire["id"]
+            if seq > getattr(self.cursor, stream):
+                self.cursor = self.cursor.at(**{stream: seq})
+                item, previous = Item.from_wire(wire), self._held.get(id_)
+                self._held[id_] = item
+                self._consider(id_, item, previous)
+                counted += _unread(item) - _unread(previous)
         self.cursor = self.cursor.latest(cursor)
         if not is_old:
             # A frame that is the same for everybody has no count.
@@ -83,17 +89,6 @@ class Tab:
         if "epoch" in frame and not Cursor(**frame["cursor"]).is_behind(self.cursor):
             self.epoch = frame["epoch"]
 
-    def _advance(self, wire: Mapping[str, Any]) -> int:
-        stream, seq = wire["stream"], wire["seq"]
-        if seq <= getattr(self.cursor, stream):
-            return 0
-        self.cursor = self.cursor.at(**{stream: seq})
-        item = Item.from_wire(wire)
-        previous = self._held.get(wire["id"])
-        self._held[wire["id"]] = item
-        self._consider(wire["id"], item, previous)
-        return _unread(item) - _unread(previous)
-
     def _consider(self, id_: str, item: Item, previous: Item | None) -> None:
         now = datetime.now(UTC)
         if item.removed or item.read or (item.expires is not None and item.expires <= now):
@@ -101,13 +96,10 @@ class Tab:
         # The server knows the quiet hours of each user; a broadcast is compared by the page.
         is_for_all = item.stream == "b" and not item.critical
         is_silent = item.quiet or (is_for_all and self._is_quiet(now))
-        if id_ in self._shown or (_is_news(item, previous) and not is_silent):
+        texts = ("level", "title", "body", "count")
+        is_news = previous is None or any(getattr(item, n) != getattr(previous, n) for n in texts)
+        if id_ in self._shown or (is_news and not is_silent):
             self._shown[id_] = item
-
-
-def _is_news(item: Item, previous: Item | None) -> bool:
-    said = ("level", "title", "body", "count")
-    return previous is None or any(getattr(item, n) != getattr(previous, n) for n in said)
 
 
 def _unread(item: Item | None) -> int:

@@ -59,7 +59,9 @@ class PunctualHTTPProtocol(
         size = len(data)
         if not self._is_in_body():
             # Before it is known how what follows on the head comes, none of it is parsed.
-            end = self._head_end(data)
+            before, self._last_bytes = self._last_bytes, (self._last_bytes + data)[-2:]
+            head_end = HEAD_END.search(before + data)
+            end = head_end.end() - len(before) if head_end else len(data)
             super().data_received(data[:end])
             data = data[end:]
             is_chunked = any(name.lower() == b"transfer-encoding" for name, _ in self.headers)
@@ -106,11 +108,6 @@ class PunctualHTTPProtocol(
 
     def _is_in_body(self) -> bool:
         return self.cycle is not None and self.cycle.more_body
-
-    def _head_end(self, data: bytes) -> int:
-        before, self._last_bytes = self._last_bytes, (self._last_bytes + data)[-2:]
-        found = HEAD_END.search(before + data)
-        return found.end() - len(before) if found else len(data)
 
     def _wait(self, size: int) -> None:
         is_upgraded = self not in self.connections

