@@ -1,4 +1,4 @@
-"""How a log-in is authenticated, before the backends after this one look at passwords."""
+"""Throttles log-ins before the backends after this one look at passwords."""
 
 from __future__ import annotations
 

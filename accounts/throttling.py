@@ -37,7 +37,7 @@ View = Callable[..., Any]
 
 
 class AttemptHandler(AxesDatabaseHandler):  # type: ignore[misc]  # untyped base
-    """What follows from log-ins; failures are counted before they happen."""
+    """Acts on the outcome of log-ins; a failure was counted before it happened."""
 
     def user_login_failed(self, *args: Any, **kwargs: Any) -> None:
         """Do nothing: the backend has counted it."""

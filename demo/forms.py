@@ -1,4 +1,4 @@
-"""What the buttons of the home page take."""
+"""The forms behind the buttons of the home page."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class LevelForm(forms.Form):
 
 
 class TitleForm(forms.Form):
-    """What the notification shall say."""
+    """The title of a notification."""
 
     title = forms.CharField(
         label=_("Title"),

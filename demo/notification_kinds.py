@@ -1,4 +1,4 @@
-"""What the demo tells its users about, as their preferences page lists it."""
+"""The kinds of the demo's notifications, as the preferences page lists them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of the password that everybody knows: it works in development and nowhere else.
+"""Accepts the password that everybody knows in development, and nowhere else.
 
 The settings list one of the two. A session says which backend it was opened by, so those that
 the demo's password has opened end with development, too, whatever the user is called by then.

@@ -1,4 +1,4 @@
-"""What the project's logs look like beyond the format of a line."""
+"""Filters the project's log records: exceptions of one kind in one line."""
 
 import logging
 

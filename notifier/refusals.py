@@ -1,4 +1,4 @@
-"""How a process ends that is configured in a way that cannot work."""
+"""Ends a process that is configured in a way that cannot work."""
 
 import sys
 from collections.abc import Iterator

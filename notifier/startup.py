@@ -1,4 +1,4 @@
-"""What every process that serves does first, whatever command started it.
+"""Prepares every process that serves, whatever command started it.
 
 What cannot work, or would be open to everybody, is refused in one line that says what to do.
 """

@@ -1,4 +1,4 @@
-"""How static files are stored for production."""
+"""Stores static files for production."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a long command is, on stderr."""
+"""Shows the progress of a long command on stderr."""
 
 from __future__ import annotations
 

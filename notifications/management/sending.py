@@ -1,4 +1,4 @@
-"""What `notify` and `broadcast` share: the payload's options, and work in batches."""
+"""The base of `notify` and `broadcast`: the payload's options, and work in batches."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class SendingCommand(NotifierCommand):
         "3: an error in the middle, some users were told. 130, in a shell: ended by Ctrl-C."
     )
     way_on = ""
-    """What to do after an end in the middle."""
+    """Advice after an end in the middle."""
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("title", metavar="TITLE", help="what to say")

@@ -60,7 +60,7 @@ class Identity:
 
     @property
     def session_digest(self) -> str | None:
-        """What names the session on the channel layer without giving it away."""
+        """The session's name on the channel layer, which does not give it away."""
         return _digest(self.log_in or self.session_key)
 
 
@@ -83,7 +83,7 @@ def name_log_in(session: SessionBase) -> None:
 
 
 def session_digest(session: SessionBase) -> str | None:
-    """Return what names a session without letting anybody take it over, or None if nothing does."""
+    """Return a name for a session that lets nobody take it over, or None if it has none."""
     return _digest(session.session_key if has_lasting_keys() else session.get(LOG_IN_KEY))
 
 

@@ -45,9 +45,9 @@ class FanOut:
         self.newest = Anchor()
         """The last change of the log that was heard of here."""
         self.has_news = False
-        """Whether a broadcast was written since the last heartbeats."""
+        """True if a broadcast was written since the last heartbeats."""
         self.is_set_back = False
-        """Whether a change was heard of whose number another one had."""
+        """True if a change came whose number another one had."""
 
     async def spread(self, message: dict[str, Any]) -> None:
         """Write a hint's broadcast to its audience; all other users learn that the log went on.

@@ -156,7 +156,7 @@ class Hub:
 
     @property
     def size(self) -> int:
-        """How many sockets are open here."""
+        """The number of open sockets."""
         return self._sockets
 
     def catch_up(self, subscriber: Subscriber) -> None:

@@ -37,7 +37,7 @@ Audiences = Sequence[tuple[str, Sequence[Any]]]
 
 @dataclass(frozen=True)
 class Online:
-    """How many users of an audience have an open socket, counted or estimated."""
+    """The number of an audience's users who have an open socket, counted or estimated."""
 
     count: int
     is_exact: bool = True

@@ -69,7 +69,7 @@ class Socket:
         self.is_live = False
         self.lockstep: Formation | None = None
         self.place = self.acked_b = 0
-        """Where it is in lockstep, and which broadcast it has acknowledged there."""
+        """Its place in the lockstep, and the broadcast that it has acknowledged there."""
         self.topics: frozenset[str] = frozenset()
         self.closed_with: int | None = None
         # Lists, which take less than deques do; both are short.
@@ -87,14 +87,14 @@ class Socket:
 
     @property
     def position(self) -> Cursor:
-        """Where its client will be with everything that was delivered."""
+        """The position of its client with everything that was delivered."""
         if self.lockstep is None:
             return self._position
         return self._position.at(b=self.lockstep.b_of(self))
 
     @property
     def keeps_up(self) -> bool:
-        """Whether its client has acknowledged most, and what is written goes out at once."""
+        """True if its client has acknowledged most, and frames go out at once."""
         is_idle = self.is_live and self._writer is None and self.connection.writes_at_once
         return is_idle and len(self._unacked) < FEW_FRAMES and self._unacked_chars < FEW_CHARS
 

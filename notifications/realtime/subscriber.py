@@ -48,18 +48,18 @@ class Subscriber:
         self.lockstep: Formation | None = None
         self.is_catching_up = False
         self.recheck: TimerHandle | None = None
-        """When it is looked up next whether the sessions have ended."""
+        """The next time at which the sessions are looked up."""
         # A list takes less than a set, and one user's sockets are few.
         self.sockets: list[Socket] = []
 
     @property
     def newest(self) -> Cursor:
-        """How far the logs have come, as far as is known here."""
+        """The end of the logs, as far as it is known here."""
         return self._newest if self.lockstep is None else self.sockets[0].position
 
     @property
     def unread_broadcasts(self) -> int:
-        """How many broadcasts are unread at `newest`."""
+        """The number of unread broadcasts at `newest`."""
         return self._unread_broadcasts + self.newest.b - self._newest.b
 
     @property
@@ -69,7 +69,7 @@ class Subscriber:
 
     @property
     def claim(self) -> Claim | None:
-        """What was seen here of the user's log, if anything."""
+        """The last change of the user's log that was seen here, if any."""
         if self.epoch is None or not self.clock:
             return None
         seen = Anchor(self.newest.u, self.clock)

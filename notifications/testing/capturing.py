@@ -67,7 +67,7 @@ class SentNotification(Item):
 
 
 class CapturedNotifications(Sequence[SentNotification]):
-    """What was sent so far, in its order: a list that grows while the block runs."""
+    """The notifications sent so far, in their order: a list that grows while the block runs."""
 
     def __init__(self) -> None:
         self._seen: list[tuple[_Commit, SentNotification]] = []

@@ -1,4 +1,4 @@
-"""What was said, as a test looks at it. Pure."""
+"""A notification or a broadcast as a test looks at it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Item:
 
     @property
     def is_transient(self) -> bool:
-        """Whether it was only shown and never stored."""
+        """True if it was shown and not stored."""
         return self.id is None
 
     def says(self, wanted: Mapping[str, Any]) -> bool:

@@ -25,12 +25,12 @@ class Tab:
 
     @property
     def shown(self) -> list[Item]:
-        """What has been a toast, each once and in its newest text, in the order of appearance."""
+        """The items that were toasts, each once in its newest text, in the order of appearance."""
         return list(self._shown.values())
 
     @property
     def position(self) -> dict[str, Any]:
-        """Where it stands, as in the query of a URL."""
+        """Its position, as in the query of a URL."""
         return {"epoch": self.epoch, **self.cursor.as_json()}
 
     def open(self, start: StartingPoint, is_quiet: Callable[[datetime], bool]) -> None:

@@ -85,7 +85,7 @@ class QuietConnection(asyncio.BufferedProtocol):
 
     @property
     def has_room(self) -> bool:
-        """Whether everything that was written is on its way."""
+        """True if everything that was written is on its way."""
         return self._room is None
 
     def write(self, frame: Frame) -> bool:

@@ -1,4 +1,4 @@
-"""What the quiet connections of one server share: their pings, and the way back from quiet."""
+"""Pings the quiet connections of one server, and keeps what they share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A connection while it is more than quiet: in its handshake, and once it closes or asks a lot."""
+"""A connection that needs a whole protocol: in its handshake, closing, or saying much."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ class PreparedFrameProtocol(WebSocketsSansIOProtocol, asyncio.BufferedProtocol):
 
 
 class _GivenAway:
-    """What the handshake has in place of its transport once that belongs to another."""
+    """The handshake's transport once the real one belongs to another."""
 
     def close(self) -> None:
         """Leave it open: the application has returned, and the connection goes on."""

@@ -1,4 +1,4 @@
-"""Whether REDIS_URL names a server that this site can use, as far as that can be known.
+"""Checks that REDIS_URL names a server that this site can use, as far as that can be known.
 
 What no waiting mends is refused: an address that is none, a server that is none or lets nobody in.
 A server that does not answer now may answer later, and hints are all that is lost meanwhile.

@@ -1,4 +1,4 @@
-"""Where the embedded broker listens. Pure: nothing is created here."""
+"""Names the socket of the embedded broker; creates nothing."""
 
 import hashlib
 import os

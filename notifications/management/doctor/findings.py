@@ -1,4 +1,4 @@
-"""What the doctor finds: a state, what is the case, and what to do about it. Pure."""
+"""The doctor's findings: a state, in words, and what to do about it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class State(StrEnum):
-    """How a part is."""
+    """The state of a part."""
 
     WELL = "ok"
     NOTED = "note"
@@ -18,7 +18,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """How one part is: in words, and in `facts` that JSON can hold, for scripts."""
+    """The state of one part, in words and in `facts` that JSON can hold, for scripts."""
 
     state: State
     text: str
@@ -26,7 +26,7 @@ class Finding:
     facts: dict[str, Any] = field(default_factory=dict)
     part: str = ""
     has_overrun: bool = False
-    """Whether the look at it has not ended and may still be under way."""
+    """True if the look at it has not ended and may still be under way."""
 
     def as_json(self) -> dict[str, Any]:
         """Return it as `--json` prints it."""

@@ -1,4 +1,4 @@
-"""The rounds: one part after the other, each within its time, so that nothing can hang."""
+"""Examines one part after the other, each within its time, so that nothing can hang."""
 
 from __future__ import annotations
 

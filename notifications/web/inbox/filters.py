@@ -29,7 +29,7 @@ class Choice:
 
 @dataclass(frozen=True, kw_only=True)
 class Tally:
-    """How many notifications of one kind there are, and how many of them are unread."""
+    """The number of notifications of one kind, and of the unread among them."""
 
     kind: str
     total: int

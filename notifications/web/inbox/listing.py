@@ -1,4 +1,4 @@
-"""The list that people see: notifications and broadcasts in one order, the newest first."""
+"""Lists notifications and broadcasts in one order, the newest first."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def place_of(row: Notification) -> Place:
 
 @dataclass(frozen=True)
 class Listing:
-    """What a user has in the inbox, or what of it is unread or of one kind."""
+    """A user's inbox as a list: all of it, or what is unread or of one kind."""
 
     standing: UserState
     unread: bool = False

@@ -30,7 +30,7 @@ class ListItem:
 
     @property
     def content(self) -> Content:
-        """What it says."""
+        """Its texts."""
         return self.row.content
 
     @property
@@ -51,7 +51,7 @@ class ListItem:
 
 @dataclass(frozen=True, kw_only=True)
 class Day:
-    """What was written on one day of the current time zone."""
+    """The notifications of one day of the current time zone."""
 
     date: date
     entries: Sequence[ListItem]
@@ -88,12 +88,12 @@ class InboxPage:
 
     @property
     def has_kinds(self) -> bool:
-        """Whether there is a choice of kinds."""
+        """True if there is a choice of kinds."""
         return len(self.kinds) > 1 or self.selection.kind is not None
 
     @property
     def removed_value(self) -> str:
-        """What the undo button sends."""
+        """The value of the undo button."""
         return ".".join(self.removed)
 
 

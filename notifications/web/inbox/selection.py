@@ -1,4 +1,4 @@
-"""What the inbox page is asked for: its address, read and written. Pure."""
+"""Reads and writes the address of the inbox page."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SELECTED_MAX = 100
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """What of an inbox is looked at, as the page's address says it.
+    """The part of an inbox that the page's address asks for.
 
     `kind` is None for all kinds and empty for notifications without one. `before` and `after` are
     the notifications that this page of the list lies behind or ahead of, `removed` those that were
@@ -55,7 +55,7 @@ class Selection:
 
     @property
     def is_filtered(self) -> bool:
-        """Whether a filter is set."""
+        """True if a filter is set."""
         return self.unread or self.kind is not None
 
     @property
