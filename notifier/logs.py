@@ -1,4 +1,4 @@
-"""Filters the project's log records: exceptions of one kind in one line."""
+"""Filters of the project's log records."""
 
 import logging
 
