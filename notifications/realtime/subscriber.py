@@ -180,9 +180,12 @@ class Subscriber:
             return
         self._learn(page)
         for socket in self._welcomed():
-            if page.reset and socket.position.is_behind(page.cursor):
+            position = socket.position
+            is_behind = position.is_behind(page.cursor)
+            is_outside = position.is_behind(page.start) or page.cursor.is_behind(position)
+            if page.reset and is_behind:
                 socket.close(CloseCode.RESTART)
-            elif _is_within(socket.position, page):
+            elif is_behind and not is_outside:
                 self._deliver_page(socket, page)
 
     def take_head(self, head: Head) -> bool:
@@ -267,8 +270,3 @@ def slices(subscribers: Iterable[Subscriber], sockets: int) -> Iterator[list[Sub
             yield part
             part, size = [], 0
     yield part
-
-
-def _is_within(position: Cursor, page: Page) -> bool:
-    is_past_start = not position.is_behind(page.start)
-    return is_past_start and position != page.cursor and not page.cursor.is_behind(position)

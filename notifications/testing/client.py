@@ -9,22 +9,34 @@ from typing import Any, Self
 from asgiref.sync import sync_to_async
 from channels.routing import get_default_application
 from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db import connections
 from django.test import AsyncClient
 from django.urls import get_script_prefix, reverse
 
 from ..message.recipients import recipient_pk
 from ..realtime.threads import in_database_thread
 from ..store import feed, user_state
+from ..store.transactions import database
 from ..wire.in_process import Application, scope_for
 from ..wire.protocol import SOCKET_PATH, VERSION
 from .ending import end_idle_hub
 from .items import Item
-from .line import Line
-from .premises import check_database
 from .tab import Tab
+from .tab_socket import TabSocket
 
 DEADLINE_SECONDS = 10.0
 ORIGIN = "http://testserver"
+TRANSACTION = (
+    "NotificationClient sees what is committed, and this test runs in a transaction that never is: "
+    "in a TestCase, or with the fixture db of pytest-django. Use TransactionTestCase or "
+    "pytest.mark.django_db(transaction=True); or capture_notifications(), which works here."
+)
+IN_MEMORY = (
+    "NotificationClient reads the database from other threads, which one of SQLite in memory does "
+    "not allow while the test writes. Give the tests a file in your settings: "
+    "DATABASES['default']['TEST'] = {'NAME': BASE_DIR / 'test.sqlite3'}."
+)
 
 
 class NotificationClient:
@@ -59,14 +71,15 @@ class NotificationClient:
         self._application = application
         self._browser = AsyncClient()
         self._tab = Tab()
-        self._line = Line(self._tab, str(user), deadline_seconds)
+        self._socket = TabSocket(self._tab, str(user), deadline_seconds)
         self._received = 0
 
     async def __aenter__(self) -> Self:
         try:
-            await check_database(self._user_pk)
+            await _check_database(self._user_pk)
             await self._browser.aforce_login(self._user)
-            await self._open_page()
+            stood = await in_database_thread(user_state.of, self._user_pk)
+            self._tab.open(feed.starting_point(stood), stood.inbox.is_quiet)
             await self._connect()
         except BaseException:
             await self._leave()
@@ -83,7 +96,7 @@ class NotificationClient:
 
     @property
     def shown(self) -> list[Item]:
-        """What the tab has shown as toasts: each once, in its newest text, the first one first."""
+        """The items that the tab has shown as toasts, each once in its newest text, in order."""
         return self._tab.shown
 
     @property
@@ -93,17 +106,17 @@ class NotificationClient:
 
     @property
     def is_connected(self) -> bool:
-        """Whether the socket is open."""
-        return self._line.connection is not None and self._line.connection.is_open
+        """True if the socket is open."""
+        return self._socket.connection is not None and self._socket.connection.is_open
 
     @property
     def close_code(self) -> int | None:
         """The code with which the server closed the socket, such as 4401 after a log-out."""
-        return self._line.connection.close_code if self._line.connection else None
+        return self._socket.connection.close_code if self._socket.connection else None
 
     async def receive(self) -> Item:
         """Return the next item of `shown` that was not received yet, when it is there."""
-        await self._line.until(lambda: len(self.shown) > self._received, "another notification")
+        await self._socket.until(lambda: len(self.shown) > self._received, "another notification")
         self._received += 1
         return self.shown[self._received - 1]
 
@@ -111,7 +124,7 @@ class NotificationClient:
         """Wait until the tab has all that is stored for its user by now."""
         heads = await in_database_thread(feed.heads, [self._user_pk])
         head = heads[self._user_pk].cursor
-        await self._line.until(
+        await self._socket.until(
             lambda: not self._tab.cursor.is_behind(head), "what is stored already"
         )
 
@@ -133,16 +146,16 @@ class NotificationClient:
 
     async def wait_closed(self) -> int:
         """Return the code with which the server closes the socket, when it does."""
-        await self._line.until(lambda: self.close_code is not None, "the end of the socket")
+        await self._socket.until(lambda: self.close_code is not None, "the end of the socket")
         return self.close_code or 0
 
     async def drop(self) -> None:
         """Lose the connection, as in a tunnel: what was not shown yet comes after a reconnect."""
-        await self._line.drop()
+        await self._socket.drop()
 
     async def reconnect(self) -> None:
         """Connect again where the tab stands, and wait for what it missed."""
-        await self._line.drop()
+        await self._socket.drop()
         await self._connect()
 
     async def catch_up(self) -> list[Item]:
@@ -151,20 +164,27 @@ class NotificationClient:
         Works with and without a connection.
         """
         before = len(self.shown)
-        while await self._read_page():
-            pass
+        url = reverse("notifications:feed")
+        is_secure = settings.SECURE_SSL_REDIRECT
+        has_more = True
+        while has_more:
+            response = await self._browser.get(url, self._query, secure=is_secure)
+            if response.status_code != 200:
+                answer = f"{response.status_code}: {response.content[:200]!r}"
+                raise AssertionError(f"{url} answered with {answer}")
+            page = response.json()
+            if page["reset"]:
+                self._tab.restart(page)
+            self._tab.apply(page)
+            has_more = page["more"]
         return self.shown[before:]
-
-    async def _open_page(self) -> None:
-        stood = await in_database_thread(user_state.of, self._user_pk)
-        self._tab.open(feed.starting_point(stood), stood.inbox.is_quiet)
 
     async def _connect(self) -> None:
         cookies = {name: morsel.value for name, morsel in self._browser.cookies.items()}
         query = {"v": VERSION, **self._query}
         application = self._application or await sync_to_async(get_default_application)()
-        await self._line.connect(application, scope_for(self._path, query, cookies, self._origin))
-        await self._line.knock(self._user_pk)
+        await self._socket.connect(application, scope_for(self._path, query, cookies, self._origin))
+        await self._socket.knock(self._user_pk)
         await self.settle()
 
     @property
@@ -172,23 +192,11 @@ class NotificationClient:
         return {**self._tab.position, "user": str(self._user_pk)}
 
     async def _command(self, type_: str, **fields: Any) -> None:
-        await self._line.command(type_, **fields)
+        await self._socket.command(type_, **fields)
         await self.settle()
 
-    async def _read_page(self) -> bool:
-        url = reverse("notifications:feed")
-        response = await self._browser.get(url, self._query, secure=settings.SECURE_SSL_REDIRECT)
-        if response.status_code != 200:
-            answer = f"{response.status_code}: {response.content[:200]!r}"
-            raise AssertionError(f"{url} answered with {answer}")
-        page = response.json()
-        if page["reset"]:
-            self._tab.restart(page)
-        self._tab.apply(page)
-        return bool(page["more"])
-
     async def _leave(self) -> None:
-        await self._line.drop()
+        await self._socket.drop()
         await end_idle_hub()
 
 
@@ -197,3 +205,20 @@ def _ids(items: Iterable[Item]) -> list[str]:
     if not ids:
         raise ValueError("Pass items that are stored, such as client.shown[0].")
     return ids
+
+
+async def _check_database(user_pk: Any) -> None:
+    await sync_to_async(_check_connection)()
+    # A user who is missing in another thread tells of a transaction that was opened outside of the
+    # event loop, as by the fixture db: asynchronous code cannot look at its connection.
+    users = get_user_model()._default_manager.filter(pk=user_pk)
+    if not await in_database_thread(users.exists):
+        raise RuntimeError(TRANSACTION)
+
+
+def _check_connection() -> None:
+    connection = connections[database()]
+    if connection.in_atomic_block:
+        raise RuntimeError(TRANSACTION)
+    if getattr(connection, "is_in_memory_db", bool)():
+        raise RuntimeError(IN_MEMORY)

@@ -15,7 +15,7 @@ GONE = 1006
 DISCONNECT_SECONDS = 5.0
 
 
-class Connection:
+class InProcessConnection:
     """Runs the application for one socket; `take` gets each frame, `changed` is called after.
 
     asgiref's `ApplicationCommunicator`, on which channels.testing is built, ends the application

@@ -11,7 +11,7 @@ from channels.routing import URLRouter
 from notifications.realtime.auth import AuthMiddlewareStack
 from notifications.routing import websocket_urlpatterns
 from notifications.testing.ending import end_idle_hub
-from notifications.wire.in_process import Application, Connection, scope_for
+from notifications.wire.in_process import Application, InProcessConnection, scope_for
 from tests.support.waiting import await_for
 
 ORIGIN = "http://testserver"
@@ -76,7 +76,7 @@ async def _opened(
     def note() -> None:
         done.is_accepted, done.code = connection.is_accepted, connection.close_code
 
-    connection = Connection(done.frames.append, note)
+    connection = InProcessConnection(done.frames.append, note)
     connection.open(application, scope)
     try:
         await await_for(lambda: done.is_welcome or not connection.is_open)

@@ -12,7 +12,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from ..base import NotifierCommand
-from ..doctor import Finding, Patient, State, examine
+from ..doctor import Patient, State, examine
 from ..doctor.patient import TIMEOUT_SECONDS
 from ..doctor.rounds import PARTS
 
@@ -65,7 +65,17 @@ class Command(NotifierCommand):
             origin=options["origin"],
             timeout_seconds=options["timeout"],
         )
-        found = [self._tell(finding, options) for finding in examine(patient)]
+        found = []
+        for finding in examine(patient):
+            found.append(finding)
+            self._has_overrun |= finding.has_overrun
+            is_asked_for = options["verbosity"] > 0 or finding.state is State.WRONG
+            if is_asked_for and not options["json"]:
+                first, *others = [*finding.text.splitlines(), *finding.advice.splitlines()]
+                self.stdout.write(f"{finding.state:<8}{finding.part:<{WIDTH}}  {first}")
+                for line in others:
+                    self.stdout.write(f"{'':<{WIDTH + 10}}{line}")
+                self.stdout.flush()
         bad = [each.part for each in found if each.state is State.WRONG]
         if options["json"]:
             told = {"well": not bad, "parts": [each.as_json() for each in found]}
@@ -74,17 +84,6 @@ class Command(NotifierCommand):
             raise CommandError(
                 f"Something is wrong: {', '.join(bad)}.", returncode=SOMETHING_IS_WRONG
             )
-
-    def _tell(self, finding: Finding, options: dict[str, Any]) -> Finding:
-        self._has_overrun |= finding.has_overrun
-        is_asked_for = options["verbosity"] > 0 or finding.state is State.WRONG
-        if is_asked_for and not options["json"]:
-            first, *others = [*finding.text.splitlines(), *finding.advice.splitlines()]
-            self.stdout.write(f"{finding.state:<8}{finding.part:<{WIDTH}}  {first}")
-            for line in others:
-                self.stdout.write(f"{'':<{WIDTH + 10}}{line}")
-            self.stdout.flush()
-        return finding
 
 
 def _socket_url(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from importlib import import_module
 from time import perf_counter
@@ -56,25 +56,19 @@ def look_at_socket(patient: Patient) -> Finding:
     origin = patient.origin or origin_of(patient.url)
     try:
         with _cookies_of(user) as cookies:
-            wire = _wire(patient.url, origin, cookies)
+            if patient.url:
+                wire = to_address(patient.url, origin, cookies)
+            else:
+                wire = in_process(get_default_application(), origin, cookies)
             return asyncio.run(_as_user(wire, patient) if cookies else _as_nobody(wire))
     except UnopenedError as exc:
-        return wrong(f"{where} opens no socket: {exc}.", _advice(exc.status, origin))
+        advice = NOT_OPENED.get(exc.status, LOG if exc.status >= 500 else PROXY)
+        return wrong(f"{where} opens no socket: {exc}.", advice.format(origin=origin))
     except ClosedError as exc:
         advice = CLOSED.get(exc.code, LOG)
         return wrong(f"{where} closed the socket with {exc.code}.", advice, code=exc.code)
     except Exception as exc:  # of the site's application, or of its asgi.py
         return wrong(f"{where} fails: {said(exc)}", ADVICE)
-
-
-def _advice(status: int, origin: str) -> str:
-    return NOT_OPENED.get(status, LOG if status >= 500 else PROXY).format(origin=origin)
-
-
-def _wire(url: str, origin: str, cookies: Mapping[str, str]) -> AbstractAsyncContextManager[Wire]:
-    if url:
-        return to_address(url, origin, cookies)
-    return in_process(get_default_application(), origin, cookies)
 
 
 # A session as a log-in makes it, without its signals.

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from ...realtime.runtime import end, start_hub
-from ...wire.in_process import Connection, scope_for
+from ...wire.in_process import InProcessConnection, scope_for
 from ...wire.protocol import SOCKET_PATH
 
 Frame = dict[str, Any]
@@ -59,7 +59,7 @@ class _InProcess:
     def __init__(self) -> None:
         self._frames: list[Frame] = []
         self._news = asyncio.Event()
-        self._connection = Connection(self._frames.append, self._news.set)
+        self._connection = InProcessConnection(self._frames.append, self._news.set)
 
     async def open(self, application: Any, origin: str, cookies: Mapping[str, str]) -> None:
         scope = scope_for(f"/{SOCKET_PATH}", {}, cookies, origin)

@@ -1,4 +1,4 @@
-"""The way from a test to the server: connects, waits with a deadline, and says what went wrong."""
+"""The socket of a tab in a test: connects, waits with a deadline, and says what went wrong."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from channels.layers import get_channel_layer
 
 from ..conf import conf
 from ..wire import hints, protocol
-from ..wire.in_process import Application, Connection
+from ..wire.in_process import Application, InProcessConnection
 from ..wire.protocol import CloseCode
 from .tab import Tab
 
@@ -20,11 +20,14 @@ KNOCK_SECONDS = 0.1
 ACK_EVERY = 64
 
 
-class Line:
-    """What connects a tab, one socket after the other. `whose` names its user in errors."""
+class TabSocket:
+    """The way of a tab to the server, by one connection after the other.
+
+    `whose` names its user in errors.
+    """
 
     def __init__(self, tab: Tab, whose: str, deadline_seconds: float) -> None:
-        self.connection: Connection | None = None
+        self.connection: InProcessConnection | None = None
         self._tab = tab
         self._whose = whose
         self._deadline_seconds = deadline_seconds
@@ -37,7 +40,7 @@ class Line:
     async def connect(self, application: Application, scope: dict[str, Any]) -> None:
         """Open a socket and wait for its welcome."""
         self._tab.is_welcome = False
-        self.connection = Connection(self._take, self._news.set)
+        self.connection = InProcessConnection(self._take, self._news.set)
         self.connection.open(application, scope)
         await self.until(lambda: self._tab.is_welcome, "the server's welcome")
 
@@ -86,7 +89,7 @@ class Line:
             self._news.clear()
             await self._news.wait()
 
-    def _open_connection(self) -> Connection:
+    def _open_connection(self) -> InProcessConnection:
         connection = self.connection
         if connection is None:
             raise AssertionError(f"{self._whose} is not connected: `await client.reconnect()`.")
@@ -101,12 +104,9 @@ class Line:
         self._is_heard = self._is_heard or frame["type"] == KNOCK
         self._unacknowledged += len(frame.get("items", ())) or 1
         if frame["type"] == "heartbeat" or self._unacknowledged >= ACK_EVERY:
-            self._acknowledge()
-
-    def _acknowledge(self) -> None:
-        self._unacknowledged = 0
-        if self.connection is not None:
-            self.connection.send({"type": "ack", "cursor": self._tab.cursor.as_json()})
+            self._unacknowledged = 0
+            if self.connection is not None:
+                self.connection.send({"type": "ack", "cursor": self._tab.cursor.as_json()})
 
     async def _send_over_the_layer(self, hint: hints.Hint) -> None:
         layer: Any = get_channel_layer()
@@ -125,7 +125,7 @@ def _no_layer(why: str) -> str:
     )
 
 
-def _end_of(connection: Connection) -> str:
+def _end_of(connection: InProcessConnection) -> str:
     if connection.failure is not None:
         return (
             f"The ASGI application raised {connection.failure!r}. Where the socket has another URL "
