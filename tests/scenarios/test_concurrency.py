@@ -24,8 +24,14 @@ from tests.support.scripts import SCRIPT_SECONDS, StartScript, run_together
 from tests.support.servers import BrokerProcess
 from tests.support.wire import open_socket
 
-CROWD = 10_000
-BATCH = 1000
+CROWD = 1000
+BATCH = 100
+
+
+@pytest.fixture
+def small_batches(settings: Settings) -> None:
+    """Have a call for the crowd make ten batches."""
+    settings.NOTIFICATIONS_BATCH_SIZE = BATCH
 
 
 @pytest.fixture
@@ -242,7 +248,8 @@ def failing_at_batch(number: int) -> Iterator[None]:
         yield
 
 
-def test_a_call_for_10000_that_fails_leaves_whole_batches_and_says_which(
+@pytest.mark.usefixtures("small_batches")
+def test_a_call_for_many_that_fails_leaves_whole_batches_and_says_which(
     transactional_db: None,
 ) -> None:
     users = make_users(CROWD)
@@ -251,14 +258,17 @@ def test_a_call_for_10000_that_fails_leaves_whole_batches_and_says_which(
     with pytest.raises(PartiallyNotifiedError) as caught, failing_at_batch(5):
         notify_many(users, "Hello", key="campaign", if_exists="keep")
 
-    assert caught.value.notified == 4000
-    assert list(caught.value.failed) == pks[4000:5000]
+    assert caught.value.notified == 4 * BATCH
+    assert list(caught.value.failed) == pks[4 * BATCH : 5 * BATCH]
     assert isinstance(caught.value.__cause__, OperationalError)
-    assert f"batches for 4000 users and stopped at the batch of {BATCH} users" in str(caught.value)
-    assert_whole_batches(4000)
+    assert f"batches for {4 * BATCH} users and stopped at the batch of {BATCH} users" in str(
+        caught.value
+    )
+    assert_whole_batches(4 * BATCH)
 
     assert (
-        notify_many(User.objects.all(), "Hello", key="campaign", if_exists="keep") == CROWD - 4000
+        notify_many(User.objects.all(), "Hello", key="campaign", if_exists="keep")
+        == CROWD - 4 * BATCH
     )
     assert_everybody_was_told_once()
 
@@ -316,12 +326,13 @@ with connection.execute_wrapper(stop_in_the_fourth_batch):
 """
 
 
+@pytest.mark.usefixtures("small_batches")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_a_call_for_10000_that_is_ended_leaves_whole_batches_and_can_be_made_again(
+def test_a_call_for_many_that_is_ended_leaves_whole_batches_and_can_be_made_again(
     number: signal.Signals, start_script: StartScript
 ) -> None:
     make_users(CROWD)
-    script = start_script(IN_THE_MIDDLE)
+    script = start_script(IN_THE_MIDDLE, NOTIFICATIONS_BATCH_SIZE=f"{BATCH}")
 
     script.wait_until_it_says("ready")
     script.go()
@@ -330,10 +341,11 @@ def test_a_call_for_10000_that_is_ended_leaves_whole_batches_and_can_be_made_aga
     code, errors = script.end()
 
     assert code == -number
-    assert ("whole batches for 3000 users" in errors) is (number is signal.SIGINT)
-    assert_whole_batches(3000)
+    assert (f"whole batches for {3 * BATCH} users" in errors) is (number is signal.SIGINT)
+    assert_whole_batches(3 * BATCH)
     assert (
-        notify_many(User.objects.all(), "Hello", key="campaign", if_exists="keep") == CROWD - 3000
+        notify_many(User.objects.all(), "Hello", key="campaign", if_exists="keep")
+        == CROWD - 3 * BATCH
     )
     assert_everybody_was_told_once()
 
