@@ -10,6 +10,7 @@ from urllib.parse import urljoin
 
 import httpx
 import pytest
+from asgiref.sync import sync_to_async
 
 from tests.docs.markdown import blocks, commands
 from tests.support.projects import QUICKSTART, Project, block_with, install_app
@@ -137,13 +138,19 @@ def cookie(project: Project) -> str:
     return project.shell(LOG_IN)
 
 
-@pytest.fixture(params=SERVERS, ids=lambda command: command.split(" 8000")[0].split(" --")[0])
-def served(request: pytest.FixtureRequest, project: Project) -> Iterator[Served]:
-    server = Served(project, request.param).start()
+@pytest.fixture(scope="module")
+def served(project: Project) -> Iterator[Served]:
+    """Return the project as runserver serves it."""
+    server = Served(project, SERVERS[0]).start()
     yield server
     server.stop()
 
 
+# What is the same whoever the users are.
+with_users_of_django = pytest.mark.parametrize("project", USERS[:1], indirect=True)
+
+
+@with_users_of_django
 def test_the_app_comes_from_the_wheel(project: Project, packages: Path) -> None:
     path = project.shell("import notifications\nprint(notifications.__file__)")
 
@@ -163,39 +170,56 @@ def test_no_migration_is_missing(project: Project) -> None:
 async def test_what_is_notified_in_a_second_terminal_arrives(
     project: Project, served: Served, cookie: str
 ) -> None:
+    await assert_that_a_second_terminal_is_heard(project, served, cookie)
+
+
+@with_users_of_django
+@pytest.mark.parametrize("command", SERVERS[1:], ids=lambda command: command.split(" --port")[0])
+async def test_it_arrives_over_the_other_servers_too(
+    project: Project, cookie: str, command: str
+) -> None:
+    server = await sync_to_async(Served(project, command).start)()
+    try:
+        await assert_that_a_second_terminal_is_heard(project, server, cookie)
+    finally:
+        await sync_to_async(server.stop)()
+
+
+async def assert_that_a_second_terminal_is_heard(
+    project: Project, served: Served, cookie: str
+) -> None:
     [command] = commands(QUICKSTART, "python manage.py shell")
 
     async with open_socket(served.socket_url, cookie) as wire:
         await wire.receive_type("welcome")
-        project.run(command)
+        await sync_to_async(project.run)(command)
         [item] = await wire.receive_items(1)
 
     assert item["title"] == "Hello"
 
 
-@pytest.mark.parametrize("served", SERVERS[:1], indirect=True, ids=["runserver"])
 def test_the_page_has_the_widget_and_all_its_files(served: Served, cookie: str) -> None:
-    page = got(served.url, cookies={"sessionid": cookie})
+    with httpx.Client(cookies={"sessionid": cookie}, timeout=PATIENCE_SECONDS) as browser:
+        page = browser.get(served.url)
+        files = loaded_by(page, browser)
 
     assert "<notification-toasts" in page.text
     assert f'data-feed="{httpx.URL(served.url).path}notifications/feed/"' in page.text
-    files = loaded_by(page)
     assert {"toasts.css", "index.js", "protocol.js"} <= {Path(url).name for url in files}
-    assert {got(url).status_code for url in files} == {200}
+    assert {answer.status_code for answer in files.values()} == {200}
 
 
-@pytest.mark.parametrize("served", SERVERS[:1], indirect=True, ids=["runserver"])
 def test_a_visitor_gets_no_widget(served: Served) -> None:
     assert "notification" not in got(served.url).text
 
 
-@pytest.mark.parametrize("served", SERVERS[:1], indirect=True, ids=["runserver"])
 def test_the_feed_answers_where_the_urls_were_mounted(served: Served, cookie: str) -> None:
     answer = got(f"{served.url}/notifications/feed/?u=0", cookies={"sessionid": cookie})
 
     assert answer.json()["reset"] is False
 
 
+@with_users_of_django
 def test_a_manifest_storage_renames_the_imports_too(project: Project) -> None:
     storage = block_with("ManifestStatic").text
     directory = project.directory
@@ -217,13 +241,13 @@ def test_a_manifest_storage_renames_the_imports_too(project: Project) -> None:
 got = partial(httpx.get, timeout=PATIENCE_SECONDS)
 
 
-def loaded_by(page: httpx.Response) -> set[str]:
-    """Return the addresses of the widget's files, the modules that others import included."""
-    known: set[str] = set()
+def loaded_by(page: httpx.Response, browser: httpx.Client) -> dict[str, httpx.Response]:
+    """Return the widget's files by their addresses, the modules that others import included."""
+    files: dict[str, httpx.Response] = {}
     waiting = {urljoin(str(page.url), path) for path in re.findall(r'"(/static/.+?)"', page.text)}
     while waiting:
         url = waiting.pop()
-        known.add(url)
-        imports = re.findall(r'from ?"(\.\.?/.+?)"', got(url).text)
-        waiting |= {urljoin(url, path) for path in imports} - known
-    return known
+        files[url] = browser.get(url)
+        imports = re.findall(r'from ?"(\.{1,2}/.+?)"', files[url].text)
+        waiting |= {urljoin(url, path) for path in imports} - files.keys()
+    return files
