@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -68,8 +69,20 @@ def new_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., 
 
 
 @pytest.fixture
-def run(new_run: Callable[..., Run]) -> Run:
-    return new_run().start()
+def prepared(site: Run, new_run: Callable[..., Run]) -> Run:
+    """Return one that has not started, with a copy of the database that another one has made."""
+    run = new_run()
+    with (
+        closing(sqlite3.connect(site.directory / "db.sqlite3")) as original,
+        closing(sqlite3.connect(run.directory / "db.sqlite3")) as copy,
+    ):
+        original.backup(copy)
+    return run
+
+
+@pytest.fixture
+def run(prepared: Run) -> Run:
+    return prepared.start()
 
 
 def test_it_says_where_it_serves_and_who_can_log_in(site: Run) -> None:
@@ -132,8 +145,8 @@ def test_ctrl_c_leaves_nothing_running(run: Run) -> None:
         httpx.get(f"{run.url}/healthz")
 
 
-def test_sigint_ends_a_run_in_the_background_of_a_script_too(new_run: Callable[..., Run]) -> None:
-    run = new_run()
+def test_sigint_ends_a_run_in_the_background_of_a_script_too(prepared: Run) -> None:
+    run = prepared
     run.command = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", *run.command]
     run.start()
 
