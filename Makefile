@@ -42,8 +42,8 @@ lint: $(VENV)/.installed-dev ## check style, types, layers, structure, migration
 	@$(PRODUCTION) check --deploy --fail-level WARNING
 	@$(PRODUCTION) collectstatic --noinput
 
-# Six processes: most of a test is waiting for a server to start.
-PYTEST = $(BIN)/python -m pytest -n 6
+# Four processes: some tests wait for a server, and each process has to collect all tests first.
+PYTEST = $(BIN)/python -m pytest -n 4
 
 unit: $(VENV)/.installed-dev ## run the tests without a browser, on SQLite
 	@echo "== tests on SQLite"

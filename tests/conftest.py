@@ -144,9 +144,15 @@ def start_script(transactional_db: None) -> Iterator[StartScript]:
         script.close()
 
 
+@pytest.fixture(scope="session")
+def private_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return where the brokers of single tests live, one after the other."""
+    return tmp_path_factory.mktemp("broker")
+
+
 @pytest.fixture
-def private_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerProcess]:
+def private_broker(private_directory: Path) -> Iterator[BrokerProcess]:
     """Return a running Valkey of this test alone; give its `url` to servers as REDIS_URL."""
-    private = BrokerProcess(tmp_path_factory.mktemp("broker")).start()
+    private = BrokerProcess(private_directory).start()
     yield private
     private.stop()

@@ -59,6 +59,7 @@ class Script:
                     stdin=stdin,
                     stdout=stdout,
                     stderr=self._errors,
+                    prepared_with=["accounts.models", "notifications"],
                 )
 
     def wait_until_it_says(self, text: str) -> None:

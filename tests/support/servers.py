@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Literal, Self
@@ -88,6 +88,8 @@ class Process:
         """Whom it runs as, if not oneself."""
         self.is_forked = False
         """Whether it is forked where it is Python's, see zygote.py; no benchmark's is."""
+        self.prepared_with: Sequence[str] = ()
+        """What it is forked with, if that is more than the usual."""
         self.process: subprocess.Popen[bytes] | ForkedProcess | None = None
 
     @property
@@ -110,7 +112,14 @@ class Process:
         with self.log.open("ab") as log, open(os.devnull, "rb") as nothing:
             env = {**os.environ, **self.env}
             self.process = (
-                ForkedProcess(self.command[1:], env=env, stdin=nothing, stdout=log, stderr=log)
+                ForkedProcess(
+                    self.command[1:],
+                    env=env,
+                    stdin=nothing,
+                    stdout=log,
+                    stderr=log,
+                    prepared_with=self.prepared_with,
+                )
                 if self.is_forked and self.command[0] == sys.executable
                 else subprocess.Popen(
                     self.command,
@@ -193,7 +202,9 @@ class ServerProcess(Process):
         self.port = free_port()
         super().__init__(_serve_command(kind, self.port), log, env)
         self.is_forked = is_forked
+        self.prepared_with = ["tests.support.served"]
         self.env.setdefault("DATABASE_URL", database_url())
+        self.env.setdefault("DJANGO_SETTINGS_MODULE", "notifier.settings")
 
     @property
     def url(self) -> str:

@@ -47,6 +47,38 @@ def test_it_has_what_a_started_one_has_and_nothing_more() -> None:
     assert (forked.stdout, forked.stderr) == (told, started.stderr)
 
 
+SAY_WHAT_IS_PREPARED = """
+import os, sys
+from django.apps import apps
+from django.conf import settings
+print(apps.ready, "wsgiref" in sys.modules, settings.SECRET_KEY, sys.argv)
+print(os.environ["PYTEST_CURRENT_TEST"], __name__, repr(sys.stdin.read()))
+"""
+
+
+def test_a_prepared_one_has_django_set_up_in_its_own_environment() -> None:
+    for key in ("one", "another", "one"):
+        env = {**os.environ, "DJANGO_SETTINGS_MODULE": "notifier.settings", "SECRET_KEY": key}
+
+        forked = run_forked(
+            ["-c", SAY_WHAT_IS_PREPARED, "-x"], env=env, timeout=SECONDS, prepared_with=["wsgiref"]
+        )
+
+        assert forked.stdout.splitlines() == [
+            f"True True {key} ['-c', '-x']",
+            f"{env['PYTEST_CURRENT_TEST']} __main__ ''",
+        ]
+
+
+def test_one_that_cannot_be_prepared_says_why_itself() -> None:
+    env = {**os.environ, "DJANGO_SETTINGS_MODULE": "no_such_settings"}
+
+    forked = run_forked(["manage.py", "check"], env=env, timeout=SECONDS, prepared_with=["wsgiref"])
+
+    assert forked.returncode == 1
+    assert "No module named 'no_such_settings'" in forked.stderr
+
+
 @pytest.mark.parametrize(
     ("code", "returncode"),
     [
@@ -68,9 +100,16 @@ def test_one_that_does_not_end_is_killed_once_its_time_is_over() -> None:
 
 def test_a_signal_is_for_this_one_alone() -> None:
     with open(os.devnull, "r+b") as nothing:
-        streams = {"stdin": nothing, "stdout": nothing, "stderr": nothing}
-        waiting = ["-c", "import signal; signal.pause()"]
-        one, other = (ForkedProcess(waiting, env=os.environ, **streams) for _ in range(2))
+        one, other = (
+            ForkedProcess(
+                ["-c", "import signal; signal.pause()"],
+                env=os.environ,
+                stdin=nothing,
+                stdout=nothing,
+                stderr=nothing,
+            )
+            for _ in range(2)
+        )
 
         one.kill()
         code = one.wait(SECONDS)

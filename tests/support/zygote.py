@@ -3,11 +3,14 @@
 A third of a start is left. What is forked is otherwise as if it had been started: a process of its
 own, with its own environment, arguments, streams and `__main__`. Nothing that reads a setting or a
 variable is imported before the fork.
+
+Most servers of the tests have the same few environments. They may be forked from a process that has
+set Django up in such an environment, which leaves a third of that third.
 """
 
-import atexit
 import contextlib
 import functools
+import gc
 import importlib
 import json
 import os
@@ -19,13 +22,18 @@ import subprocess
 import sys
 import tempfile
 import time
+import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import IO, Any
+from typing import IO, Any, Protocol
+
+import django
 
 ROOT = Path(__file__).resolve().parents[2]
 REQUEST_MAX_BYTES = 128 * 1024
+# Environments of which nothing was asked for long are forgotten: each takes some memory.
+PREPARED_MAX = 4
 NUMBER = struct.Struct("i")
 PRELOADED = (
     *("channels.auth", "channels.db", "channels.generic.websocket", "channels.routing"),
@@ -49,30 +57,24 @@ PRELOADED = (
 )
 
 
-class Zygote:
-    """The process that forks the others, started when the first of them is asked for."""
+class HasFileno(Protocol):
+    """Whatever the system knows by a number."""
 
-    def __init__(self) -> None:
-        """Start it; it ends with this process."""
-        self._control, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with other:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", __name__, str(other.fileno())],
-                cwd=ROOT,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                pass_fds=[other.fileno()],
-            )
-        atexit.register(self._end)
+    def fileno(self) -> int:
+        """Return the number."""
+
+
+class Zygote:
+    """A process that forks others as long as its end of a socket is open."""
+
+    def __init__(self, control: socket.socket) -> None:
+        """Tell it through the other end what to fork."""
+        self._control = control
 
     def ask(self, arguments: Sequence[str], env: Mapping[str, str], files: Sequence[int]) -> None:
         """Have a process forked that runs `arguments`; its keeper writes to the last file."""
         request = json.dumps({"arguments": arguments, "env": dict(env)}).encode()
         socket.send_fds(self._control, [request], files)
-
-    def _end(self) -> None:
-        self._control.close()
-        self._process.wait()
 
 
 class ForkedProcess:
@@ -83,16 +85,21 @@ class ForkedProcess:
         arguments: Sequence[str],
         *,
         env: Mapping[str, str],
-        stdin: IO[bytes],
-        stdout: IO[bytes],
-        stderr: IO[bytes],
+        stdin: HasFileno,
+        stdout: HasFileno,
+        stderr: HasFileno,
+        prepared_with: Sequence[str] = (),
     ) -> None:
-        """Start `arguments`, which are those that follow the name of the interpreter."""
+        """Start `arguments`, which are those that follow the name of the interpreter.
+
+        Where there are modules in `prepared_with`, it has Django set up and them imported.
+        """
         self.returncode: int | None = None
         self._kept, write = os.pipe()
         streams = [stream.fileno() for stream in (stdin, stdout, stderr)]
         try:
-            _zygote().ask(arguments, env, [*streams, write])
+            zygote = _prepared(env, prepared_with) if prepared_with else _unprepared()
+            zygote.ask(arguments, env, [*streams, write])
         finally:
             os.close(write)
         self.pid = self._read_number()
@@ -134,7 +141,11 @@ class ForkedProcess:
 
 
 def run_forked(
-    arguments: Sequence[str], *, env: Mapping[str, str], timeout: float
+    arguments: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    timeout: float,
+    prepared_with: Sequence[str] = (),
 ) -> "subprocess.CompletedProcess[str]":
     """Run a program of Python to its end, as `subprocess.run()` does, and return what it said."""
     with (
@@ -142,7 +153,14 @@ def run_forked(
         tempfile.TemporaryFile() as stdout,
         tempfile.TemporaryFile() as stderr,
     ):
-        process = ForkedProcess(arguments, env=env, stdin=stdin, stdout=stdout, stderr=stderr)
+        process = ForkedProcess(
+            arguments,
+            env=env,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            prepared_with=prepared_with,
+        )
         try:
             code = process.wait(timeout)
         finally:
@@ -157,11 +175,69 @@ def text_of(file: IO[bytes]) -> str:
 
 
 @functools.cache
-def _zygote() -> Zygote:
-    return Zygote()
+def _unprepared() -> Zygote:
+    control, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with other:
+        process = subprocess.Popen(
+            [sys.executable, "-m", __name__],
+            cwd=ROOT,
+            stdin=other.fileno(),
+            stdout=subprocess.DEVNULL,
+        )
+    zygote = Zygote(control)
+    weakref.finalize(zygote, _end, control, process)
+    return zygote
+
+
+def _prepared(env: Mapping[str, str], modules: Sequence[str]) -> Zygote:
+    same_in_all_tests = env.items() - {("PYTEST_CURRENT_TEST", env.get("PYTEST_CURRENT_TEST", ""))}
+    return _prepared_once(frozenset(same_in_all_tests), tuple(modules))
+
+
+@functools.lru_cache(maxsize=PREPARED_MAX)
+def _prepared_once(env: frozenset[tuple[str, str]], modules: tuple[str, ...]) -> Zygote:
+    control, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    code = f"from {__name__} import fork_prepared; fork_prepared()"
+    with other, open(os.devnull, "wb") as nothing:
+        process = ForkedProcess(
+            ["-c", code, *modules], env=dict(env), stdin=other, stdout=nothing, stderr=nothing
+        )
+    zygote = Zygote(control)
+    weakref.finalize(zygote, _end, control, process)
+    return zygote
+
+
+def _end(control: socket.socket, process: "subprocess.Popen[bytes] | ForkedProcess") -> None:
+    control.close()
+    process.wait()
 
 
 # What follows runs in the zygote.
+
+
+def fork_prepared() -> None:
+    """Set Django up, import modules, and be a zygote."""
+    control = _take_control()
+    with contextlib.suppress(Exception):  # who is forked will fail by it, and say so
+        django.setup()
+        for name in sys.argv[1:]:
+            importlib.import_module(name)
+    _fork(control)
+
+
+def _take_control() -> socket.socket:
+    """Return the socket that came as standard input, which is empty from now on."""
+    control = socket.socket(fileno=os.dup(0))
+    with open(os.devnull, "rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    return control
+
+
+def _fork(control: socket.socket) -> None:
+    gc.freeze()  # what is there stays, and need not be copied to be looked at
+    with control:
+        request, streams = _wait_for_request(control)
+    _become(request["arguments"], request["env"], streams)
 
 
 def _wait_for_request(control: socket.socket) -> tuple[dict[str, Any], list[int]]:
@@ -214,8 +290,7 @@ def _become(arguments: list[str], env: dict[str, str], streams: list[int]) -> No
 
 
 if __name__ == "__main__":
-    with socket.socket(fileno=int(sys.argv[1])) as control:
-        for name in PRELOADED:
-            importlib.import_module(name)
-        request, streams = _wait_for_request(control)
-    _become(request["arguments"], request["env"], streams)
+    command = _take_control()
+    for module in PRELOADED:
+        importlib.import_module(module)
+    _fork(command)

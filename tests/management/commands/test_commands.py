@@ -79,6 +79,7 @@ def finished(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
             **env,
         },
         timeout=COMMAND_SECONDS,
+        prepared_with=["accounts.models", "notifications"],
     )
 
 
