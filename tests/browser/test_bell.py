@@ -497,6 +497,16 @@ def test_a_list_that_cannot_be_loaded_can_be_tried_again(bell: Bell) -> None:
     expect(bell.panel.get_by_role("menuitem", name="Retry")).to_have_count(0)
 
 
+def test_it_follows_toasts_that_come_later(open_bare: NewBare) -> None:
+    tab, server = open_bare()
+    tab.widget.evaluate("(widget) => widget.replaceWith(widget.cloneNode(true))")
+    wait_for(lambda: server.count() == 2 and tab.status == "online")
+
+    server.send_item(1, level="error")
+
+    expect(tab.bell.get_by_role("button", name="Notifications, 1 unread")).to_be_visible()
+
+
 @pytest.fixture
 def modules(bell: Bell) -> list[Route]:
     """Load the page again and return the request for its modules, which waits to go on."""
