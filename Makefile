@@ -71,7 +71,7 @@ chaos: $(VENV)/.installed-dev ## break everything at random (SECONDS_OF_CHAOS=60
 ROUNDS ?= 3
 
 bench: $(VENV)/.installed-dev ## measure this project beside others, write docs/performance.md (25 minutes)
-	@$(BIN)/python -m bench --rounds $(ROUNDS) $(if $(QUICK),--quick --no-write)
+	@$(BIN)/python -m bench --rounds $(ROUNDS) $(if $(QUICK),--quick)
 
 bench-quick: $(VENV)/.installed-dev ## fail where this project has become slower (3 minutes)
 	@$(BIN)/python -m bench.quick
