@@ -59,7 +59,7 @@ def _others(results: Results) -> None:
         return
     environment = {name: value for name, value in os.environ.items() if "SETTINGS" not in name}
     with tempfile.NamedTemporaryFile(dir=os.environ["VAR_DIR"]) as database:
-        command = (str(PYTHON), str(ROOT / "bench/apps/notify_send.py"), database.name)
+        command = (str(PYTHON), "-E", str(ROOT / "bench/apps/notify_send.py"), database.name)
         said = json.loads(subprocess.check_output(command, env=environment, timeout=120))
     results.versions[OTHERS] = said["version"]
     results.add(ONE, OTHERS, said["one"])
