@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -10,6 +9,7 @@ from django.db.models import Exists, F, OuterRef
 from django.utils.asyncio import async_unsafe
 
 from ..delivery import sender
+from ..message.chunks import chunks
 from ..message.recipients import ASKED_AT_ONCE, recipient_pk
 from ..models import Broadcast, Inbox, Mute, Notification
 from ..models.inbox import new_epoch
@@ -54,20 +54,17 @@ def _merge(old_pk: Any, new_pk: Any) -> tuple[int, list[Inbox]]:
     if new.quiet_from is None:
         for name in QUIET_HOURS:
             setattr(new, name, getattr(old, name))
-    has_news = Notification.objects.of(old_pk).exists() or _is_ahead(old, new)
+    has_news = (
+        Notification.objects.of(old_pk).exists()
+        or old.broadcast_read_seq > new.broadcast_read_seq
+        or old.broadcast_seen_seq > new.broadcast_seen_seq
+    )
     moved = _join_logs(old, new) if has_news else 0
     new.save()
     # Not by its own delete(), after which it would have no key to be told by.
     Inbox.objects.filter(pk=old_pk).delete()
     old.epoch = new_epoch()
     return moved, [old, new] if has_news else []
-
-
-def _is_ahead(old: Inbox, new: Inbox) -> bool:
-    return (
-        old.broadcast_read_seq > new.broadcast_read_seq
-        or old.broadcast_seen_seq > new.broadcast_seen_seq
-    )
 
 
 def _join_logs(old: Inbox, new: Inbox) -> int:
@@ -77,8 +74,13 @@ def _join_logs(old: Inbox, new: Inbox) -> int:
     either has seen counts as seen. Return how many notifications moved.
     """
     _join_marks(old, new)
-    _free_keys(old, new)
     rows, mine = Notification.objects.of(old.pk), Notification.objects.of(new.pk)
+    # Of two with one key the new user's keeps it. Not in one statement: MySQL does not read a table
+    # that it updates.
+    taken = mine.filter(dedupe_key=OuterRef("dedupe_key"))
+    doubled = list(rows.filter(Exists(taken)).values_list("pk", flat=True))
+    for part in chunks(doubled, ASKED_AT_ONCE):
+        rows.filter(pk__in=part).update(dedupe_key=None)
     place = new.seen_seq if old.seen_seq else new.last_seq
     # By way of numbers that nobody has: each is unique at every moment of an update. The two logs
     # had a clock each, so their times say nothing in the joined one.
@@ -99,16 +101,6 @@ def _join_logs(old: Inbox, new: Inbox) -> int:
     return moved
 
 
-def _free_keys(old: Inbox, new: Inbox) -> None:
-    """Take their keys from the old notifications whose key is that of a new one."""
-    rows = Notification.objects.of(old.pk)
-    taken = Notification.objects.of(new.pk).filter(dedupe_key=OuterRef("dedupe_key"))
-    # Not in one statement: MySQL does not read a table that it updates.
-    pks = list(rows.filter(Exists(taken)).values_list("pk", flat=True))
-    for at in range(0, len(pks), ASKED_AT_ONCE):
-        rows.filter(pk__in=pks[at : at + ASKED_AT_ONCE]).update(dedupe_key=None)
-
-
 def _join_marks(old: Inbox, new: Inbox) -> None:
     """Make one of what both did with a broadcast: what either has read or removed, is so."""
     theirs, mine = _marks(old), _marks(new)
@@ -117,7 +109,14 @@ def _join_marks(old: Inbox, new: Inbox) -> None:
         both = (mine.get(pk), new), (theirs.get(pk), old)
         marks = [mark for mark, _ in both if mark]
         broadcast: Any = marks[0].broadcast
-        marks[0].read_at = next(filter(None, (_read_at(*each, broadcast) for each in both)), None)
+        # Where there is no mark, the watermark says it.
+        passed = [
+            inbox
+            for mark, inbox in both
+            if not mark and broadcast.published_seq <= inbox.broadcast_read_seq
+        ]
+        read_at = [*(mark.read_at for mark in marks), *(broadcast.dated for _ in passed)]
+        marks[0].read_at = next(filter(None, read_at), None)
         marks[0].removed_at = next(filter(None, (mark.removed_at for mark in marks)), None)
         kept.append(marks[0])
     Notification.objects.bulk_update(kept, ["read_at", "removed_at"], batch_size=200)
@@ -127,13 +126,6 @@ def _join_marks(old: Inbox, new: Inbox) -> None:
 def _marks(inbox: Inbox) -> dict[int, Notification]:
     rows = Notification.objects.of(inbox.pk).marks().select_related("broadcast")
     return {row.broadcast_id: row for row in rows if row.broadcast_id}
-
-
-def _read_at(mark: Notification | None, inbox: Inbox, broadcast: Broadcast) -> datetime | None:
-    if mark is not None:
-        return mark.read_at
-    is_read = broadcast.published_seq <= inbox.broadcast_read_seq
-    return broadcast.dated if is_read else None
 
 
 def _move_mutes(old: Inbox, new: Inbox) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import NoneType
 from typing import Any
 
 from django.conf import settings
@@ -32,17 +33,11 @@ def texts_for(payload: Payload, user_pks: Sequence[Any]) -> list[Rendered]:
     for pk in user_pks:
         user = users.get(pk)
         # A user who was deleted meanwhile is refused by the database.
-        language = _spoken(language_of(user), user) if user else None
-        readers.setdefault(language, []).append(pk)
+        language = language_of(user) or settings.LANGUAGE_CODE if user else None
+        if not isinstance(language, (str, Promise, NoneType)):
+            raise TypeError(
+                f"NOTIFICATIONS_USER_LANGUAGE returned {language!r} for {user!r}; it must be the "
+                "code of a language, such as 'de', or None."
+            )
+        readers.setdefault(plain(language) if language else None, []).append(pk)
     return [(payload.as_fields(language), pks) for language, pks in readers.items()]
-
-
-def _spoken(language: object, user: object) -> str:
-    if not language:
-        return settings.LANGUAGE_CODE
-    if isinstance(language, (str, Promise)):
-        return plain(language)
-    raise TypeError(
-        f"NOTIFICATIONS_USER_LANGUAGE returned {language!r} for {user!r}; it must be the code of a "
-        "language, such as 'de', or None."
-    )

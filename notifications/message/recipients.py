@@ -19,6 +19,7 @@ from django.db.models.query import (
 )
 
 from .audience import Audience
+from .chunks import chunks
 from .spool import KeySpool
 
 ASKED_AT_ONCE = 2000
@@ -83,7 +84,9 @@ def users_of(audience: str, group_pks: Iterable[Any] = ()) -> QuerySet[Any]:
         raise ValueError(f"Unknown audience {audience!r}; they are {', '.join(Audience.values)}.")
     try:
         if audience == Audience.GROUPS:
-            filters["pk__in"] = _members(group_pks)
+            # A query of its own, so that whoever is in two of the groups counts once.
+            users = model._default_manager.order_by().filter(groups__in=list(group_pks))
+            filters["pk__in"] = users.values("pk")
         return model._default_manager.filter(**filters)
     except FieldError as exc:
         raise _untellable(audience, exc) from exc
@@ -103,7 +106,7 @@ def is_anybody_in(audience: str, group_pks: Iterable[Any] = ()) -> bool:
 def members_among(user_pks: Sequence[Any], audience: str, group_pks: Iterable[Any]) -> set[Any]:
     """Return those of these users who are in an audience."""
     members = users_of(audience, group_pks).order_by().values_list("pk", flat=True)
-    parts = (user_pks[at : at + ASKED_AT_ONCE] for at in range(0, len(user_pks), ASKED_AT_ONCE))
+    parts = chunks(user_pks, ASKED_AT_ONCE)
     return {pk for part in parts for pk in members.filter(pk__in=part)}
 
 
@@ -119,12 +122,6 @@ def has_field(name: str) -> bool:
 
 def _untellable(audience: str, exc: FieldError) -> ValueError:
     return ValueError(f"{get_user_model().__name__} cannot tell who is of the {audience}: {exc}.")
-
-
-def _members(group_pks: Iterable[Any]) -> QuerySet[Any]:
-    # A query of its own, so that whoever is in two of the groups counts once.
-    users = get_user_model()._default_manager.order_by()
-    return users.filter(groups__in=list(group_pks)).values("pk")
 
 
 def batches(users: Iterable[Any], size: int) -> Iterator[list[Any]]:
@@ -164,10 +161,13 @@ def _keys(users: QuerySet[Any, Any]) -> Iterator[Any]:
     if not issubclass(users.model, model):
         raise TypeError(f"users is a QuerySet of {users.model.__name__}, not of {model.__name__}.")
     key_of = _key_getter(users)
-    if key_of is not None and (users._result_cache is not None or _is_fixed(users)):
-        is_read = users._result_cache is not None
+    query, is_read = users.query, users._result_cache is not None
+    is_fixed = not _is_whole(users) or bool(query.combinator or query.select_for_update_of)
+    if key_of is not None and (is_read or is_fixed):
         return map(key_of, users if is_read else users.iterator(READ_AT_ONCE))
-    if key_of is None and _is_shared(users):
+    # One row of values may stand for many users.
+    is_shared = query.combinator or query.group_by or (query.distinct and query.is_sliced)
+    if key_of is None and is_shared:
         raise TypeError(
             f"users is a QuerySet of values without {model._meta.pk.attname!r}, so its rows are no "
             "users. Pass a QuerySet of users, or name the primary key among the values."
@@ -183,17 +183,6 @@ def _columns(users: QuerySet[Any, Any]) -> list[str]:
 
 def _is_whole(users: QuerySet[Any, Any]) -> bool:
     return issubclass(users._iterable_class, ModelIterable)
-
-
-def _is_fixed(users: QuerySet[Any, Any]) -> bool:
-    """Tell whether the columns have to stay as they are."""
-    return not _is_whole(users) or bool(users.query.combinator or users.query.select_for_update_of)
-
-
-def _is_shared(users: QuerySet[Any, Any]) -> bool:
-    """Tell whether one row of values may stand for many users."""
-    query = users.query
-    return bool(query.combinator or query.group_by or (query.distinct and query.is_sliced))
 
 
 def _key_getter(users: Any) -> Callable[[Any], Any] | None:

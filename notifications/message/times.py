@@ -29,7 +29,11 @@ def moment_to_come(name: str, value: Moment | None) -> datetime | None:
     if value is None:
         return None
     now = timezone.now()
-    moment = _checked(name, value) if isinstance(value, datetime) else now + _span(name, value)
+    moment = value if isinstance(value, datetime) else now + _span(name, value)
+    if settings.USE_TZ and timezone.is_naive(moment):
+        raise ValueError(f"{name} is {moment}, which has no time zone; see timezone.make_aware().")
+    if not settings.USE_TZ and timezone.is_aware(moment):
+        raise ValueError(f"{name} is {moment}; without USE_TZ it must have no time zone.")
     if moment <= now:
         raise ValueError(f"{name} is {value}, which is past; it is {now} now.")
     if is_too_late(moment):
@@ -59,14 +63,6 @@ def storable(moment: datetime) -> datetime:
 def local(moment: datetime) -> datetime:
     """Return a moment of the database in the time zone that is in force."""
     return timezone.localtime(aware(moment))
-
-
-def _checked(name: str, moment: datetime) -> datetime:
-    if settings.USE_TZ and timezone.is_naive(moment):
-        raise ValueError(f"{name} is {moment}, which has no time zone; see timezone.make_aware().")
-    if not settings.USE_TZ and timezone.is_aware(moment):
-        raise ValueError(f"{name} is {moment}; without USE_TZ it must have no time zone.")
-    return moment
 
 
 def _span(name: str, value: timedelta | float) -> timedelta:

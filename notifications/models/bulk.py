@@ -37,7 +37,11 @@ def insert_from(
     fields = [
         each for each in model._meta.concrete_fields if not isinstance(each, models.AutoField)
     ]
-    selected = {f"new_{each.name}": _expression(each, values) for each in fields}
+    selected: dict[str, Any] = {}
+    for each in fields:
+        value = values[each.name] if each.name in values else each.get_default()
+        is_expression = hasattr(value, "resolve_expression")
+        selected[f"new_{each.name}"] = value if is_expression else Value(value, output_field=each)
     query = source.annotate(**selected).values_list(*selected).query
     select, params = query.get_compiler(connection.alias).as_sql()
     conflict = OnConflict.IGNORE if ignore_conflicts else None
@@ -54,8 +58,3 @@ def insert_from(
     with connection.cursor() as cursor:
         cursor.execute(" ".join(filter(None, parts)), params)
         return cursor.fetchall() if returning else []
-
-
-def _expression(field: Any, values: Mapping[str, Any]) -> Any:
-    value = values[field.name] if field.name in values else field.get_default()
-    return value if hasattr(value, "resolve_expression") else Value(value, output_field=field)

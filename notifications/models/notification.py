@@ -16,6 +16,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from ..message.chunks import chunks
 from .broadcast import Broadcast
 from .bulk import can_return_rows, insert_from
 from .content import Content
@@ -56,8 +57,15 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
         """Those that count in the badge."""
         return self.present().filter(read_at=None)
 
-    def threads(self, user_pks: Collection[Any], group_key: str) -> Self:
-        """The unread ones of a thread that another of it goes into, the newest last."""
+    def taking_in(self, user_pks: Collection[Any], key: str | None, group_key: str) -> Self:
+        """Those that a new one goes into: by its key, or else the unread of its thread.
+
+        Of a thread's the newest is the last.
+        """
+        if key is not None:
+            return self.filter(recipient__in=user_pks, dedupe_key=key)
+        if not group_key:
+            return self.none()
         mine = self.personal().unread().filter(recipient__in=user_pks, dedupe_key=None)
         # The second condition is that of the index.
         return mine.filter(group_key=group_key).exclude(group_key="").order_by("seq")
@@ -114,7 +122,8 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
         if not can_return_rows(Notification):
             return self.bulk_create(rows)
         if len(rows) == 1:
-            [(pk,)] = _inserting_one(router.db_for_write(Notification)).execute(vars(rows[0]))
+            statement = Statement.insert(router.db_for_write(Notification), Notification)
+            [(pk,)] = statement.execute(vars(rows[0]))
             _set_stored(rows[0], pk)
             return rows
         values = {**fields, "recipient": F("pk"), "seq": F("last_seq"), "clock": F("clock")}
@@ -141,9 +150,9 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
                 scattered += together
                 continue
             pks = [row.pk for row in together]
-            for at in range(0, len(pks), MOVED_AT_ONCE):
-                part = self.filter(pk__in=pks[at : at + MOVED_AT_ONCE])
-                part.update(seq=F("seq") + step, clock=inbox.clock, **changes)
+            for part in chunks(pks, MOVED_AT_ONCE):
+                moved = self.filter(pk__in=part)
+                moved.update(seq=F("seq") + step, clock=inbox.clock, **changes)
         self.bulk_update(scattered, ["seq", "clock", *changes], batch_size=200)
 
 
@@ -241,11 +250,6 @@ class Notification(Content):
     def is_restorable(self, now: datetime) -> bool:
         """Tell whether it is removed and may come back."""
         return self.removed_at is not None and (self.expires is None or self.expires > now)
-
-
-@cache
-def _inserting_one(alias: str) -> Statement:
-    return Statement.insert(alias, Notification)
 
 
 @cache

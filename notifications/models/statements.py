@@ -7,6 +7,7 @@ database needs to find a row by its key. What is written all the time is worth k
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, Self
 
 from django.db import connections, models
@@ -75,6 +76,7 @@ class Statement:
         return cls(rows.db, text, params)
 
     @classmethod
+    @cache
     def insert(cls, alias: str, model: type[models.Model]) -> Self:
         """Compile what inserts one row and returns its key. All other fields are parameters."""
         key = model._meta.pk
@@ -97,19 +99,14 @@ class Statement:
         with connection.cursor() as cursor:
             cursor.execute(self._text, params)
             rows = cursor.fetchall() if self._has_rows else []
-        return self._converted_rows(rows, connection) if self._converted else rows
-
-    def _converted_rows(self, rows: list[Any], connection: Any) -> list[tuple[Any, ...]]:
-        converters = [
-            (at, column, convert)
-            for at, column in self._converted
-            for convert in _converters(column, connection)
-        ]
-        read = [list(row) for row in rows]
-        for row in read:
-            for at, column, convert in converters:
-                row[at] = convert(row[at], column, connection)
-        return [tuple(row) for row in read]
+        if not self._converted:
+            return rows
+        converted = [list(row) for row in rows]
+        for at, column in self._converted:
+            for convert in _converters(column, connection):
+                for row in converted:
+                    row[at] = convert(row[at], column, connection)
+        return [tuple(row) for row in converted]
 
 
 def _converters(column: Any, connection: Any) -> list[Any]:

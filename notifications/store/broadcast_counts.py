@@ -61,14 +61,14 @@ def _counted(broadcasts: Sequence[Broadcast]) -> dict[int, Counts]:
     prefetch_related_objects(broadcasts, "groups")
     marked = _by_marks(broadcasts)
     passed = _by_watermarks(broadcasts)
-    return {each.pk: _sum(passed, marked.get(each.pk, {}), each.pk) for each in broadcasts}
-
-
-def _sum(passed: dict[str, int], marked: dict[str, int], pk: int) -> Counts:
-    return Counts(
-        seen=passed[f"seen_{pk}"] + marked.get("unnoticed", 0),
-        read=passed[f"read_{pk}"] + marked.get("read", 0) - marked.get("covered", 0),
-    )
+    counted: dict[int, Counts] = {}
+    for pk in (each.pk for each in broadcasts):
+        more = marked.get(pk, {"unnoticed": 0, "read": 0, "covered": 0})
+        counted[pk] = Counts(
+            seen=passed[f"seen_{pk}"] + more["unnoticed"],
+            read=passed[f"read_{pk}"] + more["read"] - more["covered"],
+        )
+    return counted
 
 
 # One pass over the inboxes for all broadcasts.
@@ -89,7 +89,11 @@ def _by_watermarks(live: Sequence[Broadcast]) -> dict[str, int]:
 def _by_marks(live: Sequence[Broadcast]) -> dict[int, dict[str, int]]:
     inbox, seq = f"recipient__{QUERY_NAME}", F("broadcast__published_seq")
     is_read = Q(read_at__isnull=False)
-    marks = Notification.objects.marks().filter(reduce(or_, map(_is_for, live)))
+    of_audiences = [
+        Q(Exists(_audience(each).filter(pk=OuterRef("recipient_id"))), broadcast=each)
+        for each in live
+    ]
+    marks = Notification.objects.marks().filter(reduce(or_, of_audiences))
     if has_field("date_joined"):
         marks = marks.filter(recipient__date_joined__lte=F("broadcast__published_at"))
     rows = marks.values("broadcast").annotate(
@@ -98,10 +102,6 @@ def _by_marks(live: Sequence[Broadcast]) -> dict[int, dict[str, int]]:
         unnoticed=Count("pk", filter=is_read & ~_is_past(seq, inbox)),
     )
     return {row["broadcast"]: row for row in rows}
-
-
-def _is_for(broadcast: Broadcast) -> Q:
-    return Q(Exists(_audience(broadcast).filter(pk=OuterRef("recipient_id"))), broadcast=broadcast)
 
 
 def _audience(broadcast: Broadcast) -> Any:

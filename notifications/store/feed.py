@@ -6,22 +6,22 @@ higher number and comes with the next reading. So a page is one state of the log
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import reduce
-from operator import or_
+from operator import itemgetter, or_
 from typing import Any
 
 from django.db.models import Q
 
+from ..message.chunks import chunks
 from ..models import BroadcastLog, Inbox, Notification
 from ..wire import protocol
 from ..wire.epochs import Anchor, Epoch
 from ..wire.frames import Frame, Mark
-from ..wire.items import broadcast_item, personal_item, tombstone
+from ..wire.items import personal_item
 from ..wire.protocol import FEED_PAGE_ITEMS, Cursor, Resume
 from . import user_state
-from .live_broadcasts import Entry
 from .user_state import UserState
 
 # SQLite refuses expressions deeper than 1,000; each reader in a shared query adds one level.
@@ -47,6 +47,12 @@ class Page:
     items: Sequence[dict[str, Any]] = ()
     reset: bool = False
     more: bool = False
+
+    @property
+    def lacks_changes(self) -> bool:
+        """Whether changes of the user's log are not there that were there by its numbers."""
+        personal: int = sum(item["stream"] == "u" for item in self.items)
+        return personal < self.cursor.u - self.start.u
 
 
 @dataclass(frozen=True)
@@ -96,17 +102,20 @@ def read(user_pk: Any, resume: Resume) -> Page:
 
 def read_many(readers: Sequence[Reader]) -> list[Page]:
     """Return a page for each reader, in their order, in a few queries for all of them."""
-    standings = user_state.of_many({user_pk for user_pk, _ in readers})
-    stood = [standings[user_pk] for user_pk, _ in readers]
-    epochs = [Epoch.parse(resume.epoch) if resume.epoch else None for _, resume in readers]
-    pages = [
-        _empty_page(each, resume, epoch)
-        for each, (_, resume), epoch in zip(stood, readers, epochs, strict=True)
-    ]
-    rows = _rows_from(pages, stood)
-    pages = [_reset_if_set_back(*each) for each in zip(pages, stood, epochs, rows, strict=True)]
-    pages = [_filled(*each) for each in zip(pages, stood, rows, strict=True)]
-    return _reset_where_pruned(pages, readers)
+    states = user_state.of_many({user_pk for user_pk, _ in readers})
+    readings = [Reading(states[user_pk], resume) for user_pk, resume in readers]
+    _read_rows(readings)
+    pages = {reading: reading.page() for reading in readings}
+    # Rows that a pruning deleted between the two readings are missing from a page unnoticed.
+    lacking = [reading for reading, page in pages.items() if page.lacks_changes]
+    if lacking:
+        inboxes = Inbox.objects.filter(pk__in={reading.user_pk for reading in lacking})
+        pruned_seqs = dict(inboxes.values_list("pk", "pruned_seq"))
+        for reading in lacking:
+            if reading.start.u < pruned_seqs.get(reading.user_pk, 0):
+                reading.reset()
+                pages[reading] = reading.page()
+    return list(pages.values())
 
 
 def heads(user_pks: Sequence[Any]) -> dict[Any, Head]:
@@ -122,159 +131,130 @@ def heads(user_pks: Sequence[Any]) -> dict[Any, Head]:
     }
 
 
-def _empty_page(stood: UserState, resume: Resume, epoch: Epoch | None) -> Page:
-    inbox, head = stood.inbox, stood.head
-    start = Cursor(
-        head.u if resume.u is None else resume.u, head.b if resume.b is None else resume.b
-    )
-    useless = (
-        not (epoch is None or stood.is_of(epoch))
-        or head.is_behind(start)
-        or start.u < inbox.pruned_seq
-        or start.b < stood.board.pruned_seq
-    )
-    return Page(
-        epoch=stood.epoch,
-        start=head if useless else start,
-        cursor=head,
-        head=head,
-        unread=stood.unread,
-        unread_broadcasts=stood.unread_broadcasts,
-        reset=useless,
-    )
+class Reading:
+    """One reader's page in the making: where it starts, and the rows from there on."""
 
+    def __init__(self, stood: UserState, resume: Resume) -> None:
+        self.stood, self.head = stood, stood.head
+        self.seen = Epoch.parse(resume.epoch) if resume.epoch else None
+        self.start = Cursor(
+            self.head.u if resume.u is None else resume.u,
+            self.head.b if resume.b is None else resume.b,
+        )
+        self.rows: Sequence[Notification] = ()
+        self.is_reset = False
+        if (
+            not (self.seen is None or stood.is_of(self.seen))
+            or self.head.is_behind(self.start)
+            or self.start.u < stood.inbox.pruned_seq
+            or self.start.b < stood.board.pruned_seq
+        ):
+            self.reset()
 
-def _rows_from(pages: Sequence[Page], stood: Sequence[UserState]) -> list[list[Notification]]:
-    """Return what changed from the start of each page on: its own number as well."""
-    rows: list[list[Notification]] = [[] for _ in pages]
-    short: list[tuple[int, Any]] = []
-    for index, page in enumerate(pages):
-        user_pk, behind = stood[index].inbox.pk, page.head.u - page.start.u
-        if behind > FEED_PAGE_ITEMS:
-            later = Notification.objects.of(user_pk).after(page.start.u - 1)
-            rows[index] = list(later.filter(seq__lte=page.head.u)[: FEED_PAGE_ITEMS + 2])
-        elif behind:
-            short.append((index, user_pk))
-    for chunk in _chunks(short, READERS_PER_QUERY):
-        _share(rows, pages, chunk)
-    return rows
+    @property
+    def user_pk(self) -> Any:
+        """The primary key of its user."""
+        return self.stood.inbox.pk
 
+    @property
+    def behind(self) -> int:
+        """How many changes of its user's log the reader lacks."""
+        return self.head.u - self.start.u
 
-def _share(
-    rows: list[list[Notification]], pages: Sequence[Page], chunk: Sequence[tuple[int, Any]]
-) -> None:
-    spans = [
-        Q(recipient=pk, seq__gte=pages[index].start.u, seq__lte=pages[index].head.u)
-        for index, pk in chunk
-    ]
-    by_user: dict[Any, list[Notification]] = {}
-    for row in Notification.objects.filter(reduce(or_, spans)).order_by("seq"):
-        by_user.setdefault(row.recipient_id, []).append(row)
-    for index, pk in chunk:
-        start, head = pages[index].start.u, pages[index].head.u
-        rows[index] = [row for row in by_user.get(pk, ()) if start <= row.seq <= head]
+    @property
+    def span(self) -> Q:
+        """The rows that its page may need: the one at its start as well."""
+        return Q(recipient=self.user_pk, seq__gte=self.start.u, seq__lte=self.head.u)
 
+    def reset(self) -> None:
+        """Let the reader start anew, at the end of both logs."""
+        self.start, self.rows, self.is_reset = self.head, (), True
 
-def _reset_if_set_back(
-    page: Page, stood: UserState, epoch: Epoch | None, rows: Sequence[Notification]
-) -> Page:
-    """Reset a page if its reader has seen a change that is not of this log's history."""
-    if page.reset or epoch is None or not epoch.u.clock:
-        return page
-    seen, newest = epoch.u, stood.epoch.u
-    if seen.seq < newest.seq:
-        before = [row for row in rows[: FEED_PAGE_ITEMS + 1] if row.seq <= seen.seq]
-        # The row at that number is nearly always there, at the start of the page.
-        if before and (before[-1].seq == seen.seq or len(before) <= FEED_PAGE_ITEMS):
-            newest = Anchor(before[-1].seq, before[-1].clock)
+    def page(self) -> Page:
+        """Return what changed for its user, and then what changed for all."""
+        if self._was_set_back():
+            self.reset()
+        items = [self.stood.change(row) for row in self.rows if row.seq > self.start.u]
+        marks = self.stood.read_all(after=self.start.u)
+        told = [personal_item(mark) for mark in marks if mark.seq <= self.head.u]
+        if told:
+            items = sorted(items + told, key=itemgetter("seq"))
+        cursor = self.head
+        if len(items) > FEED_PAGE_ITEMS:
+            items = items[:FEED_PAGE_ITEMS]
+            cursor = self.start.at(u=items[-1]["seq"])
         else:
-            newest = Anchor(*Notification.objects.newest_up_to(stood.inbox.pk, seen.seq))
-    return page if seen.agrees_with(newest) else _reset(page)
+            for entry in self.stood.board.changes(after=self.start.b):
+                if len(items) == FEED_PAGE_ITEMS:
+                    cursor = self.head.at(b=entry.seq - 1)
+                    break
+                if item := self.stood.broadcast_change(entry):
+                    items.append(item)
+        return Page(
+            epoch=self.stood.epoch,
+            start=self.start,
+            cursor=cursor,
+            head=self.head,
+            unread=self.stood.unread,
+            unread_broadcasts=self.stood.unread_broadcasts,
+            items=items,
+            reset=self.is_reset,
+            more=cursor != self.head,
+        )
+
+    def _was_set_back(self) -> bool:
+        """Tell whether its reader has seen a change that is not of this log's history."""
+        if self.is_reset or self.seen is None or not self.seen.u.clock:
+            return False
+        seen, newest = self.seen.u, self.stood.epoch.u
+        if seen.seq < newest.seq:
+            before = [row for row in self.rows[: FEED_PAGE_ITEMS + 1] if row.seq <= seen.seq]
+            # The row at that number is nearly always there, at the start of the page.
+            if before and (before[-1].seq == seen.seq or len(before) <= FEED_PAGE_ITEMS):
+                newest = Anchor(before[-1].seq, before[-1].clock)
+            else:
+                newest = Anchor(*Notification.objects.newest_up_to(self.user_pk, seen.seq))
+        return not seen.agrees_with(newest)
 
 
-def _reset(page: Page) -> Page:
-    return replace(page, start=page.head, cursor=page.head, items=(), more=False, reset=True)
-
-
-def _filled(page: Page, stood: UserState, rows: Sequence[Notification]) -> Page:
-    """Fill a page with what changed for its user, and then with what changed for all."""
-    items = _personal_items(page, stood, [row for row in rows if row.seq > page.start.u])
-    if len(items) > FEED_PAGE_ITEMS:
-        items = items[:FEED_PAGE_ITEMS]
-        return replace(page, items=items, more=True, cursor=page.start.at(u=items[-1]["seq"]))
-    for entry in stood.board.changes(after=page.start.b):
-        if len(items) == FEED_PAGE_ITEMS:
-            return replace(page, items=items, more=True, cursor=page.head.at(b=entry.seq - 1))
-        items += _broadcast_items(stood, entry)
-    return replace(page, items=items)
-
-
-def _personal_items(
-    page: Page, stood: UserState, rows: Sequence[Notification]
-) -> list[dict[str, Any]]:
-    items = [stood.change(row) for row in rows]
-    told = [mark for mark in stood.read_all(after=page.start.u) if mark.seq <= page.head.u]
-    items += [personal_item(mark) for mark in told]
-    return sorted(items, key=lambda item: item["seq"]) if told else items
-
-
-def _broadcast_items(stood: UserState, entry: Entry) -> list[dict[str, Any]]:
-    if entry.broadcast is None:
-        return [tombstone("b", entry.seq, f"b{entry.pk}")]
-    marks = (mark for mark in stood.chosen([entry.pk]) if mark.removed_at is None)
-    return [broadcast_item(entry.seq, mark) for mark in marks]
-
-
-def _reset_where_pruned(pages: list[Page], readers: Sequence[Reader]) -> list[Page]:
-    # Rows that a pruning deleted between the two readings are missing from a page unnoticed.
-    lacking = {
-        index: user_pk
-        for index, (user_pk, _) in enumerate(readers)
-        if _personal_count(pages[index]) < pages[index].cursor.u - pages[index].start.u
-    }
-    if not lacking:
-        return pages
-    pruned = Inbox.objects.filter(pk__in=set(lacking.values())).values_list("pk", "pruned_seq")
-    pruned_seqs = dict(pruned)
-    for index, user_pk in lacking.items():
-        page = pages[index]
-        if page.start.u < pruned_seqs.get(user_pk, 0):
-            pages[index] = _reset(page)
-    return pages
-
-
-def _personal_count(page: Page) -> int:
-    return sum(item["stream"] == "u" for item in page.items)
-
-
-def _chunks(entries: Sequence[Any], size: int) -> Iterable[Sequence[Any]]:
-    return (entries[at : at + size] for at in range(0, len(entries), size))
+def _read_rows(readings: Sequence[Reading]) -> None:
+    """Read the rows of those who lack something, in one query for all but those far behind."""
+    near: list[Reading] = []
+    for reading in readings:
+        if reading.behind > FEED_PAGE_ITEMS:
+            rows = Notification.objects.filter(reading.span).order_by("seq")
+            reading.rows = list(rows[: FEED_PAGE_ITEMS + 2])
+        elif reading.behind:
+            near.append(reading)
+    for part in chunks(near, READERS_PER_QUERY):
+        by_user: dict[Any, list[Notification]] = {}
+        spans = reduce(or_, [reading.span for reading in part])
+        for row in Notification.objects.filter(spans).order_by("seq"):
+            by_user.setdefault(row.recipient_id, []).append(row)
+        for reading in part:
+            start, head, rows_of_user = (
+                reading.start.u,
+                reading.head.u,
+                by_user.get(reading.user_pk, ()),
+            )
+            reading.rows = [row for row in rows_of_user if start <= row.seq <= head]
 
 
 def portion(page: Page, position: Cursor, room_chars: int) -> tuple[Frame, Mark]:
     """Return a frame with what a reader at `position` lacks of a page and has room for."""
     items = [item for item in page.items if item["seq"] > getattr(position, item["stream"])]
-    fitting = _fitting(items, room_chars)
-    is_whole = len(fitting) == len(items)
-    cursor = page.cursor if is_whole else _after(position, items[: len(fitting)])
-    unread = page.unread if is_whole and not page.more else None
-    frame = Frame(protocol.items_frame(f"[{','.join(fitting)}]", cursor, unread, page.epoch))
-    return frame, frame.mark(cursor)
-
-
-def _after(position: Cursor, items: Sequence[dict[str, Any]]) -> Cursor:
-    for item in items:
-        position = position.at(**{item["stream"]: item["seq"]})
-    return position
-
-
-def _fitting(items: Sequence[dict[str, Any]], room_chars: int) -> list[str]:
-    # The first always fits, or one that is longer than the window would never be delivered.
     fitting: list[str] = []
     for item in items:
         encoded = protocol.encode(item)
         room_chars -= len(encoded)
+        # The first always fits, or one that is longer than the window would never be delivered.
         if fitting and room_chars < 0:
             break
         fitting.append(encoded)
-    return fitting
+    cursor, unread = page.cursor, None if page.more else page.unread
+    if len(fitting) < len(items):
+        cursor, unread = position, None
+        for item in items[: len(fitting)]:
+            cursor = cursor.at(**{item["stream"]: item["seq"]})
+    frame = Frame(protocol.items_frame(f"[{','.join(fitting)}]", cursor, unread, page.epoch))
+    return frame, frame.mark(cursor)

@@ -66,14 +66,14 @@ def mend_counters(user_pks: Collection[Any]) -> int:
 
     Whoever has notifications and no inbox gets one.
     """
-    wrong = {
-        pk: counted
-        for pk, inbox in Inbox.objects.lock(user_pks).items()
-        if (counted := _counted(inbox)) != (inbox.last_seq, inbox.unread)
-    }
-    for pk, (last_seq, unread) in wrong.items():
-        Inbox.objects.filter(pk=pk).update(last_seq=last_seq, unread=unread)
-    return len(wrong)
+    mended = 0
+    for pk, inbox in Inbox.objects.lock(user_pks).items():
+        rows = Notification.objects.of(pk)
+        last_seq, unread = max(inbox.last_seq, _last(rows)), rows.personal().unread().count()
+        if (last_seq, unread) != (inbox.last_seq, inbox.unread):
+            Inbox.objects.filter(pk=pk).update(last_seq=last_seq, unread=unread)
+            mended += 1
+    return mended
 
 
 @in_one_transaction
@@ -82,11 +82,6 @@ def mend_log() -> None:
     log = BroadcastLog.objects.lock()
     if missing := max(_last(Broadcast.objects.all()) - log.last_seq, 0):
         log.advance(by=missing)
-
-
-def _counted(inbox: Inbox) -> tuple[int, int]:
-    rows = Notification.objects.of(inbox.pk)
-    return max(inbox.last_seq, _last(rows)), rows.personal().unread().count()
 
 
 def _last(rows: QuerySet[Any]) -> int:

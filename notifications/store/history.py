@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from django.db import router
 
-from ..models import Broadcast, BroadcastLog, Inbox, Notification
+from ..models import Broadcast, BroadcastLog, Inbox, Notification, NotificationQuerySet
 from ..wire.epochs import Anchor, Epoch
 from .transactions import in_one_transaction
 
@@ -22,6 +22,16 @@ class Claim(NamedTuple):
 
     user_pk: Any
     epoch: Epoch
+
+    def is_of(self, inbox: Any, rows: NotificationQuerySet) -> bool:
+        """Tell whether it is in the history of a user's log, as all is that is of another log."""
+        epoch, anchor = self.epoch, self.epoch.u
+        if inbox is None or (epoch.inbox, epoch.site) != (inbox.epoch, inbox.log_epoch or ""):
+            return True
+        if anchor.seq >= inbox.last_seq:
+            is_head = anchor.seq == inbox.last_seq
+            return is_head and anchor.agrees_with(Anchor(inbox.last_seq, inbox.clock))
+        return anchor.agrees_with(Anchor(*rows.newest_up_to(self.user_pk, anchor.seq)))
 
 
 def are_known(claims: Sequence[Claim]) -> list[bool]:
@@ -33,7 +43,8 @@ def are_known(claims: Sequence[Claim]) -> list[bool]:
     alias = router.db_for_write(Inbox)
     inboxes = Inbox.objects.using(alias).annotate(**BroadcastLog.columns())
     by_pk: dict[Any, Any] = inboxes.in_bulk({claim.user_pk for claim in claims})
-    return [_is_known(claim, by_pk.get(claim.user_pk), alias) for claim in claims]
+    rows = Notification.objects.using(alias)
+    return [claim.is_of(by_pk.get(claim.user_pk), rows) for claim in claims]
 
 
 def knows_broadcasts_up_to(anchor: Anchor) -> bool:
@@ -58,14 +69,3 @@ def renew(known: str | None = None) -> str:
     if known in (None, log.epoch):
         log.renew()
     return log.epoch
-
-
-def _is_known(claim: Claim, inbox: Any, alias: str) -> bool:
-    epoch, anchor = claim.epoch, claim.epoch.u
-    if inbox is None or (epoch.inbox, epoch.site) != (inbox.epoch, inbox.log_epoch or ""):
-        return True
-    if anchor.seq >= inbox.last_seq:
-        is_head = anchor.seq == inbox.last_seq
-        return is_head and anchor.agrees_with(Anchor(inbox.last_seq, inbox.clock))
-    rows = Notification.objects.using(alias)
-    return anchor.agrees_with(Anchor(*rows.newest_up_to(claim.user_pk, anchor.seq)))

@@ -58,7 +58,10 @@ def add(texts: Sequence[Rendered], options: Options) -> list[Change]:
         for pk, inbox in Inbox.objects.lock(user_pks, options.mute_keys).items()
         if not inbox.muted
     }
-    existing = _existing(inboxes, options)
+    existing = {
+        row.recipient_id: row
+        for row in Notification.objects.taking_in(inboxes, options.dedupe_key, options.group_key)
+    }
     fresh = {pk: inbox for pk, inbox in inboxes.items() if pk not in existing}
     Inbox.objects.advance(list(fresh.values()), unread=1)
     changes: list[Change] = []
@@ -85,16 +88,6 @@ def obstacles(user_pks: Collection[Any], options: Options) -> dict[Any, str]:
         for inbox in Inbox.objects.among(user_pks).with_mutes(options.mute_keys):
             reasons[inbox.pk] = inbox.muted or ("quiet hours" if inbox.is_quiet(now) else "")
     return reasons
-
-
-def _existing(user_pks: Collection[Any], options: Options) -> dict[Any, Notification]:
-    if options.dedupe_key is not None:
-        rows = Notification.objects.filter(recipient__in=user_pks, dedupe_key=options.dedupe_key)
-    elif options.group_key:
-        rows = Notification.objects.threads(user_pks, options.group_key)
-    else:
-        return {}
-    return {row.recipient_id: row for row in rows}
 
 
 def _alike(

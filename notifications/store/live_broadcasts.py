@@ -7,11 +7,11 @@ for it.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import accumulate
-from typing import Any
+from typing import Any, Self
 
 from ..message.audience import Audience
 from ..models import Broadcast, BroadcastLog
@@ -28,7 +28,7 @@ class Viewer:
 
 
 @dataclass(frozen=True)
-class Entry:
+class LogEntry:
     """One number of the log: the broadcast that took it last, None where that has ended."""
 
     seq: int
@@ -44,7 +44,7 @@ class LiveBroadcasts:
         self,
         log: BroadcastLog,
         live: Sequence[Broadcast] = (),
-        groups: dict[int, frozenset[Any]] | None = None,
+        groups: Mapping[int, Collection[Any]] | None = None,
         ended: Sequence[tuple[int, int, int]] = (),
     ) -> None:
         self.stamp, self.head, self.pruned_seq = log.stamp, log.last_seq, log.pruned_seq
@@ -61,10 +61,30 @@ class LiveBroadcasts:
         self._to_groups = [
             (place, each) for place, each in enumerate(live) if each.audience == Audience.GROUPS
         ]
-        entries = [Entry(each.seq, each.pk, each, each.clock) for each in live]
-        entries += [Entry(seq, pk, None, clock) for pk, seq, clock in ended]
+        entries = [LogEntry(each.seq, each.pk, each, each.clock) for each in live]
+        entries += [LogEntry(seq, pk, None, clock) for pk, seq, clock in ended]
         self._log = sorted(entries, key=lambda entry: entry.seq)
         self._seqs = [entry.seq for entry in self._log]
+
+    @classmethod
+    def read(cls, log: BroadcastLog) -> Self:
+        """Read what is live at a state of the log, or at a later one if it has gone on since."""
+        live = list(Broadcast.objects.live().order_by("published_seq").with_log())
+        if live:
+            # It may have gone on since, and what is live belongs to this state of it.
+            log = BroadcastLog.beside(live[0])
+        ended = (
+            Broadcast.objects.ended()
+            .filter(seq__lte=log.last_seq)
+            .values_list("pk", "seq", "clock")
+        )
+        groups: dict[int, set[Any]] = {}
+        if any(each.audience == Audience.GROUPS for each in live):
+            through = Broadcast.groups.through._default_manager
+            pairs = through.filter(broadcast__in=Broadcast.objects.live())
+            for broadcast_pk, group_pk in pairs.values_list("broadcast", "group"):
+                groups.setdefault(broadcast_pk, set()).add(group_pk)
+        return cls(log, live, groups, list(ended))
 
     @property
     def is_empty(self) -> bool:
@@ -96,7 +116,7 @@ class LiveBroadcasts:
         place = bisect_left(self._published_seqs, broadcast.published_seq)
         return place >= self._start(viewer) and self._is_for(viewer, broadcast)
 
-    def changes(self, *, after: int) -> Iterator[Entry]:
+    def changes(self, *, after: int) -> Iterator[LogEntry]:
         """Iterate over the log after a number, in its order."""
         return iter(self._log[bisect_right(self._seqs, after) :])
 
@@ -105,7 +125,7 @@ class LiveBroadcasts:
         if anchor.seq >= self.head:
             return anchor.seq == self.head and anchor.agrees_with(self.newest)
         place = bisect_right(self._seqs, anchor.seq)
-        newest = self._log[place - 1] if place else Entry(0, 0, None)
+        newest = self._log[place - 1] if place else LogEntry(0, 0, None)
         return anchor.agrees_with(Anchor(newest.seq, newest.clock))
 
     def _start(self, viewer: Viewer, after: int = 0) -> int:
@@ -125,7 +145,7 @@ def live_broadcasts_at(log: BroadcastLog) -> LiveBroadcasts:
     global _newest
     board = _newest  # another thread may replace it at any moment
     if board is None or board.stamp != log.stamp:
-        board = _newest = _read(log) if log.last_seq else LiveBroadcasts(log)
+        board = _newest = LiveBroadcasts.read(log) if log.last_seq else LiveBroadcasts(log)
     return board
 
 
@@ -134,31 +154,9 @@ def last_live_broadcasts() -> LiveBroadcasts:
     return _newest or LiveBroadcasts(BroadcastLog())
 
 
-def _read(log: BroadcastLog) -> LiveBroadcasts:
-    live = list(Broadcast.objects.live().order_by("published_seq").with_log())
-    if live:
-        # It may have gone on since, and what is live belongs to this state of it.
-        log = BroadcastLog.beside(live[0])
-    ended = (
-        Broadcast.objects.ended().filter(seq__lte=log.last_seq).values_list("pk", "seq", "clock")
-    )
-    return LiveBroadcasts(log, live, _groups_of(live), list(ended))
-
-
 def _counted(live: Sequence[Broadcast], audience: Audience) -> list[int]:
     """Return how many of an audience are before each place, and before the end."""
     return [0, *accumulate(each.audience == audience for each in live)]
-
-
-def _groups_of(live: Sequence[Broadcast]) -> dict[int, frozenset[Any]]:
-    if all(each.audience != Audience.GROUPS for each in live):
-        return {}
-    through = Broadcast.groups.through._default_manager
-    pairs = through.filter(broadcast__in=Broadcast.objects.live()).values_list("broadcast", "group")
-    groups: dict[int, set[Any]] = {}
-    for broadcast_pk, group_pk in pairs:
-        groups.setdefault(broadcast_pk, set()).add(group_pk)
-    return {pk: frozenset(pks) for pk, pks in groups.items()}
 
 
 _newest: LiveBroadcasts | None = None

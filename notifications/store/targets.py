@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..message.text import short
 from ..models import Broadcast, Notification, NotificationQuerySet
-from ..wire.protocol import ITEM_ID, NUMBER_MAX
+from ..wire.protocol import NUMBER_MAX, parse_item_id
 
 Item = Notification | Broadcast | int | str
 """How a notification is named: itself, its primary key, or its item id such as `n5120` or `b12`."""
@@ -27,23 +27,23 @@ class Targets:
 def targets_of(items: Items) -> Targets:
     """Return what these name; raise `TypeError` for what names no notification."""
     several = items if isinstance(items, Iterable) and not isinstance(items, str) else [items]
-    named = [_named(item) for item in several]
+    named: list[tuple[str, int]] = []
+    for item in several:
+        name: object = item
+        if isinstance(item, Notification):
+            name = item.item_id
+        elif isinstance(item, Broadcast):
+            name = f"b{item.pk}"
+        elif isinstance(item, int) and not isinstance(item, bool) and 0 <= item <= NUMBER_MAX:
+            name = f"n{item}"
+        target = parse_item_id(name)
+        if target is None:
+            raise TypeError(
+                f"{short(item)} names no notification; pass it, its pk, its id, or several of "
+                "these."
+            )
+        named.append(target)
     return Targets(
         Notification.objects.filter(pk__in=[pk for letter, pk in named if letter == "n"]),
         frozenset(pk for letter, pk in named if letter == "b"),
-    )
-
-
-def _named(item: object) -> tuple[str, int]:
-    text = item
-    if isinstance(item, Notification):
-        text = item.item_id
-    elif isinstance(item, Broadcast):
-        text = f"b{item.pk}"
-    elif isinstance(item, int) and not isinstance(item, bool) and 0 <= item <= NUMBER_MAX:
-        text = f"n{item}"
-    if isinstance(text, str) and ITEM_ID.fullmatch(text):
-        return text[0], int(text[1:])
-    raise TypeError(
-        f"{short(item)} names no notification; pass it, its pk, its id, or several of these."
     )

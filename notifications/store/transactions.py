@@ -74,7 +74,11 @@ def _try_on_its_own(change: Callable[[], R]) -> R:
 def _do_on_its_own(change: Callable[[], R]) -> R:
     try:
         with transaction.atomic(using=database()):
-            _limit_waiting()
+            connection = connections[database()]
+            if connection.vendor == "postgresql":
+                with connection.cursor() as cursor:
+                    milliseconds = round(conf.LOCK_TIMEOUT_SECONDS * 1000)
+                    cursor.execute(f"SET LOCAL lock_timeout = {milliseconds}")
             return change()
     except OperationalError as exc:
         if _sqlstate(exc) == LOCK_NOT_AVAILABLE:
@@ -103,13 +107,6 @@ def _do_as_part(change: Callable[[], R]) -> R:
                 "has to be, by whoever opened it."
             )
         raise
-
-
-def _limit_waiting() -> None:
-    connection = connections[database()]
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute(f"SET LOCAL lock_timeout = {round(conf.LOCK_TIMEOUT_SECONDS * 1000)}")
 
 
 def _sqlstate(exc: OperationalError) -> Any:

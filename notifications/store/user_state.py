@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -21,7 +20,7 @@ from ..models import Broadcast, BroadcastLog, Inbox, Notification
 from ..wire.epochs import Anchor, Epoch
 from ..wire.items import broadcast_item, personal_item, tombstone
 from ..wire.protocol import Cursor
-from .live_broadcasts import LiveBroadcasts, Viewer, live_broadcasts_at
+from .live_broadcasts import LiveBroadcasts, LogEntry, Viewer, live_broadcasts_at
 
 # Fields that a user model has when it stands on AbstractUser; without them nobody joined late, and
 # nobody is of the staff.
@@ -59,16 +58,23 @@ class UserState:
         """How many broadcasts count in the badge."""
         watermark = self.inbox.broadcast_read_seq
         count = self.board.count(self.viewer, after=watermark)
-        for pk, mark in self.marks.items():
+        for pk in self.marks:
             broadcast = self.board.get(pk)
             if broadcast and self.board.is_for(self.viewer, broadcast):
-                count += mark.is_unread - (broadcast.published_seq > watermark)
+                count += self.is_unread(broadcast) - (broadcast.published_seq > watermark)
         return count
 
     @property
     def unread(self) -> int:
         """How many of all count in the badge."""
         return self.inbox.unread + self.unread_broadcasts
+
+    def is_unread(self, broadcast: Broadcast) -> bool:
+        """Tell whether the user has neither read nor removed a live broadcast of theirs."""
+        mark = self.marks.get(broadcast.pk)
+        if mark is not None:
+            return mark.is_unread
+        return broadcast.published_seq > self.inbox.broadcast_read_seq
 
     def unmarked(self) -> list[Broadcast]:
         """Return the broadcasts that the watermark has not come to, without those marked singly."""
@@ -87,17 +93,15 @@ class UserState:
             broadcast=broadcast,
             seq=0,
             created=broadcast.dated,
-            read_at=self._read_at(broadcast),
+            read_at=None if self.is_unread(broadcast) else broadcast.dated,
         )
 
     def states(self) -> Iterator[tuple[Broadcast, bool]]:
         """Iterate over the user's broadcasts that are in the inbox, and whether each is unread."""
         for each in self.board.of(self.viewer):
             mark = self.marks.get(each.pk)
-            if mark is None:
-                yield each, each.published_seq > self.inbox.broadcast_read_seq
-            elif mark.removed_at is None:
-                yield each, mark.is_unread
+            if mark is None or mark.removed_at is None:
+                yield each, self.is_unread(each)
 
     def broadcasts(self) -> Iterator[Notification]:
         """Iterate over the user's broadcasts that are in the inbox, the newest first."""
@@ -119,6 +123,13 @@ class UserState:
             row.broadcast = broadcast
         return personal_item(row)
 
+    def broadcast_change(self, entry: LogEntry) -> dict[str, Any] | None:
+        """Return a change of the broadcast log as an item; None where it is not this user's."""
+        if entry.broadcast is None:
+            return tombstone("b", entry.seq, f"b{entry.pk}")
+        marks = (mark for mark in self.chosen([entry.pk]) if mark.removed_at is None)
+        return next((broadcast_item(entry.seq, mark) for mark in marks), None)
+
     def item(self, row: Notification) -> dict[str, Any]:
         """Return a row of this user's list as an item: unmarked broadcasts are on stream b."""
         if row._state.adding and row.broadcast:
@@ -139,10 +150,6 @@ class UserState:
                 mark = self.mark(each)
                 mark.seq = each.published_seq + shift
                 yield mark
-
-    def _read_at(self, broadcast: Broadcast) -> datetime | None:
-        is_read = broadcast.published_seq <= self.inbox.broadcast_read_seq
-        return broadcast.dated if is_read else None
 
 
 def of(user_pk: Any) -> UserState:
@@ -167,28 +174,26 @@ def of_many(user_pks: Collection[Any]) -> dict[Any, UserState]:
 
     Who was deleted meanwhile stands before an empty inbox, and spoils nothing for the others.
     """
-    inboxes = _inboxes(set(user_pks))
     if not user_pks:
         return {}
+    inboxes = _rows().in_bulk(set(user_pks))
+    if missing := set(user_pks) - inboxes.keys():
+        Inbox.objects.ensure(missing)
+        inboxes |= _rows().in_bulk(missing)
     log = BroadcastLog.beside(next(iter(inboxes.values()))) if inboxes else BroadcastLog()
     board = live_broadcasts_at(log)
     inboxes |= {pk: Inbox(pk=pk) for pk in user_pks if pk not in inboxes}
     groups = _groups(inboxes.keys(), board)
     marks = _marks(inboxes.keys(), board)
-    return {
-        pk: UserState(
-            inbox=inbox, board=board, viewer=_viewer(inbox, groups), marks=marks.get(pk, {})
+    states: dict[Any, UserState] = {}
+    for pk, inbox in inboxes.items():
+        viewer = Viewer(
+            joined=getattr(inbox, f"user_{JOINED}", None),
+            is_staff=getattr(inbox, f"user_{IS_STAFF}", False),
+            groups=frozenset(groups.get(pk, ())),
         )
-        for pk, inbox in inboxes.items()
-    }
-
-
-def _inboxes(user_pks: set[Any]) -> dict[Any, Inbox]:
-    inboxes = _rows().in_bulk(user_pks)
-    if len(inboxes) < len(user_pks):
-        Inbox.objects.ensure(user_pks - inboxes.keys())
-        inboxes = _rows().in_bulk(user_pks)
-    return inboxes
+        states[pk] = UserState(inbox=inbox, board=board, viewer=viewer, marks=marks.get(pk, {}))
+    return states
 
 
 # The state of the other log and what decides on audiences come along, in the same statement.
@@ -219,11 +224,3 @@ def _marks(user_pks: Collection[Any], board: LiveBroadcasts) -> dict[Any, dict[i
             mark.broadcast = broadcast
             marks.setdefault(mark.recipient_id, {})[broadcast.pk] = mark
     return marks
-
-
-def _viewer(inbox: Inbox, groups: Mapping[Any, set[Any]]) -> Viewer:
-    return Viewer(
-        joined=getattr(inbox, f"user_{JOINED}", None),
-        is_staff=getattr(inbox, f"user_{IS_STAFF}", False),
-        groups=frozenset(groups.get(inbox.pk, ())),
-    )

@@ -8,7 +8,14 @@ from collections.abc import Mapping, Sequence
 from reprlib import Repr
 from typing import Any, NamedTuple, Never
 
-from .protocol import FRAME_MAX_BYTES, ITEM_ID, NUMBER_MAX, NUMBER_MAX_DIGITS, Cursor, ProtocolError
+from .protocol import (
+    FRAME_MAX_BYTES,
+    NUMBER_MAX,
+    NUMBER_MAX_DIGITS,
+    Cursor,
+    ProtocolError,
+    parse_item_id,
+)
 
 IDS_MAX = 1000
 REF_MAX_CHARS = 200
@@ -81,7 +88,7 @@ def ref_of(text: str | None) -> str | int | None:
 
 def parse_ids(value: Any) -> tuple[str, ...]:
     """Return the ids of a command; raise `ProtocolError` unless they are a list of item ids."""
-    if not isinstance(value, list) or len(value) > IDS_MAX or not all(map(_is_item_id, value)):
+    if not isinstance(value, list) or len(value) > IDS_MAX or not all(map(parse_item_id, value)):
         raise ProtocolError(
             f"ids is {shown(value)}; it must be a list of at most {IDS_MAX} item ids "
             'such as ["n5120", "b12"].'
@@ -131,10 +138,6 @@ def _no_key_twice(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"{shown(twice)} stands twice in an object")
     return read
-
-
-def _is_item_id(value: Any) -> bool:
-    return isinstance(value, str) and ITEM_ID.fullmatch(value) is not None
 
 
 def _cursor(value: Any) -> Cursor:

@@ -29,8 +29,7 @@ FEED_PAGE_ITEMS = 100
 # A number that comes from outside has no more: databases end at 19, and int() raises at 4,301.
 NUMBER_MAX_DIGITS = 18
 NUMBER_MAX = 10**NUMBER_MAX_DIGITS - 1
-ITEM_ID = re.compile(rf"[nb][0-9]{{1,{NUMBER_MAX_DIGITS}}}")
-"""What names a notification, as in `n5120`, or a broadcast, as in `b12`."""
+_ITEM_ID = re.compile(rf"([nb])([0-9]{{1,{NUMBER_MAX_DIGITS}}})")
 
 _COMPACT = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
@@ -98,6 +97,15 @@ class Resume:
     def from_query(cls, query: Mapping[str, str]) -> Self:
         """Read `epoch`, `u` and `b` of a URL; raise `ProtocolError` on what is no position."""
         return cls(query.get("epoch") or None, _position(query, "u"), _position(query, "b"))
+
+
+def parse_item_id(value: object) -> tuple[str, int] | None:
+    """Return what an id names: "n" and a notification's key, or "b" and a broadcast's.
+
+    None for what is no item id, such as `n5120` or `b12`.
+    """
+    found = _ITEM_ID.fullmatch(value) if isinstance(value, str) else None
+    return (found[1], int(found[2])) if found else None
 
 
 def check_version(query: Mapping[str, str]) -> None:

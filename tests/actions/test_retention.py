@@ -243,7 +243,7 @@ def test_a_reader_in_the_middle_of_whose_reading_is_pruned_is_reset(
         page = feed.read(alice.pk, Resume(u=1))
 
     assert not Notification.objects.filter(pk=gone.pk).exists()
-    assert (page.reset, page.more, page.items) == (True, False, ())
+    assert (page.reset, page.more, page.items) == (True, False, [])
     assert page.start == page.cursor == page.head
 
 

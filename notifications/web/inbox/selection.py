@@ -8,7 +8,7 @@ from typing import Self
 from urllib.parse import urlencode
 
 from ...message.text import refuse_unstorable
-from ...wire.protocol import ITEM_ID
+from ...wire.protocol import parse_item_id
 
 # As many ids as an address carries with ease; a page has fewer to select.
 SELECTED_MAX = 100
@@ -74,4 +74,4 @@ def _kind(text: str | None) -> str | None:
 
 def read_ids(texts: Iterable[str]) -> list[str]:
     """Return the item ids among these texts, each once."""
-    return list(dict.fromkeys(text for text in texts if ITEM_ID.fullmatch(text)))
+    return list(dict.fromkeys(text for text in texts if parse_item_id(text)))
