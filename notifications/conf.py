@@ -62,46 +62,25 @@ def _number(kind: Callable[[Any], T], least: float, below: float = inf) -> Calla
         if isinstance(raw, bool):
             raise TypeError(raw)
         value = kind(raw)
-        if not least <= value < below:  # type: ignore[operator]  # refuses NaN as well
+        is_other = isinstance(raw, float) and raw != value  # as 1.5 and NaN are
+        if is_other or not least <= value < below:  # type: ignore[operator]
             raise ValueError(raw)
         return value
 
     return parse
 
 
-def _whole(default: int, *, least: int = 1) -> Setting[int]:
-    return Setting(default, _number(_exact_int, least), f"a whole number of at least {least}")
-
-
-def _batch(default: int) -> Setting[int]:
-    legal = f"a whole number of users from 1 to {BATCH_MAX:,}"
-    return Setting(default, _number(_exact_int, 1, BATCH_MAX + 1), legal)
-
-
-def _whole_or_none() -> Setting[int | None]:
-    whole = _number(_exact_int, 1)
-    legal = "None or a whole number of at least 1"
-    return Setting(None, lambda raw: None if raw is None else whole(raw), legal, "1000")
-
-
-def _days(default: int) -> Setting[int]:
-    legal = f"a whole number of days from 1 to {DAYS_MAX}"
-    return Setting(default, _number(_exact_int, 1, DAYS_MAX + 1), legal)
+def _whole(default: int, *, most: float = inf, of: str = "") -> Setting[int]:
+    legal = (
+        "a whole number of at least 1"
+        if most == inf
+        else f"a whole number of {of} from 1 to {most:,}"
+    )
+    return Setting(default, _number(int, 1, most + 1), legal)
 
 
 def _seconds(default: float) -> Setting[float]:
     return Setting(default, _number(float, 0.01), "a number of seconds of at least 0.01")
-
-
-def _exact_int(raw: Any) -> int:
-    value = int(raw)
-    if isinstance(raw, float) and raw != value:
-        raise ValueError(raw)
-    return value
-
-
-def _flag(default: bool) -> Setting[bool]:
-    return Setting(default, _exact_bool, "True or False")
 
 
 def _exact_bool(raw: Any) -> bool:
@@ -114,19 +93,11 @@ def _exact_bool(raw: Any) -> bool:
     return words[raw.lower()]
 
 
-def _name(legal: str, example: str) -> Setting[str | None]:
-    return Setting(None, _exact_name, legal, example)
-
-
 def _exact_name(raw: Any) -> str | None:
     # As much of a group's name on the channel layer as it can spare.
     if raw is not None and not re.fullmatch("[A-Za-z0-9_-]{1,32}", raw):
         raise ValueError(raw)
     return str(raw) if raw is not None else None
-
-
-def _function(legal: str, example: str) -> Setting[Callable[..., Any] | None]:
-    return Setting(None, _exact_function, legal, example)
 
 
 def _exact_function(raw: Any) -> Callable[..., Any] | None:
@@ -144,25 +115,34 @@ def _exact_function(raw: Any) -> Callable[..., Any] | None:
 class Conf:
     """Every setting of the app. docs/settings.md lists them."""
 
-    SITE = _name("at most 32 ASCII letters, digits, '-' and '_'", "'shop-staging'")
+    SITE = Setting(
+        None, _exact_name, "at most 32 ASCII letters, digits, '-' and '_'", "'shop-staging'"
+    )
     SWEEP_SECONDS = _seconds(25.0)
     PUBLISH_SECONDS = _seconds(1.0)
     SEND_TIMEOUT_SECONDS = _seconds(1.0)
     LOCK_TIMEOUT_SECONDS = _seconds(5.0)
-    BATCH_SIZE = _batch(1000)
+    BATCH_SIZE = _whole(1000, most=BATCH_MAX, of="users")
     DATABASE_THREADS = _whole(4)
     REQUEST_SECONDS = _seconds(10.0)
-    MAX_CONNECTIONS = _whole_or_none()
+    MAX_CONNECTIONS: Setting[int | None] = Setting(
+        None,
+        lambda raw: None if raw is None else _whole(1).parse(raw),
+        "None or a whole number of at least 1",
+        "1000",
+    )
     MAX_BODY_BYTES = _whole(16 * 1024 * 1024)
     MAX_SOCKETS = _whole(10_000)
     MAX_SOCKETS_PER_USER = _whole(20)
     MAX_TOPICS_PER_SOCKET = _whole(32)
     MAX_MUTED_THREADS = _whole(1000)
-    KEEP_READ_DAYS = _days(90)
-    KEEP_UNREAD_DAYS = _days(365)
-    KEEP_REMOVED_DAYS = _days(30)
-    STRICT_TRIGGERS = _flag(False)
-    USER_LANGUAGE = _function(
+    KEEP_READ_DAYS = _whole(90, most=DAYS_MAX, of="days")
+    KEEP_UNREAD_DAYS = _whole(365, most=DAYS_MAX, of="days")
+    KEEP_REMOVED_DAYS = _whole(30, most=DAYS_MAX, of="days")
+    STRICT_TRIGGERS = Setting(False, _exact_bool, "True or False")
+    USER_LANGUAGE = Setting(
+        None,
+        _exact_function,
         "a function that takes a user and returns a language code, or its dotted path",
         "'accounts.languages.language_of'",
     )

@@ -13,7 +13,6 @@ import logging
 from collections.abc import Iterable
 from threading import Lock, Timer
 from time import monotonic, time
-from types import TracebackType
 
 SECONDS = 60.0
 
@@ -73,7 +72,16 @@ class OncePerMinute(logging.Filter):
             self._left_out[kind] = self._left_out.get(kind, 0) + 1
             if self._left_out[kind] == 1:
                 # Only then: most warnings are alone.
-                timer = Timer(ends - now, self._tell, (kind, _summary(record)))
+                # Without the exception, whose frames would be kept for a minute.
+                told: dict[str, object] = {
+                    "args": (),
+                    "exc_info": None,
+                    "exc_text": None,
+                    _VERDICT: True,
+                }
+                told["msg"] = record.getMessage().rstrip()
+                summary = logging.makeLogRecord(vars(record) | told)
+                timer = Timer(ends - now, self._tell, (kind, summary))
                 timer.daemon = True
                 timer.start()
             return False
@@ -87,23 +95,13 @@ class OncePerMinute(logging.Filter):
         logging.getLogger(summary.name).handle(summary)
 
 
-def _summary(record: logging.LogRecord) -> logging.LogRecord:
-    # Without the exception, whose frames would be kept for a minute.
-    told = {"msg": record.getMessage().rstrip(), "args": (), "exc_info": None, "exc_text": None}
-    return logging.makeLogRecord({**vars(record), **told, _VERDICT: True})
-
-
 def _kind(record: logging.LogRecord) -> Kind:
     kind: Kind = (record.name, record.levelno, record.pathname, record.lineno)
     if not record.exc_info:
         return kind
     error, _, traceback = record.exc_info
-    return (*kind, error, *_place(traceback))
-
-
-def _place(traceback: TracebackType | None) -> Kind:
     if traceback is None:
-        return ()
+        return (*kind, error)
     while traceback.tb_next is not None:
         traceback = traceback.tb_next
-    return traceback.tb_frame.f_code.co_filename, traceback.tb_lineno
+    return (*kind, error, traceback.tb_frame.f_code.co_filename, traceback.tb_lineno)

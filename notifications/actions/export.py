@@ -72,8 +72,7 @@ def _listed(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
 
 
 def _encoded(value: Any) -> str:
-    return json.dumps(value, default=_text)
+    def text(part: object) -> str:
+        return part.isoformat() if isinstance(part, (datetime, time)) else str(part)
 
-
-def _text(value: object) -> str:
-    return value.isoformat() if isinstance(value, (datetime, time)) else str(value)
+    return json.dumps(value, default=text)

@@ -13,7 +13,6 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from asgiref.sync import sync_to_async
-from django.conf import settings
 from django.db.models import Max
 from django.utils import timezone
 from django.utils.asyncio import async_unsafe
@@ -23,7 +22,7 @@ from ..message import kinds
 from ..message.kinds import Kind
 from ..message.recipients import recipient_pk
 from ..message.text import plain, refuse_unstorable
-from ..message.times import LAST_MOMENT, is_too_late
+from ..message.times import Moment, moment_to_come
 from ..models import GROUP_KEY_MAX_CHARS, Inbox, Mute, Notification
 from ..store.transactions import RefusedError, in_one_transaction
 
@@ -81,20 +80,28 @@ def preferences_of(user: object, *, after: str = "", max_threads: int | None = N
     untils = dict(mutes.filter(group_key="").values_list("kind", "until"))
     threads = mutes.filter(group_key__gt=after).order_by("group_key")
     found = list(threads if max_threads is None else threads[: max_threads + 1])
+    inbox = Inbox.objects.filter(pk=user_pk).first() or Inbox()
+    quiet_hours = None
+    if inbox.quiet_from is not None and inbox.quiet_until is not None:
+        quiet_hours = QuietHours(
+            starts=inbox.quiet_from, ends=inbox.quiet_until, time_zone=inbox.time_zone
+        )
     return Preferences(
         kinds=[
             Preference(kind=each, is_muted=each.name in untils, until=untils.get(each.name))
             for each in kinds.registered()
         ],
         threads=_threads(user_pk, found[:max_threads]),
-        quiet_hours=_quiet_hours(user_pk),
+        quiet_hours=quiet_hours,
         has_more=max_threads is not None and len(found) > max_threads,
     )
 
 
 @async_unsafe("You cannot call mute() in async code; use `await amute(…)`.")
-def mute(user: object, *, kind: str = "", thread: str = "", until: datetime | None = None) -> None:
+def mute(user: object, *, kind: str = "", thread: str = "", until: Moment | None = None) -> None:
     """Tell a user nothing more of a kind, or of a thread, until a moment or for good.
+
+    `until` is a datetime, or a timedelta or seconds from now.
 
     Raises `TypeError` or `ValueError` for a user, a kind that is unknown or critical, an empty
     thread, or an end that is past or has no time zone, and `TooManyMutesError`, a `ValueError`, for
@@ -102,9 +109,14 @@ def mute(user: object, *, kind: str = "", thread: str = "", until: datetime | No
     """
     user_pk = recipient_pk(user)
     named = _named(kind, thread)
-    _check_kind(named["kind"])
-    _check_until(until)
-    _store_mute(user_pk, named, until)
+    if name := named["kind"]:
+        found = kinds.find(name)
+        if found is None:
+            known = ", ".join(each.name for each in kinds.registered()) or "none"
+            raise ValueError(f"Unknown kind {name!r}; the registered ones are: {known}.")
+        if found.critical:
+            raise ValueError(f"The kind {name!r} is critical and cannot be muted.")
+    _store_mute(user_pk, named, moment_to_come("until", until))
 
 
 @async_unsafe("You cannot call unmute() in async code; use `await aunmute(…)`.")
@@ -121,8 +133,17 @@ def set_quiet_hours(user: object, starts: time, ends: time, time_zone: str = "")
     site's. Raises `TypeError` or `ValueError` for what is no time, no zone, or no span.
     """
     zone = time_zone or timezone.get_default_timezone_name()
-    _check_span(starts, ends)
-    _check_zone(zone)
+    for name, value in (("starts", starts), ("ends", ends)):
+        if not isinstance(value, time) or value.tzinfo is not None:
+            raise TypeError(f"{name} is {value!r}; it must be a datetime.time without a zone.")
+    if starts == ends:
+        raise ValueError(f"Quiet hours from {starts} to {ends} are none; the two must differ.")
+    try:
+        ZoneInfo(zone)
+    except (TypeError, ValueError, OSError, ZoneInfoNotFoundError) as exc:
+        raise ValueError(
+            f"time_zone is {zone!r}; it must be a name such as 'Europe/Berlin'."
+        ) from exc
     _store_quiet_hours(recipient_pk(user), starts, ends, plain(zone))
 
 
@@ -153,15 +174,16 @@ def _store_quiet_hours(user_pk: Any, starts: time | None, ends: time | None, zon
     Inbox.objects.filter(pk=user_pk).update(quiet_from=starts, quiet_until=ends, time_zone=zone)
 
 
-def _quiet_hours(user_pk: Any) -> QuietHours | None:
-    inbox = Inbox.objects.filter(pk=user_pk).first()
-    if inbox is None or inbox.quiet_from is None or inbox.quiet_until is None:
-        return None
-    return QuietHours(starts=inbox.quiet_from, ends=inbox.quiet_until, time_zone=inbox.time_zone)
-
-
 def _threads(user_pk: Any, mutes: Sequence[Mute]) -> list[MutedThread]:
-    titles = _titles(user_pk, mutes[0].group_key, mutes[-1].group_key) if mutes else {}
+    if not mutes:
+        return []
+    # Not by naming the keys: a database takes so many values and no more.
+    keys = Mute.objects.of(user_pk).exclude(group_key="").values("group_key")
+    named = keys.filter(group_key__gte=mutes[0].group_key, group_key__lte=mutes[-1].group_key)
+    rows = Notification.objects.of(user_pk)
+    muted = rows.filter(group_key__in=named).order_by().values("group_key")
+    newest = muted.annotate(newest=Max("seq")).values("newest")
+    titles = dict(rows.filter(seq__in=newest).values_list("group_key", "title"))
     return [
         MutedThread(
             key=mute.group_key,
@@ -170,16 +192,6 @@ def _threads(user_pk: Any, mutes: Sequence[Mute]) -> list[MutedThread]:
         )
         for mute in mutes
     ]
-
-
-def _titles(user_pk: Any, first: str, last: str) -> dict[str, str]:
-    """Return the newest title in each muted thread from the first key to the last."""
-    # Not by naming the keys: a database takes so many values and no more.
-    keys = Mute.objects.of(user_pk).filter(group_key__gte=first, group_key__lte=last)
-    rows = Notification.objects.of(user_pk)
-    muted = rows.filter(group_key__in=keys.exclude(group_key="").values("group_key"))
-    newest = muted.order_by().values("group_key").annotate(newest=Max("seq")).values("newest")
-    return dict(rows.filter(seq__in=newest).values_list("group_key", "title"))
 
 
 def _named(kind: str, thread: str) -> dict[str, Any]:
@@ -195,49 +207,6 @@ def _named(kind: str, thread: str) -> dict[str, Any]:
     return {"kind": plain(kind), "group_key": plain(thread)}
 
 
-def _check_kind(name: str) -> None:
-    if not name:
-        return
-    found = kinds.find(name)
-    if found is None:
-        known = ", ".join(each.name for each in kinds.registered()) or "none"
-        raise ValueError(f"Unknown kind {name!r}; the registered ones are: {known}.")
-    if found.critical:
-        raise ValueError(f"The kind {name!r} is critical and cannot be muted.")
-
-
-def _check_until(until: datetime | None) -> None:
-    if until is None:
-        return
-    if not isinstance(until, datetime):
-        raise TypeError(f"until is {until!r}; it must be a datetime or None.")
-    if timezone.is_naive(until) == settings.USE_TZ:
-        raise ValueError(f"until is {until}; with USE_TZ it needs a time zone, without it none.")
-    if until <= timezone.now():
-        raise ValueError(f"until is {until}, which is past; it is {timezone.now()} now.")
-    if is_too_late(until):
-        raise ValueError(
-            f"until is {until}; the last one that can be is {LAST_MOMENT}. For good it is None."
-        )
-
-
-def _check_span(starts: time, ends: time) -> None:
-    for name, value in (("starts", starts), ("ends", ends)):
-        if not isinstance(value, time) or value.tzinfo is not None:
-            raise TypeError(f"{name} is {value!r}; it must be a datetime.time without a zone.")
-    if starts == ends:
-        raise ValueError(f"Quiet hours from {starts} to {ends} are none; the two must differ.")
-
-
-def _check_zone(zone: str) -> None:
-    try:
-        ZoneInfo(zone)
-    except (TypeError, ValueError, OSError, ZoneInfoNotFoundError) as exc:
-        raise ValueError(
-            f"time_zone is {zone!r}; it must be a name such as 'Europe/Berlin'."
-        ) from exc
-
-
 async def apreferences_of(
     user: object, *, after: str = "", max_threads: int | None = None
 ) -> Preferences:
@@ -246,7 +215,7 @@ async def apreferences_of(
 
 
 async def amute(
-    user: object, *, kind: str = "", thread: str = "", until: datetime | None = None
+    user: object, *, kind: str = "", thread: str = "", until: Moment | None = None
 ) -> None:
     """Asynchronous `mute()`."""
     await sync_to_async(mute)(user, kind=kind, thread=thread, until=until)

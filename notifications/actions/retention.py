@@ -42,7 +42,15 @@ def remove_expired() -> int:
     now = timezone.now()
     due = Notification.objects.expired(now)
     users = list(due.order_by().values_list("recipient", flat=True).distinct()[:EXPIRY_USERS])
-    return sum(_remove_due(user_pk, due) for user_pk in users)
+    done = 0
+    for user_pk in users:
+        try:
+            _remove(user_pk, due)
+            done += 1
+        except OperationalError as exc:  # an inbox that stays locked must not keep others back
+            count("retention.failed")
+            logger.warning("What has expired for user %s is removed later: %s", user_pk, exc)
+    return done
 
 
 def prune(
@@ -132,16 +140,6 @@ def _until_done(step: Callable[[], int]) -> Iterator[int]:
     while rows == PRUNED_ROWS:
         rows = step()
         yield rows
-
-
-def _remove_due(user_pk: Any, due: NotificationQuerySet) -> bool:
-    try:
-        _remove(user_pk, due)
-    except OperationalError as exc:  # one inbox that stays locked must not keep the others back
-        count("retention.failed")
-        logger.warning("What has expired for user %s is removed later: %s", user_pk, exc)
-        return False
-    return True
 
 
 def _remove(user_pk: Any, rows: NotificationQuerySet, limit: int | None = None) -> int:

@@ -74,18 +74,15 @@ class SendsNotifications(AnyModelAdmin):
         """Ask what to say to the chosen users; for groups, write a broadcast to them."""
         check_may_send(request)
         if issubclass(queryset.model, Group):
-            return self._compose(queryset)
+            pks = ",".join(str(pk) for pk in queryset.values_list("pk", flat=True))
+            address = reverse("admin:notifications_broadcast_add", current_app=self.admin_site.name)
+            return redirect(f"{address}?{urlencode({'audience': Audience.GROUPS, 'groups': pks})}")
         if "token" not in request.POST:
             return self._ask(request, queryset, NoticeForm(initial={"token": new_token()}))
         form = NoticeForm(request.POST)
         if not form.is_valid():
             return self._ask(request, queryset, form)
         return self._tell(request, queryset, form)
-
-    def _compose(self, groups: QuerySet[Any]) -> HttpResponse:
-        pks = ",".join(str(pk) for pk in groups.values_list("pk", flat=True))
-        address = reverse("admin:notifications_broadcast_add", current_app=self.admin_site.name)
-        return redirect(f"{address}?{urlencode({'audience': Audience.GROUPS, 'groups': pks})}")
 
     def _ask(self, request: HttpRequest, users: QuerySet[Any], form: NoticeForm) -> HttpResponse:
         request.current_app = self.admin_site.name

@@ -88,11 +88,14 @@ class BroadcastAdmin(Confirmations, Listing):
         BroadcastLog.objects.lock()
         if change and Broadcast.objects.get(pk=obj.pk).state != obj.state:
             raise NotDoneError(meanwhile())
-        if is_sent(obj):
-            self._change_sent(obj, form)
-            return
-        obj.sender_id = obj.sender_id or request.user.pk
-        super().save_model(request, obj, form, change)
+        if not is_sent(obj):
+            obj.sender_id = obj.sender_id or request.user.pk
+            super().save_model(request, obj, form, change)
+        elif form.has_changed():
+            try:
+                change_broadcast(obj, form.payload(), expires=form.cleaned_data["expires"])
+            except ValueError as exc:
+                raise NotDoneError(_("Nothing was changed: %(why)s") % {"why": exc}) from exc
 
     def construct_change_message(
         self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
@@ -117,14 +120,6 @@ class BroadcastAdmin(Confirmations, Listing):
         }.get(obj.state, _("“%(title)s” was changed."))
         self.message_user(request, said % {"title": obj}, messages.SUCCESS)
         return self.response_post_save_change(request, obj)
-
-    def _change_sent(self, obj: Broadcast, form: Any) -> None:
-        if not form.has_changed():
-            return
-        try:
-            change_broadcast(obj, form.payload(), expires=form.cleaned_data["expires"])
-        except ValueError as exc:
-            raise NotDoneError(_("Nothing was changed: %(why)s") % {"why": exc}) from exc
 
     def _refuse(self, request: HttpRequest, problem: str) -> HttpResponseRedirect:
         self.message_user(request, problem, messages.ERROR)

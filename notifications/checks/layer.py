@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -55,13 +54,20 @@ def check_core_layer(**kwargs: Any) -> list[checks.CheckMessage]:
     layer = _default_layer() or {}
     if layer.get("BACKEND") != CORE_LAYER or int(redis_version().partition(".")[0]) < CHANGED_IN:
         return []
-    missing = sorted(set(_missing_options(layer.get("CONFIG", {}).get("hosts"))))
+    hosts = layer.get("CONFIG", {}).get("hosts") or ["redis://localhost:6379"]
+    missing: set[str] = set()
+    for host in hosts:
+        given = host if isinstance(host, dict) else {"address": host}
+        address = given.get("address")
+        in_url = parse_qs(urlsplit(address).query) if isinstance(address, str) else {}
+        missing |= OPTIONS.keys() - given.keys() - in_url.keys()
     if not missing:
         return []
-    wanted = ", ".join(f'"{name}": {OPTIONS[name]}' for name in missing)
+    names = sorted(missing)
+    wanted = ", ".join(f'"{name}": {OPTIONS[name]}' for name in names)
     return [
         checks.Warning(
-            f"The core Redis layer's hosts do not set {' and '.join(missing)}. redis-py "
+            f"The core Redis layer's hosts do not set {' and '.join(names)}. redis-py "
             f"{redis_version()} ends a read after 5 s, which is as long as the layer waits for "
             "messages, and raises from 101 connections on.",
             hint=f'Set each host like {{"address": "redis://…", {wanted}}}, or use '
@@ -86,11 +92,3 @@ def redis_version() -> str:
 def _default_layer() -> dict[str, Any] | None:
     layers: dict[str, Any] = getattr(settings, "CHANNEL_LAYERS", None) or {}
     return layers.get("default")
-
-
-def _missing_options(hosts: Any) -> Iterator[str]:
-    for host in hosts or ["redis://localhost:6379"]:
-        given = host if isinstance(host, dict) else {"address": host}
-        address = given.get("address")
-        in_url = parse_qs(urlsplit(address).query) if isinstance(address, str) else {}
-        yield from (name for name in OPTIONS if name not in given and name not in in_url)

@@ -85,7 +85,10 @@ def _walk(application: Any, path: str | None, seen: set[tuple[int, str | None]])
     if (id(application), path) in seen:
         return
     seen.add((id(application), path))
-    if _is_consumer(application):
+    from ..realtime.consumer import NotificationConsumer
+
+    consumer = getattr(application, "consumer_class", None)
+    if isinstance(consumer, type) and issubclass(consumer, NotificationConsumer):
         yield Route.OPEN
     elif isinstance(application, ProtocolTypeRouter):
         yield from _walk(application.application_mapping.get("websocket"), path, seen)
@@ -109,13 +112,6 @@ def _routed(
         is_behind = match and is_taken and found - {Route.NOWHERE}
         yield from {Route.BEHIND_ANOTHER} if is_behind else found
         is_taken = is_taken or bool(match)
-
-
-def _is_consumer(application: Any) -> bool:
-    from ..realtime.consumer import NotificationConsumer
-
-    consumer = getattr(application, "consumer_class", None)
-    return isinstance(consumer, type) and issubclass(consumer, NotificationConsumer)
 
 
 # A middleware keeps what it wraps in an attribute, whatever its name, in a slot, or in a closure.

@@ -120,7 +120,10 @@ def check_reachable(**kwargs: Any) -> list[checks.CheckMessage]:
     """notifications.W013: a pattern that stands before the app's takes its addresses."""
     if not getattr(settings, "ROOT_URLCONF", None) or check_addresses():
         return []
-    taken = {name: view for name in _address_names() if (view := _taken_by(name))}
+    from ..urls import urlpatterns
+
+    names = [pattern.name for pattern in urlpatterns if pattern.name]
+    taken = {name: view for name in names if (view := _taken_by(name))}
     if not taken:
         return []
     first = next(iter(taken))
@@ -133,12 +136,6 @@ def check_reachable(**kwargs: Any) -> list[checks.CheckMessage]:
             id="notifications.W013",
         )
     ]
-
-
-def _address_names() -> list[str]:
-    from ..urls import urlpatterns
-
-    return [pattern.name for pattern in urlpatterns if pattern.name]
 
 
 def _taken_by(name: str) -> str:
@@ -154,7 +151,12 @@ def _taken_by(name: str) -> str:
 @checks.register(checks.Tags.database, deploy=True)
 def check_connections(**kwargs: Any) -> list[checks.CheckMessage]:
     """notifications.W012: connections outlive the threads that opened them."""
-    kept = [alias for alias, each in settings.DATABASES.items() if _is_kept(each)]
+    kept = [
+        alias
+        for alias, each in settings.DATABASES.items()
+        if each.get("CONN_MAX_AGE", 0) != 0
+        and not str(each.get("ENGINE", "")).endswith("sqlite3")  # a file
+    ]
     return [
         checks.Warning(
             f"The database {alias!r} has CONN_MAX_AGE. Under ASGI each thread keeps a connection "
@@ -165,8 +167,3 @@ def check_connections(**kwargs: Any) -> list[checks.CheckMessage]:
         )
         for alias in kept
     ]
-
-
-def _is_kept(database: dict[str, Any]) -> bool:
-    is_file = str(database.get("ENGINE", "")).endswith("sqlite3")
-    return not is_file and database.get("CONN_MAX_AGE", 0) != 0

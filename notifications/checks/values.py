@@ -30,30 +30,24 @@ def check_settings(**kwargs: Any) -> list[checks.CheckMessage]:
 @checks.register
 def check_names(**kwargs: Any) -> list[checks.CheckMessage]:
     """notifications.W003: a setting of this prefix is none of the app's, so nothing reads it."""
-    return [
-        checks.Warning(
-            f"{name} is no setting of the app, and nothing reads it.",
-            hint=_way_on(name),
-            id="notifications.W003",
-        )
-        for name in dir(settings)
-        if name.startswith(PREFIX) and name not in _known_names()
-    ]
-
-
-def _known_names() -> list[str]:
-    return [setting.name for setting in Conf.all()]
-
-
-def _nearest(name: str) -> str:
     # Compared without what all have in common, which would make any two alike.
-    bare = {each.removeprefix(PREFIX): each for each in _known_names()}
-    near = get_close_matches(name.removeprefix(PREFIX), bare, n=1, cutoff=ALIKE)
-    return bare[near[0]] if near else ""
-
-
-def _way_on(name: str) -> str:
-    if legal := _nearest(name):
-        return f"Rename it to {legal}, or remove it."
-    names = ", ".join(_known_names())
-    return f"Remove it, or call it otherwise if it is your own. The app's settings are {names}."
+    known = [setting.name.removeprefix(PREFIX) for setting in Conf.all()]
+    messages: list[checks.CheckMessage] = []
+    for name in dir(settings):
+        bare = name.removeprefix(PREFIX)
+        if not name.startswith(PREFIX) or bare in known:
+            continue
+        hint = (
+            "Remove it, or call it otherwise if it is your own. The app's settings are "
+            f"{', '.join(PREFIX + each for each in known)}."
+        )
+        for near in get_close_matches(bare, known, n=1, cutoff=ALIKE):
+            hint = f"Rename it to {PREFIX}{near}, or remove it."
+        messages.append(
+            checks.Warning(
+                f"{name} is no setting of the app, and nothing reads it.",
+                hint=hint,
+                id="notifications.W003",
+            )
+        )
+    return messages

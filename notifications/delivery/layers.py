@@ -90,23 +90,25 @@ class RedisPubSubLayer(RedisPubSubChannelLayer):  # type: ignore[misc]  # untype
         Safe from any thread and after a fork. Raises `redis.RedisError` when a host does not take
         them within the time for one reply.
         """
-        senders = self._senders_for(timeout_seconds)
-        batches: dict[int, list[tuple[str, bytes]]] = {}
-        for group, message in messages:
-            channel = f"{self._prefix}__group__{group}"
-            shard = _consistent_hash(channel, len(senders))
-            batches.setdefault(shard, []).append((channel, self.serialize(message)))
-        for shard, batch in batches.items():
-            _publish(senders[shard], batch)
-
-    def _senders_for(self, timeout_seconds: float) -> list[redis.Redis]:
         # Connections made before a fork belong to the parent; a child begins with none.
         key = (os.getpid(), timeout_seconds)
         senders = self._senders.get(key)
         if senders is None:
             senders = [sender_to(host, timeout_seconds) for host in self._hosts]
             self._senders[key] = senders
-        return senders
+        batches: dict[int, list[tuple[str, bytes]]] = {}
+        for group, message in messages:
+            channel = f"{self._prefix}__group__{group}"
+            shard = _consistent_hash(channel, len(senders))
+            batches.setdefault(shard, []).append((channel, self.serialize(message)))
+        for shard, batch in batches.items():
+            if len(batch) == 1:  # without what a pipeline costs
+                senders[shard].publish(*batch[0])
+                continue
+            with senders[shard].pipeline(transaction=False) as pipeline:
+                for channel, body in batch:
+                    pipeline.publish(channel, body)
+                pipeline.execute()
 
     def _get_layer(self) -> RedisPubSubLoopLayer:
         is_new = asyncio.get_running_loop() not in self._layers
@@ -131,7 +133,13 @@ class _Shard(RedisSingleShardConnection):  # type: ignore[misc]  # untyped base
         while True:
             raise_if_cancelled()
             try:
-                await self._receive_one()
+                if self._pubsub is None or not self._pubsub.subscribed:
+                    await asyncio.sleep(RETRY_SECONDS)
+                else:
+                    message = await self._pubsub.get_message(
+                        ignore_subscribe_messages=True, timeout=POLL_SECONDS
+                    )
+                    self._receive_message(message)
             except Exception as exc:  # whatever Redis does, this task must not end by itself
                 raise_if_cancelled()
                 if not is_away:
@@ -142,15 +150,6 @@ class _Shard(RedisSingleShardConnection):  # type: ignore[misc]  # untyped base
             if is_away:
                 logger.warning("Redis pub/sub is back.")
             is_away = False
-
-    async def _receive_one(self) -> None:
-        if self._pubsub is None or not self._pubsub.subscribed:
-            await asyncio.sleep(RETRY_SECONDS)
-            return
-        message = await self._pubsub.get_message(
-            ignore_subscribe_messages=True, timeout=POLL_SECONDS
-        )
-        self._receive_message(message)
 
     def _tell_channels(self) -> None:
         count("layers.reconnected")
@@ -170,16 +169,6 @@ class _PubSub(PubSub):
         self.reconnected()
 
 
-def _publish(sender: redis.Redis, batch: Sequence[tuple[str, bytes]]) -> None:
-    if len(batch) == 1:  # without what a pipeline costs
-        sender.publish(*batch[0])
-        return
-    with sender.pipeline(transaction=False) as pipeline:
-        for channel, body in batch:
-            pipeline.publish(channel, body)
-        pipeline.execute()
-
-
 def sender_to(host: Mapping[str, Any], timeout_seconds: float) -> redis.Redis:
     """Return a synchronous client of one of a layer's hosts, which gives up after that time."""
     options: dict[str, Any] = {
@@ -194,15 +183,11 @@ def sender_to(host: Mapping[str, Any], timeout_seconds: float) -> redis.Redis:
         url = options.pop("address")
         pool: Any = redis.BlockingConnectionPool.from_url(url, **{**pooling, **options})
     elif "master_name" in options:
-        pool = _sentinel_pool(options)
+        sentinel = Sentinel(  # type: ignore[no-untyped-call]
+            options.pop("sentinels"), sentinel_kwargs=options.pop("sentinel_kwargs", None)
+        )
+        name = options.pop("master_name")
+        pool = SentinelConnectionPool(name, sentinel, **options)  # type: ignore[no-untyped-call]
     else:
         pool = redis.BlockingConnectionPool(**{**pooling, **options})  # type: ignore[no-untyped-call]
     return redis.Redis(connection_pool=pool)
-
-
-def _sentinel_pool(options: dict[str, Any]) -> SentinelConnectionPool:
-    sentinel = Sentinel(  # type: ignore[no-untyped-call]
-        options.pop("sentinels"), sentinel_kwargs=options.pop("sentinel_kwargs", None)
-    )
-    name = options.pop("master_name")
-    return SentinelConnectionPool(name, sentinel, **options)  # type: ignore[no-untyped-call]

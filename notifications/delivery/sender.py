@@ -23,7 +23,7 @@ from django.db import transaction
 from ..conf import conf
 from ..message.audience import Audience
 from ..metrics import count
-from ..models import Broadcast, Notification
+from ..models import Notification
 from ..store.broadcasts import LogChange
 from ..store.inbox import Change
 from ..store.transactions import database
@@ -82,25 +82,26 @@ def announce(changes: Iterable[Change]) -> None:
 
 def announce_broadcasts(change: LogChange) -> None:
     """Tell, on commit, what has changed in the broadcast log."""
-    if change.rows:
-        _show([change])
-        send_on_commit([_broadcast_hint(row) for row in change.rows])
+    if not change.rows:
+        return
+    _show([change])
+    told: list[Hint] = []
+    for row in change.rows:
+        item = ""
+        if row.is_news:
+            unread = Notification(broadcast=row, created=row.dated)
+            item = protocol.encode(broadcast_item(row.seq, unread))
+        pks = row.groups.values_list("pk", flat=True) if row.audience == Audience.GROUPS else ()
+        hint = hints.broadcast(
+            seq=row.seq, item=item, audience=row.audience, groups=list(pks), clock=row.clock
+        )
+        told.append(hint)
+    send_on_commit(told)
 
 
 def _show(messages: Sequence[Change | LogChange | Hint]) -> None:
     for watch in tuple(watchers):
         watch(messages)
-
-
-def _broadcast_hint(row: Broadcast) -> Hint:
-    item = ""
-    if row.is_news:
-        unread = Notification(broadcast=row, created=row.dated)
-        item = protocol.encode(broadcast_item(row.seq, unread))
-    groups = row.groups.values_list("pk", flat=True) if row.audience == Audience.GROUPS else ()
-    return hints.broadcast(
-        seq=row.seq, item=item, audience=row.audience, groups=list(groups), clock=row.clock
-    )
 
 
 def _hint(change: Change) -> Hint:

@@ -11,7 +11,6 @@ from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.contrib.messages import get_messages
 from django.contrib.messages.constants import DEFAULT_TAGS
-from django.contrib.messages.storage.base import Message
 from django.http import HttpRequest
 from django.http.request import HttpHeaders
 from django.middleware.csrf import get_token
@@ -22,7 +21,6 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
 from ..message.kinds import Level
-from ..models import Inbox
 from ..store import user_state
 from ..store.feed import StartingPoint, starting_point
 from ..wire.items import timestamp
@@ -55,8 +53,12 @@ def notifications_widget(
     }
     if stood is None:
         return shown
+    inbox, quiet = stood.inbox, ""
+    # A broadcast is the same for everybody: the page decides whether its toast shows.
+    if inbox.quiet_from is not None and inbox.quiet_until is not None:
+        quiet = f"{inbox.quiet_from:%H:%M} {inbox.quiet_until:%H:%M} {inbox.time_zone}"
     return shown | {
-        "quiet": _quiet(stood.inbox),
+        "quiet": quiet,
         "user_pk": str(request.user.pk),
         "socket": get_script_prefix() + SOCKET_PATH,
         "now": timestamp(datetime.now(UTC)),
@@ -71,12 +73,8 @@ def notifications_widget(
 def notifications_bell(context: Context) -> dict[str, Any]:
     """Show one more bell, on a page that has the widget."""
     request = context.get("request")
-    return bell_context(_start(request) if request else None)
-
-
-def _start(request: HttpRequest) -> StartingPoint | None:
-    stood = user_state.of_visitor(request)
-    return starting_point(stood) if stood else None
+    stood = user_state.of_visitor(request) if request else None
+    return bell_context(starting_point(stood) if stood else None)
 
 
 def bell_context(start: StartingPoint | None) -> dict[str, Any]:
@@ -91,13 +89,6 @@ def bell_context(start: StartingPoint | None) -> dict[str, Any]:
     }
 
 
-# A broadcast is the same for everybody: the page decides whether its toast shows.
-def _quiet(inbox: Inbox) -> str:
-    if inbox.quiet_from is None or inbox.quiet_until is None:
-        return ""
-    return f"{inbox.quiet_from:%H:%M} {inbox.quiet_until:%H:%M} {inbox.time_zone}"
-
-
 def _taken(context: Context, request: HttpRequest) -> list[dict[str, str]]:
     messages = get_messages(request)
     if getattr(messages, "used", False):  # the page has shown them by itself
@@ -107,15 +98,12 @@ def _taken(context: Context, request: HttpRequest) -> list[dict[str, str]]:
     context.dicts[:] = [
         {**each, "messages": []} if "messages" in each else each for each in context.dicts
     ]
-    return [{"level": _level(message), "text": _text(message)} for message in messages]
-
-
-# A project may rename the tags, as with "danger"; the numbers stay.
-def _level(message: Message) -> str:
-    names = [message.level_tag, DEFAULT_TAGS.get(message.level)]
-    return next((name for name in names if name in Level.values), Level.INFO)
-
-
-def _text(message: Message) -> str:
-    text = message.message
-    return unescape(strip_tags(text)) if isinstance(text, SafeString) else str(text)
+    taken: list[dict[str, str]] = []
+    for message in messages:
+        # A project may rename the tags, as with "danger"; the numbers stay.
+        names = [message.level_tag, DEFAULT_TAGS.get(message.level)]
+        level = next((name for name in names if name in Level.values), Level.INFO)
+        text = message.message
+        shown = unescape(strip_tags(text)) if isinstance(text, SafeString) else str(text)
+        taken.append({"level": level, "text": shown})
+    return taken

@@ -74,7 +74,15 @@ def connect_waiting() -> None:
     """Begin with the rules declared since; before all models are there, they wait."""
     while _waiting:
         model, rule = _waiting.pop(0)
-        _connect(_find(model, rule), rule)
+        watched = _find(model, rule)
+        for name in rule.changed:
+            _field(watched, name, Field)
+        if rule.field:
+            through = _field(watched, rule.field, ManyToManyField).remote_field.through
+            m2m_changed.connect(members_changed, sender=through)
+        if rule.changed:
+            watch(watched, rule.changed)
+        follow(watched, partial(_listen, rule, watched))
 
 
 @contextmanager
@@ -115,6 +123,8 @@ def _takes(function: Callable[..., Any], event: str) -> int:
 
 def _find(model: type[Model] | str, rule: Trigger) -> type[Model]:
     if isinstance(model, type) and issubclass(model, Model):
+        if model._meta.abstract:
+            raise ValueError(f"{model.__name__} is abstract; name the models that have rows.")
         return model
     if not isinstance(model, str):
         raise TypeError(f"{model!r} is no model; give the class or 'app_label.Model'.")
@@ -124,19 +134,6 @@ def _find(model: type[Model] | str, rule: Trigger) -> type[Model]:
         return apps.get_model(model)
     except LookupError as exc:
         raise LookupError(f"{rule.name} is a trigger of {model!r}: {exc}") from exc
-
-
-def _connect(model: type[Model], rule: Trigger) -> None:
-    if model._meta.abstract:
-        raise ValueError(f"{model.__name__} is abstract; name the models that have rows.")
-    for name in rule.changed:
-        _field(model, name, Field)
-    if rule.field:
-        through = _field(model, rule.field, ManyToManyField).remote_field.through
-        m2m_changed.connect(members_changed, sender=through)
-    if rule.changed:
-        watch(model, rule.changed)
-    follow(model, partial(_listen, rule, model))
 
 
 def _listen(rule: Trigger, declared: type[Model], model: type[Model]) -> None:

@@ -6,8 +6,8 @@ The rules are declared with declare.py.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -124,44 +124,36 @@ def _fire(rule: Trigger, instance: Model, *more: Any) -> None:
         return
     token = _running.set(running | {this})
     try:
-        with _savepoints({database(), instance._state.db or database()}):
+        with ExitStack() as savepoints:
+            # A failed statement would spoil the caller's transaction. Without one, notify() has its
+            # own.
+            for alias in sorted({database(), instance._state.db or database()}):
+                if connections[alias].in_atomic_block:
+                    savepoints.enter_context(transaction.atomic(using=alias))
             if rule.when is None or rule.when(instance):
                 _send(rule, rule.function(*(instance, *more)[: rule.takes]))
     except Exception:
         if conf.STRICT_TRIGGERS:
             raise
-        logger.exception("Trigger %s failed for %s.", rule.name, _label(instance))
+        logger.exception(
+            "Trigger %s failed for %s %s.", rule.name, instance._meta.label, instance.pk
+        )
     finally:
         _running.reset(token)
 
 
-# A failed statement would spoil the caller's transaction. Without one, notify() has its own.
-@contextmanager
-def _savepoints(aliases: set[str]) -> Iterator[None]:
-    with ExitStack() as stack:
-        for alias in sorted(aliases):
-            if connections[alias].in_atomic_block:
-                stack.enter_context(transaction.atomic(using=alias))
-        yield
-
-
 def _send(rule: Trigger, said: Any) -> None:
-    told = [said] if isinstance(said, tuple) else said
-    if told is not None and not (isinstance(told, list) and all(map(_is_telling, told))):
+    told = [said] if isinstance(said, tuple) else [] if said is None else said
+    is_legal = isinstance(told, list) and all(
+        isinstance(each, tuple)
+        and (len(each) == 2 or (len(each) == 3 and isinstance(each[2], dict)))
+        for each in told
+    )
+    if not is_legal:
         raise TypeError(
             f"{rule.name} returned {said!r}; it must return None, (user or users, payload), "
             "(user or users, payload, {options of notify()}), or a list of such tuples."
         )
-    for who, payload, *options in told or ():
+    for who, payload, *options in told:
         tell: Any = notify if isinstance(who, get_user_model()) else notify_many
         tell(who, payload, **dict(*options))
-
-
-def _is_telling(value: Any) -> bool:
-    if not isinstance(value, tuple) or len(value) not in (2, 3):
-        return False
-    return len(value) == 2 or isinstance(value[2], dict)
-
-
-def _label(instance: Model) -> str:
-    return f"{instance._meta.label} {instance.pk}"

@@ -10,7 +10,7 @@ from copy import deepcopy
 from functools import wraps
 from typing import Any
 
-from django.db.models import Field, FileField, Model
+from django.db.models import DEFERRED, Field, FileField, Model
 
 Values = dict[str, Any]
 
@@ -22,8 +22,7 @@ def watch(model: type[Model], names: Iterable[str]) -> None:
     """Remember these fields of the model's and its subclasses' instances from now on."""
     if model not in _watched:
         _watched[model] = set()
-        _follow_loads(model)
-        _follow_refreshes(model)
+        _follow_readings(model)
     _watched[model].update(names)
 
 
@@ -39,22 +38,16 @@ def take_changes(instance: Model, update_fields: Collection[str] | None) -> Valu
     return {n: stored[n] for n, value in saved.items() if n in stored and stored[n] != value}
 
 
-# Not post_init: what is only constructed is nobody's previous value, and may not even be legal.
-def _follow_loads(model: Any) -> None:
-    load = model.from_db.__func__
+# Not post_init: what is only constructed is nobody's previous value, and may not even be legal. And
+# Django sends no signal for a refresh, which is also how a deferred field is loaded.
+def _follow_readings(model: Any) -> None:
+    load, refresh = model.from_db.__func__, model.refresh_from_db
 
     @wraps(load)
     def from_db(cls: Any, *args: Any, **kwargs: Any) -> Model:
         instance: Model = load(cls, *args, **kwargs)
         instance.__dict__[_STORED] = _values(instance, None)
         return instance
-
-    model.from_db = classmethod(from_db)
-
-
-# Django sends no signal for a refresh, which is also how a deferred field is loaded.
-def _follow_refreshes(model: Any) -> None:
-    refresh = model.refresh_from_db
 
     @wraps(refresh)
     def refresh_from_db(
@@ -64,30 +57,23 @@ def _follow_refreshes(model: Any) -> None:
         refresh(self, using, names, *args, **kwargs)
         self.__dict__[_STORED] = {**self.__dict__.get(_STORED, {}), **_values(self, names)}
 
-    model.refresh_from_db = refresh_from_db
+    model.from_db, model.refresh_from_db = classmethod(from_db), refresh_from_db
 
 
 def _values(instance: Model, among: Collection[str] | None) -> Values:
-    fields = {name: instance._meta.get_field(name) for name in _names(type(instance))}
-    return {
-        name: _plain(field, instance.__dict__[field.attname])
-        for name, field in fields.items()
-        if isinstance(field, Field)
-        and _is_saved(field, among)
-        and field.attname in instance.__dict__  # else it is deferred
-        and not hasattr(instance.__dict__[field.attname], "resolve_expression")
-    }
-
-
-def _names(model: type[Model]) -> set[str]:
-    return {name for each in model.__mro__ for name in _watched.get(each, ())}
+    values: Values = {}
+    for name in {name for each in type(instance).__mro__ for name in _watched.get(each, ())}:
+        field = instance._meta.get_field(name)
+        if not isinstance(field, Field) or not _is_saved(field, among):
+            continue
+        value = instance.__dict__.get(field.attname, DEFERRED)
+        if value is DEFERRED or hasattr(value, "resolve_expression"):
+            continue
+        is_file = isinstance(field, FileField)
+        # Of a file its name, as it is stored.
+        values[name] = str(value or "") if is_file else deepcopy(field.to_python(value))
+    return values
 
 
 def _is_saved(field: Any, among: Collection[str] | None) -> bool:
     return among is None or field.name in among or field.attname in among
-
-
-def _plain(field: Field[Any, Any], value: Any) -> Any:
-    if isinstance(field, FileField):
-        return str(value or "")  # its name, as it is stored
-    return deepcopy(field.to_python(value))

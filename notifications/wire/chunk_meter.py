@@ -37,15 +37,11 @@ class ChunkMeter:
             self._pieces += 1
             if self._pieces > allowed:
                 return False
-            start = end + 1 + _piece_bytes(self._line + data[start:end])
-            self._line = b""
+            line, self._line = self._line + data[start:end], b""
+            try:
+                size = int(line.partition(b";")[0], 16)
+            except ValueError:  # a trailer, or wrong, which the parser says
+                size = 0
+            start = end + 1 + (size + _CRLF_BYTES if size > 0 else 0)
         self._payload_left = start - len(data)
         return True
-
-
-def _piece_bytes(line: bytes) -> int:
-    try:
-        size = int(line.partition(b";")[0], 16)
-    except ValueError:  # a trailer, or wrong, which the parser says
-        return 0
-    return size + _CRLF_BYTES if size > 0 else 0

@@ -144,18 +144,15 @@ def connections_max() -> float:
     """Return how many connections a process may have, by the setting or its limit of open files."""
     if conf.MAX_CONNECTIONS is not None:
         return conf.MAX_CONNECTIONS
-    files = _files_max()
-    reserved = min(RESERVED_FILES + files // 32, RESERVED_FILES_MAX)
-    return max(files - reserved, files // 4)
-
-
-def _files_max() -> float:
     try:
         from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit
     except ImportError:  # on Windows sockets are no files
         return inf
     files, _ = getrlimit(RLIMIT_NOFILE)
-    return inf if files == RLIM_INFINITY else files
+    if files == RLIM_INFINITY:
+        return inf
+    reserved = min(RESERVED_FILES + files // 32, RESERVED_FILES_MAX)
+    return max(files - reserved, files // 4)
 
 
 def end_unread(connection: socket.socket) -> None:

@@ -44,7 +44,10 @@ class Frame:
     @property
     def text(self) -> str:
         """The text; read from `wire` where a frame was made from that alone."""
-        return self._text or _payload(self.wire).decode()
+        if self._text:
+            return self._text
+        length_bytes = {_LENGTH_IN_2_BYTES: 2, _LENGTH_IN_8_BYTES: 8}.get(self.wire[1], 0)
+        return self.wire[2 + length_bytes :].decode()
 
     def encode(self) -> bytes:
         """Make `wire`, and return it."""
@@ -129,7 +132,7 @@ class AsgiConnection:
     def __init__(self, scope: Mapping[str, Any], send: Send) -> None:
         offer = (scope.get("extensions") or {}).get(EXTENSION) or {}
         self.writes_at_once = "write" in offer
-        self.write: Write = offer.get("write", _refuse)
+        self.write: Write = offer.get("write", lambda frame: False)
         self.send = send
         self._hand_over = offer.get("hand_over")
 
@@ -138,18 +141,9 @@ class AsgiConnection:
         return self._hand_over(take) if self._hand_over else None
 
 
-def _refuse(frame: Frame) -> bool:
-    return False
-
-
 def _header(size: int) -> bytes:
     if size < _LENGTH_IN_2_BYTES:
         return bytes((_FINAL_TEXT, size))
     if size < 1 << 16:
         return bytes((_FINAL_TEXT, _LENGTH_IN_2_BYTES)) + size.to_bytes(2, "big")
     return bytes((_FINAL_TEXT, _LENGTH_IN_8_BYTES)) + size.to_bytes(8, "big")
-
-
-def _payload(wire: bytes) -> bytes:
-    extended = {_LENGTH_IN_2_BYTES: 2, _LENGTH_IN_8_BYTES: 8}
-    return wire[2 + extended.get(wire[1], 0) :]

@@ -60,7 +60,7 @@ def tombstone(stream: str, seq: int, item_id: str) -> dict[str, Any]:
 
 def _state(row: Stored) -> dict[str, Any]:
     content = row.content
-    return {
+    state = {
         "kind": content.kind,
         "level": content.level,
         "title": content.title,
@@ -71,20 +71,15 @@ def _state(row: Stored) -> dict[str, Any]:
         "expires": timestamp(content.expires) if content.expires else None,
         "read": row.read_at is not None,
         "removed": False,
-        **_extras(row),
     }
-
-
-# Most notifications have none of these.
-def _extras(row: Stored) -> dict[str, Any]:
-    extras: dict[str, Any] = {}
+    # Most notifications have none of these.
     if row.group_key:
-        extras["group_key"] = row.group_key
+        state["group_key"] = row.group_key
     if row.count > 1:
-        extras["count"] = row.count
+        state["count"] = row.count
     if row.quiet:
-        extras["quiet"] = True
-    return extras
+        state["quiet"] = True
+    return state
 
 
 def transient_item(fields: Mapping[str, Any], now: datetime) -> dict[str, Any]:

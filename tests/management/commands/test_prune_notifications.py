@@ -179,7 +179,7 @@ def test_a_setting_has_no_more_days_than_the_calendar(
     assert typed(NAME) == "Removed 0, deleted 0.\n"
 
     setattr(settings, setting, DAYS_MAX + 1)
-    with pytest.raises(ImproperlyConfigured, match="a whole number of days from 1 to 99999, such"):
+    with pytest.raises(ImproperlyConfigured, match="a whole number of days from 1 to 99,999, such"):
         typed(NAME)
 
 
