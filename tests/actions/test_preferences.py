@@ -154,6 +154,15 @@ def test_a_mute_ends_at_its_end(alice: User) -> None:
     assert told(alice, "Comment", thread=THREAD)
 
 
+@pytest.mark.parametrize("until", [HOUR, 3600], ids=["timedelta", "seconds"])
+def test_the_end_of_a_mute_may_be_a_time_from_now(alice: User, until: Any) -> None:
+    mute(alice, thread=THREAD, until=until)
+
+    end = Mute.objects.get().until
+    assert end is not None
+    assert timezone.now() < end <= timezone.now() + HOUR
+
+
 def test_to_mute_again_moves_the_end(alice: User) -> None:
     mute(alice, thread=THREAD, until=timezone.now() + HOUR)
     mute(alice, thread=THREAD)
