@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from ..conf import conf
 from ..store import feed
-from ..store.feed import Page
+from ..store.feed import FeedPage
 from ..wire.protocol import CloseCode, Resume
 from . import auth
 from .auth import Identity
@@ -85,7 +85,7 @@ class BatchReader(Generic[Question, Answer]):
 Arrival = tuple[Identity, Resume]
 
 
-def first_pages(arrivals: Sequence[Arrival]) -> list[Page | CloseCode]:
+def first_pages(arrivals: Sequence[Arrival]) -> list[FeedPage | CloseCode]:
     """Return for each arrival, in their order, its first page or why it may not listen.
 
     Both are read when the process is in the users' groups: whatever changes later, a hint tells.

@@ -16,7 +16,7 @@ from channels.layers import get_channel_layer
 from ..conf import conf
 from ..metrics import count
 from ..store import feed, history
-from ..store.feed import Page
+from ..store.feed import FeedPage
 from ..store.history import Claim
 from ..wire.epochs import Anchor
 from ..wire.frames import Frame
@@ -85,9 +85,9 @@ class Hub:
         await self.membership.join(user_group(socket.identity.user_pk))
         page = await self._arrivals.read((socket.identity, resume))
         seen = subscriber.claim or self._left.pop(socket.key, None)
-        if isinstance(page, Page) and not await self._is_sound(page, seen):
+        if isinstance(page, FeedPage) and not await self._is_sound(page, seen):
             page = await self._arrivals.read((socket.identity, resume))
-            if isinstance(page, Page):
+            if isinstance(page, FeedPage):
                 self._go_on_in(page.epoch.site)
         if isinstance(page, CloseCode):
             raise NotAdmittedError(page)
@@ -208,7 +208,7 @@ class Hub:
         self.start(self._close([each for each in self._all_sockets() if each.is_live]))
         return False
 
-    async def _is_sound(self, page: Page, seen: Claim | None) -> bool:
+    async def _is_sound(self, page: FeedPage, seen: Claim | None) -> bool:
         if self._epoch not in (None, page.epoch.site):
             return False
         return seen is None or seen.epoch.u == page.epoch.u or await self.verify([seen])

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from functools import reduce
 from typing import Any
 
-from ..store.feed import Head, Page, portion
+from ..store.feed import FeedPage, Head, portion
 from ..store.history import Claim
 from ..store.live_broadcasts import last_live_broadcasts
 from ..wire import protocol
@@ -118,7 +118,7 @@ class Subscriber:
         is_here = newest.b == b and socket.position == newest
         return socket if is_here and socket.keeps_up else None
 
-    def welcome(self, socket: Socket, page: Page, heartbeat_seconds: float) -> None:
+    def welcome(self, socket: Socket, page: FeedPage, heartbeat_seconds: float) -> None:
         """Start a socket with its welcome and the first page of what it missed."""
         self.settle()
         if not self._is_of(page.epoch.inbox, page.epoch.site):
@@ -174,7 +174,7 @@ class Subscriber:
                 is_behind = True
         return is_behind
 
-    def take_page(self, page: Page) -> None:
+    def take_page(self, page: FeedPage) -> None:
         """Write a page of the feed to the sockets that stand within it."""
         if not self._is_of(page.epoch.inbox, page.epoch.site):
             return
@@ -227,7 +227,7 @@ class Subscriber:
             self.clock = clock
         self.move_to(self.newest.latest(cursor))
 
-    def _learn(self, page: Page) -> None:
+    def _learn(self, page: FeedPage) -> None:
         if not page.head.is_behind(self.newest):
             self.move_to(page.head, page.unread_broadcasts)
             self.clock = page.epoch.u.clock
@@ -250,7 +250,7 @@ class Subscriber:
             socket.close(CloseCode.RESTART)
         return False
 
-    def _deliver_page(self, socket: Socket, page: Page) -> None:
+    def _deliver_page(self, socket: Socket, page: FeedPage) -> None:
         room_chars = socket.settle_room_chars()
         if room_chars:  # or the next page is read when it has acknowledged
             socket.deliver(*portion(page, socket.position, room_chars))

@@ -29,7 +29,7 @@ READERS_PER_QUERY = 100
 
 
 @dataclass(frozen=True, kw_only=True)
-class Page:
+class FeedPage:
     """What a reader gets at its position: at most 100 items, and where it stands after them.
 
     `head` is the end of both logs at that moment; `unread` counts the whole inbox, and
@@ -95,12 +95,12 @@ def starting_point(stood: UserState) -> StartingPoint:
     )
 
 
-def read(user_pk: Any, resume: Resume) -> Page:
+def read(user_pk: Any, resume: Resume) -> FeedPage:
     """Return the page after one reader's position."""
     return read_many([(user_pk, resume)])[0]
 
 
-def read_many(readers: Sequence[Reader]) -> list[Page]:
+def read_many(readers: Sequence[Reader]) -> list[FeedPage]:
     """Return a page for each reader, in their order, in a few queries for all of them."""
     states = user_state.of_many({user_pk for user_pk, _ in readers})
     readings = [Reading(states[user_pk], resume) for user_pk, resume in readers]
@@ -170,7 +170,7 @@ class Reading:
         """Let the reader start anew, at the end of both logs."""
         self.start, self.rows, self.is_reset = self.head, (), True
 
-    def page(self) -> Page:
+    def page(self) -> FeedPage:
         """Return what changed for its user, and then what changed for all."""
         if self._was_set_back():
             self.reset()
@@ -190,7 +190,7 @@ class Reading:
                     break
                 if item := self.stood.broadcast_change(entry):
                     items.append(item)
-        return Page(
+        return FeedPage(
             epoch=self.stood.epoch,
             start=self.start,
             cursor=cursor,
@@ -240,7 +240,7 @@ def _read_rows(readings: Sequence[Reading]) -> None:
             reading.rows = [row for row in rows_of_user if start <= row.seq <= head]
 
 
-def portion(page: Page, position: Cursor, room_chars: int) -> tuple[Frame, Mark]:
+def portion(page: FeedPage, position: Cursor, room_chars: int) -> tuple[Frame, Mark]:
     """Return a frame with what a reader at `position` lacks of a page and has room for."""
     items = [item for item in page.items if item["seq"] > getattr(position, item["stream"])]
     fitting: list[str] = []

@@ -17,7 +17,7 @@ from notifications.realtime import batching
 from notifications.realtime.auth import session_identities
 from notifications.realtime.batching import BatchReader, first_pages
 from notifications.store import feed
-from notifications.store.feed import Page
+from notifications.store.feed import FeedPage
 from notifications.wire.protocol import Resume
 from tests.support.factories import make_user, session_cookie_for, session_for
 from tests.support.waiting import await_for
@@ -152,7 +152,10 @@ def test_any_number_of_arrivals_takes_two_queries_more_than_reading_the_feed(
         found = first_pages([(who, resume) for who in identities])
 
     assert [found[at] for at in (1, 2, 3)] == [4401, 4403, 4401]
-    assert [len(page.items) for page in (found[0], found[4]) if isinstance(page, Page)] == [1, 1]
+    assert [len(page.items) for page in (found[0], found[4]) if isinstance(page, FeedPage)] == [
+        1,
+        1,
+    ]
 
 
 @pytest.mark.django_db

@@ -30,7 +30,7 @@ from notifications.realtime.fan_out import SOCKETS_PER_SLICE, FanOut
 from notifications.realtime.socket import Socket
 from notifications.realtime.subscriber import Subscriber
 from notifications.store import user_state
-from notifications.store.feed import Page, starting_point
+from notifications.store.feed import FeedPage, starting_point
 from notifications.wire import hints
 from notifications.wire.epochs import Epoch
 from notifications.wire.frames import AsgiConnection, BroadcastFrames
@@ -586,9 +586,9 @@ def a_subscriber(pk: int, written: list[tuple[int, str]], before: Callable[[], N
     return subscriber
 
 
-def a_page(head: Cursor, unread_broadcasts: int = 0) -> Page:
+def a_page(head: Cursor, unread_broadcasts: int = 0) -> FeedPage:
     """Return a page without items that ends at `head`."""
-    return Page(
+    return FeedPage(
         epoch=Epoch("e"),
         start=Cursor(),
         cursor=head,

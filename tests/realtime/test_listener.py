@@ -10,7 +10,7 @@ from notifications.realtime.auth import Identity
 from notifications.realtime.hub import Hub
 from notifications.realtime.listener import Listener
 from notifications.realtime.socket import Socket
-from notifications.store.feed import Page
+from notifications.store.feed import FeedPage
 from notifications.wire import hints, protocol
 from notifications.wire.epochs import Epoch
 from notifications.wire.frames import AsgiConnection
@@ -29,7 +29,7 @@ class Heard:
         self.events: list[Any] = []
         self.socket = Socket(AsgiConnection({}, self._send), Identity(user_pk=user_pk))
         start = Cursor()
-        page = Page(epoch=Epoch("e", "s"), start=start, cursor=start, head=start, unread=0)
+        page = FeedPage(epoch=Epoch("e", "s"), start=start, cursor=start, head=start, unread=0)
         hub.admit(self.socket).welcome(self.socket, page, heartbeat_seconds=25)
 
     async def _send(self, event: Any) -> None:

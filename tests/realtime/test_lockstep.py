@@ -17,7 +17,7 @@ from notifications.realtime.auth import Identity
 from notifications.realtime.fan_out import FanOut
 from notifications.realtime.socket import Socket
 from notifications.realtime.subscriber import Subscriber
-from notifications.store.feed import Head, Page
+from notifications.store.feed import FeedPage, Head
 from notifications.wire import hints
 from notifications.wire.epochs import Epoch
 from notifications.wire.frames import Connection, Frame
@@ -68,7 +68,7 @@ class Room:
         here = Cursor(u, self.seq)
         one = Socket(connection, Identity(user_pk=pk))
         self.subscribers[pk].sockets.append(one)
-        page = Page(epoch=Epoch("e"), start=here, cursor=here, head=here, unread=0)
+        page = FeedPage(epoch=Epoch("e"), start=here, cursor=here, head=here, unread=0)
         self.subscribers[pk].welcome(one, page, 25)
 
     def socket(self, pk: int) -> Socket:
@@ -181,8 +181,8 @@ def happen(kind: str, room: Room, pk: int, number: int) -> bool | None:
     return None
 
 
-def page_at(here: Cursor) -> Page:
-    return Page(epoch=Epoch("e"), start=Cursor(), cursor=here, head=here, unread=0)
+def page_at(here: Cursor) -> FeedPage:
+    return FeedPage(epoch=Epoch("e"), start=Cursor(), cursor=here, head=here, unread=0)
 
 
 @pytest.mark.parametrize("seed", range(12))

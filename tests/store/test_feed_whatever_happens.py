@@ -93,7 +93,7 @@ class Reader:
                 self.items[item["id"]] = without_place(item)
         self.cursor = cursor
 
-    def take_page(self, page: feed.Page) -> None:
+    def take_page(self, page: feed.FeedPage) -> None:
         if page.reset:
             stood = user_state.of(self.user.pk)
             pruned = Cursor(stood.inbox.pruned_seq, stood.board.pruned_seq)
