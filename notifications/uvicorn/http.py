@@ -64,8 +64,11 @@ class PunctualHTTPProtocol(
             end = head_end.end() - len(before) if head_end else len(data)
             super().data_received(data[:end])
             data = data[end:]
-            is_chunked = any(name.lower() == b"transfer-encoding" for name, _ in self.headers)
-            self._chunks = ChunkMeter() if is_chunked and self._is_in_body() else None
+            # Until a head is whole, h11 has no headers at all.
+            is_chunked = self._is_in_body() and any(
+                name.lower() == b"transfer-encoding" for name, _ in self.headers
+            )
+            self._chunks = ChunkMeter() if is_chunked else None
         if self._chunks is not None and not self._chunks.admits(data):
             count("uvicorn.too_many_chunks")
             self.turn_away(BAD_REQUEST)
