@@ -64,8 +64,6 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
         """
         if key is not None:
             return self.filter(recipient__in=user_pks, dedupe_key=key)
-        if not group_key:
-            return self.none()
         mine = self.personal().unread().filter(recipient__in=user_pks, dedupe_key=None)
         # The second condition is that of the index.
         return mine.filter(group_key=group_key).exclude(group_key="").order_by("seq")
