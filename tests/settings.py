@@ -41,7 +41,7 @@ if "pytest" in sys.modules:
     # This process logs each warning at once, and no number of them after its end.
     LOGGING["handlers"]["console"]["filters"] = []
 
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+PASSWORD_HASHERS = ["tests.support.hashers.QuickHasher"]
 
 if "sqlite" in DATABASES["default"]["ENGINE"]:
     # A file, because servers in other processes read it as well.
