@@ -120,7 +120,14 @@ class Payload:
                     raise
         active = translation.get_language()
         if active not in self._texts:
-            self._texts[active] = self._text()
+            text: dict[str, str] = {}
+            for name, max_chars in TEXT_MAX_CHARS.items():
+                own = checked(name, getattr(self, name), max_chars)
+                text[name] = own or checked(name, self._kind.text(name, self._context), max_chars)
+            if not (title := text["title"]).strip():
+                what = f"title is {title!r}" if title else f"{self!r} has no title"
+                raise ValueError(f"{what}; say something in 1 to {TITLE_MAX_CHARS} characters.")
+            self._texts[active] = text
         return {
             **self._texts[active],
             "level": self.level,
@@ -128,17 +135,6 @@ class Payload:
             "kind": self.kind,
             "data": self.data,
         }
-
-    def _text(self) -> Mapping[str, str]:
-        text: dict[str, str] = {}
-        for name, max_chars in TEXT_MAX_CHARS.items():
-            own = checked(name, getattr(self, name), max_chars)
-            text[name] = own or checked(name, self._kind.text(name, self._context), max_chars)
-        if not text["title"].strip():
-            raise ValueError(
-                f"{self!r} has no title; say something in 1 to {TITLE_MAX_CHARS} characters."
-            )
-        return text
 
 
 _UNREGISTERED = Kind(name="", label="")

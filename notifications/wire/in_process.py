@@ -32,12 +32,12 @@ class InProcessConnection:
         self._changed = changed
         self._is_dropped = False
         self._incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self._task: asyncio.Task[None] | None = None
+        self._task: asyncio.Future[None] | None = None
 
     def open(self, application: Application, scope: Mapping[str, Any]) -> None:
         """Start the application with this scope."""
         self._incoming.put_nowait({"type": "websocket.connect"})
-        self._task = asyncio.ensure_future(self._run(application, scope))
+        self._task = asyncio.ensure_future(application(scope, self._incoming.get, self._receive))
         self._task.add_done_callback(lambda task: self._changed())
 
     @property
@@ -66,9 +66,6 @@ class InProcessConnection:
             self._task.cancel()
             with suppress(asyncio.CancelledError, Exception):  # told by failure, while it mattered
                 await self._task
-
-    async def _run(self, application: Application, scope: Mapping[str, Any]) -> None:
-        await application(scope, self._incoming.get, self._receive)
 
     async def _receive(self, message: dict[str, Any]) -> None:
         if message["type"] == "websocket.accept":

@@ -34,8 +34,14 @@ class Command(SendingCommand):
         kind, audience = chosen_audience(options["audience"] or WHOLE[:1])
         if kind == USER:
             self._send_to_users(payload, audience, options)
-        else:
-            self._send_to_audience(payload, audience, options)
+            return
+        starts = future_moment("--at", options["at"])
+        expires = future_moment("--expires", options["expires"])
+        name = options["sender"]
+        sender = None if name is None else find_users([name])[0]
+        with HeldInterrupts():
+            row = broadcast(payload, audience, starts=starts, expires=expires, sender=sender)
+            self.say(described(row), options)
 
     def _send_to_users(self, payload: Payload, users: list[Any], options: dict[str, Any]) -> None:
         for name in ("at", "sender"):
@@ -48,12 +54,3 @@ class Command(SendingCommand):
         with self.in_batches(len(users), options) as progress:
             notify_many(users, payload, expires=expires, progress=progress)
         self.say(f"Told {counted(len(users))}.", options)
-
-    def _send_to_audience(self, payload: Payload, audience: Any, options: dict[str, Any]) -> None:
-        starts = future_moment("--at", options["at"])
-        expires = future_moment("--expires", options["expires"])
-        name = options["sender"]
-        sender = None if name is None else find_users([name])[0]
-        with HeldInterrupts():
-            row = broadcast(payload, audience, starts=starts, expires=expires, sender=sender)
-            self.say(described(row), options)
