@@ -16,7 +16,6 @@ from django.utils.functional import Promise
 
 from ..conf import conf
 from ..delivery import sender
-from ..message.languages import texts_for
 from ..message.payload import Payload
 from ..message.recipients import batches, recipient_pk
 from ..message.text import plain, refuse_unstorable
@@ -191,7 +190,7 @@ class Message:
 
     def store(self, user_pks: Sequence[Any]) -> list[Notification]:
         """Write a row for each user who has it neither muted nor already, and announce them."""
-        changes = inbox.add(texts_for(self.payload, user_pks), self.options)
+        changes = inbox.add(self.payload.texts_for(user_pks), self.options)
         sender.announce(changes)
         for signal, is_rewrite in ((notification_created, False), (notification_rewritten, True)):
             rows = [row for each in changes if each.is_rewrite is is_rewrite for row in each.rows]
@@ -203,7 +202,7 @@ class Message:
         obstacles = inbox.obstacles(user_pks, self.options)
         now = timezone.now()
         shown: list[Hint] = []
-        for fields, pks in texts_for(self.payload, user_pks):
+        for fields, pks in self.payload.texts_for(user_pks):
             frame = protocol.toast(transient_item(fields, now))
             shown += [hints.toast(pk, frame) for pk in pks if not obstacles[pk]]
         sender.send_on_commit(shown)

@@ -12,6 +12,7 @@ from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.db.models import Field, QuerySet
 
+from ..message.chunks import chunks
 from ..message.text import refuse_unstorable
 
 KEY_PREFIX = "pk:"
@@ -55,8 +56,8 @@ def _found(rows: QuerySet[Any], field: Field[Any, Any], texts: Mapping[str, str]
     values = {name: _value(field, text) for name, text in texts.items()}
     wanted = [value for value in values.values() if value is not None]
     known = {}
-    for at in range(0, len(wanted), ASKED_AT_ONCE):
-        for row in rows.filter(**{f"{field.name}__in": wanted[at : at + ASKED_AT_ONCE]}):
+    for some in chunks(wanted, ASKED_AT_ONCE):
+        for row in rows.filter(**{f"{field.name}__in": some}):
             known[getattr(row, field.attname)] = row
     return {name: known[value] for name, value in values.items() if value in known}
 

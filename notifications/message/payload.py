@@ -1,18 +1,22 @@
-"""Payload: what a caller wants said, checked at the door. No users, no sending."""
+"""Payload: what a caller wants said, checked at the door, and said to each in their language."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from types import NoneType
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import translation
 from django.utils.functional import Promise
 
+from ..conf import conf
 from . import kinds
 from .kinds import KIND_MAX_CHARS, Kind, Level
 from .text import checked, plain, short
@@ -27,6 +31,8 @@ DATA_MAX_DEPTH = 32
 
 Fields = dict[str, Any]
 """A payload as model fields, with its text in one language."""
+Rendered = tuple[Fields, Sequence[Any]]
+"""A payload as model fields, and the primary keys of the users who get it so."""
 
 _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
@@ -135,6 +141,30 @@ class Payload:
             "kind": self.kind,
             "data": self.data,
         }
+
+    def texts_for(self, user_pks: Sequence[Any]) -> list[Rendered]:
+        """Return the payload in each of the users' languages.
+
+        Who is asked is `NOTIFICATIONS_USER_LANGUAGE`, and only for texts that have languages.
+        Raises `ValueError` where a text is too long or empty in one of them.
+        """
+        language_of = conf.USER_LANGUAGE
+        if language_of is None or not self.has_languages:
+            return [(self.as_fields(), user_pks)]
+        # Whoever is told has a language, also if the model's own manager hides them.
+        users = get_user_model()._base_manager.in_bulk(user_pks)
+        readers: dict[str | None, list[Any]] = {}
+        for pk in user_pks:
+            user = users.get(pk)
+            # A user who was deleted meanwhile is refused by the database.
+            language = language_of(user) or settings.LANGUAGE_CODE if user else None
+            if not isinstance(language, (str, Promise, NoneType)):
+                raise TypeError(
+                    f"NOTIFICATIONS_USER_LANGUAGE returned {language!r} for {user!r}; it must be "
+                    "the code of a language, such as 'de', or None."
+                )
+            readers.setdefault(plain(language) if language else None, []).append(pk)
+        return [(self.as_fields(language), pks) for language, pks in readers.items()]
 
 
 _UNREGISTERED = Kind(name="", label="")

@@ -124,7 +124,7 @@ class FanOut:
                 members_among, user_pks, message["audience"], message["groups"]
             )
         except DatabaseError:
-            count("relay.failed")
+            count("fan_out.failed")
             logger.exception("Who is in an audience could not be read; the feed is read instead.")
             message["item"] = ""
             return None

@@ -14,6 +14,7 @@ from typing import Any
 from channels.layers import get_channel_layer
 
 from ..conf import conf
+from ..message.chunks import chunks
 from ..metrics import count
 from ..store import feed, history
 from ..store.feed import FeedPage
@@ -219,8 +220,8 @@ class Hub:
     async def _close(self, sockets: Sequence[Socket]) -> None:
         # Clients come back after a random time of their own; the pauses keep the closing itself
         # from being one long turn of the loop.
-        for at in range(0, len(sockets), DRAINED_AT_ONCE):
-            for socket in sockets[at : at + DRAINED_AT_ONCE]:
+        for some in chunks(sockets, DRAINED_AT_ONCE):
+            for socket in some:
                 socket.close(CloseCode.RESTART)
             await asyncio.sleep(DRAIN_PAUSE_SECONDS)
 

@@ -50,7 +50,7 @@ class Revocation:
         for socket in tuple(subscriber.sockets):
             code = verdicts.revoked.get(socket.identity)
             if code is not None:
-                count("judge.revoked")
+                count("revocation.revoked")
                 socket.close(code, at_once=True)
             self.look_again_at(subscriber, verdicts.expires.get(socket.identity.session_key or ""))
 
@@ -68,4 +68,4 @@ class Revocation:
         try:
             self.apply(subscriber, await in_database_thread(auth.judge, identities))
         except DatabaseError:
-            count("judge.failed")  # the sweep looks again
+            count("revocation.failed")  # the sweep looks again

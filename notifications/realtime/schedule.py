@@ -69,7 +69,7 @@ class Schedule:
                 found = await in_database_thread(look, self._hub.fan_out.newest)
             await self._hub.compare(found.newest, found.epoch, is_set_back=found.is_set_back)
         except Exception as exc:  # the database is away: the next round tries again
-            count("publisher.failed")
+            count("schedule.failed")
             if not self._is_failing:
                 self._is_failing = True
                 logger.error("Due broadcasts could not be looked up (%r); it is tried again.", exc)

@@ -15,6 +15,7 @@ from typing import Any
 
 from ..actions import retention
 from ..conf import conf
+from ..message.chunks import chunks
 from ..metrics import count
 from ..store import feed
 from . import auth
@@ -61,9 +62,7 @@ class Sweeper:
         # What the frames of broadcasts, made once for all readers, could not say.
         fan_out = self._hub.fan_out
         has_news, fan_out.has_news = fan_out.has_news, False
-        subscribers = self._hub.subscribers()
-        for at in range(0, len(subscribers), USERS_PER_BATCH):
-            batch = subscribers[at : at + USERS_PER_BATCH]
+        for batch in chunks(self._hub.subscribers(), USERS_PER_BATCH):
             heads = await in_database_thread(feed.heads, [each.user_pk for each in batch])
             doubts = [each.doubt(heads[each.user_pk].u) for each in batch if each.user_pk in heads]
             await self._hub.verify([claim for claim in doubts if claim])

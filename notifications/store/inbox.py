@@ -14,8 +14,7 @@ from django.db.models import F, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce, Greatest, Least
 from django.utils import timezone
 
-from ..message.languages import Rendered
-from ..message.payload import Fields
+from ..message.payload import Fields, Rendered
 from ..models import BroadcastLog, Inbox, Notification, NotificationQuerySet
 from . import user_state
 from .options import Options

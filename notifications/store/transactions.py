@@ -66,7 +66,7 @@ def _try_on_its_own(change: Callable[[], R]) -> R:
         except OperationalError as exc:
             if _sqlstate(exc) not in CONFLICTS:
                 raise
-            count("ledger.conflict")
+            count("store.conflict")
         time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311
     return _do_on_its_own(change)
 

@@ -104,7 +104,7 @@ OPPOSITE_ORDERS = """
 users = list(User.objects.order_by(ORDER))
 for number in range(5):
     assert notify_many(users, f"{ORDER} {number}") == len(users)
-assert not counters["ledger.conflict"]  # a deadlock would be tried again, a second later
+assert not counters["store.conflict"]  # a deadlock would be tried again, a second later
 """
 
 

@@ -238,7 +238,7 @@ def test_a_change_of_its_own_that_lost_against_another_is_made_again(
     alice: User, elsewhere: Elsewhere, level: psycopg.IsolationLevel
 ) -> None:
     row = told(alice, "first")
-    conflicts = counters["ledger.conflict"]
+    conflicts = counters["store.conflict"]
 
     def mark_read_strictly() -> int:
         with isolation(level):
@@ -251,7 +251,7 @@ def test_a_change_of_its_own_that_lost_against_another_is_made_again(
 
     assert reader.result(WAIT_SECONDS) == 1
     assert state_of(alice) == (3, 1)
-    assert (counters["ledger.conflict"] > conflicts) is (connection.vendor == "postgresql")
+    assert (counters["store.conflict"] > conflicts) is (connection.vendor == "postgresql")
 
 
 @strictly
@@ -301,7 +301,7 @@ def test_a_change_of_its_own_survives_a_deadlock(
             cursor.execute("SET LOCAL deadlock_timeout = '20s'")
         Inbox.objects.lock([bob.pk])
 
-    conflicts = counters["ledger.conflict"]
+    conflicts = counters["store.conflict"]
     other = OpenTransaction(elsewhere, lock_bob)
     both = elsewhere.run(lambda: notify_many([alice, bob], "both"))
     wait_until_one_waits(both)
@@ -309,14 +309,14 @@ def test_a_change_of_its_own_survives_a_deadlock(
     both.result(WAIT_SECONDS)
 
     # Tried again, it may come between the two once more.
-    assert counters["ledger.conflict"] > conflicts
+    assert counters["store.conflict"] > conflicts
     assert texts_of(alice) == ["first", "other", "both"]
     assert texts_of(bob) == ["first", "both"]
 
 
 @on_postgresql
 def test_an_error_that_is_no_conflict_is_raised_at_once(alice: User) -> None:
-    conflicts = counters["ledger.conflict"]
+    conflicts = counters["store.conflict"]
 
     def cancel(execute: Any, sql: str, *args: Any) -> Any:
         execute("SET LOCAL statement_timeout = 1", *args)
@@ -326,7 +326,7 @@ def test_an_error_that_is_no_conflict_is_raised_at_once(alice: User) -> None:
         notify(alice, "Hello")
 
     assert not hasattr(caught.value, "__notes__")
-    assert counters["ledger.conflict"] == conflicts
+    assert counters["store.conflict"] == conflicts
 
 
 # What runs over several users goes on

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...message.chunks import chunks
 from ...models import Inbox, Notification
 from ...store import fixtures, history
 from ..base import NotifierCommand
@@ -25,10 +26,7 @@ class Command(NotifierCommand):
         with_inbox = Inbox.objects.order_by().values_list("pk", flat=True)
         told = Notification.objects.order_by().values_list("recipient", flat=True)
         user_pks = list(with_inbox.union(told))
-        mended = sum(
-            fixtures.mend_counters(user_pks[at : at + AT_ONCE])
-            for at in range(0, len(user_pks), AT_ONCE)
-        )
+        mended = sum(fixtures.mend_counters(some) for some in chunks(user_pks, AT_ONCE))
         fixtures.mend_log()
         history.renew()
         self.say(f"All clients load their lists anew. Mended {mended:,} inboxes.", options)
