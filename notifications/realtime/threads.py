@@ -16,7 +16,7 @@ from functools import cache
 from typing import Any, ParamSpec, TypeVar
 from weakref import WeakSet, WeakValueDictionary
 
-from django.db import close_old_connections, connections, router
+from django.db import close_old_connections, connections, reset_queries, router
 from django.db.backends.signals import connection_created
 from django.dispatch import receiver
 
@@ -38,6 +38,7 @@ async def in_database_thread(function: Callable[P, R], /, *args: P.args, **kwarg
     """Run synchronous database work in the pool and return its result."""
 
     def work() -> R:
+        reset_queries()  # with DEBUG, a connection that is kept would keep thousands of them
         close_old_connections()
         try:
             return function(*args, **kwargs)

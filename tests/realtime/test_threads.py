@@ -9,6 +9,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.db import connection, connections
 from django.db.backends.signals import connection_created
+from pytest_django import Settings
 
 from notifications.conf import conf
 from notifications.realtime import threads
@@ -84,6 +85,16 @@ async def test_a_connection_is_old_after_a_minute(
     await ask_often(2)
 
     assert len(opened) == 2
+
+
+async def test_a_kept_connection_does_not_keep_its_queries(
+    opened: list[Any], settings: Settings
+) -> None:
+    settings.DEBUG = True
+
+    await ask_often(5)
+
+    assert all(len(each.queries_log) <= 1 for each in opened)
 
 
 async def test_no_connection_outlives_the_threads(opened: list[Any]) -> None:
