@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 APP, TESTS = ROOT / "notifications", ROOT / "tests"
-CODE = ("notifications", "notifier", "accounts", "demo")
+CODE = ("notifications",)
 CALLED_ONCE_MAX = 0.1
 
 

@@ -57,29 +57,21 @@ class OncePerMinute(logging.Filter):
         """Tell whether a record is the first of its kind in this minute."""
         if record.levelno < logging.WARNING or not f"{record.name}.".startswith(self._loggers):
             return True
-        if not hasattr(record, _VERDICT):
-            setattr(record, _VERDICT, self._is_first(record))
-        return bool(getattr(record, _VERDICT))
-
-    def _is_first(self, record: logging.LogRecord) -> bool:
-        kind = _kind(record)
-        now = monotonic()
+        if hasattr(record, _VERDICT):
+            return bool(getattr(record, _VERDICT))
+        kind, now = _kind(record), monotonic()
         with self._lock:
             ends = self._ends.get(kind, now)
-            if ends <= now and kind not in self._left_out:
+            is_first = ends <= now and kind not in self._left_out
+            setattr(record, _VERDICT, is_first)
+            if is_first:
                 self._ends[kind] = now + self._seconds
                 return True
             self._left_out[kind] = self._left_out.get(kind, 0) + 1
-            if self._left_out[kind] == 1:
-                # Only then: most warnings are alone.
+            if self._left_out[kind] == 1:  # only then: most warnings are alone
                 # Without the exception, whose frames would be kept for a minute.
-                told: dict[str, object] = {
-                    "args": (),
-                    "exc_info": None,
-                    "exc_text": None,
-                    _VERDICT: True,
-                }
-                told["msg"] = record.getMessage().rstrip()
+                told: dict[str, object] = {"args": (), "exc_info": None, "exc_text": None}
+                told |= {_VERDICT: True, "msg": record.getMessage().rstrip()}
                 summary = logging.makeLogRecord(vars(record) | told)
                 timer = Timer(ends - now, self._tell, (kind, summary))
                 timer.daemon = True

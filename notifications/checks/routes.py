@@ -116,20 +116,18 @@ def _routed(
 
 # A middleware keeps what it wraps in an attribute, whatever its name, in a slot, or in a closure.
 def _kept(application: Any) -> Iterator[Any]:
+    values: list[Any] = []
     for holder in (application, getattr(application, "__self__", None)):
-        for value in _values(holder):
-            inner = value if isinstance(value, (list, tuple)) else [value]
-            for each in value.values() if isinstance(value, Mapping) else inner:
-                if callable(each) and not isinstance(each, type):
-                    yield each
-
-
-def _values(holder: Any) -> Iterator[Any]:
-    yield from getattr(holder, "__dict__", {}).values()
-    # Those of a function are its globals, too.
-    for base in () if isinstance(holder, FunctionType) else type(holder).__mro__:
-        slots = (each for each in vars(base).values() if isinstance(each, MemberDescriptorType))
-        yield from (getattr(holder, slot.__name__, None) for slot in slots)
-    for cell in getattr(holder, "__closure__", None) or ():
-        with suppress(ValueError):  # an empty cell
-            yield cell.cell_contents
+        values += getattr(holder, "__dict__", {}).values()
+        # Those of a function are its globals, too.
+        for base in () if isinstance(holder, FunctionType) else type(holder).__mro__:
+            slots = (each for each in vars(base).values() if isinstance(each, MemberDescriptorType))
+            values += (getattr(holder, slot.__name__, None) for slot in slots)
+        for cell in getattr(holder, "__closure__", None) or ():
+            with suppress(ValueError):  # an empty cell
+                values.append(cell.cell_contents)
+    for value in values:
+        inner = value if isinstance(value, (list, tuple)) else [value]
+        for each in value.values() if isinstance(value, Mapping) else inner:
+            if callable(each) and not isinstance(each, type):
+                yield each

@@ -75,7 +75,12 @@ class Conversation:
             if command.type in ("subscribe", "unsubscribe"):
                 refusal = await self._change_topic(command)
             else:
-                await self._change_inbox(command)
+                user_pk = self.socket.identity.user_pk
+                model = get_user_model()
+                # The verbs take users; this one is as if it had been read, without the query.
+                user = model.from_db(None, [model._meta.pk.attname], [user_pk])
+                async with self._hub.write_queue.turn_of(user_pk):
+                    await in_database_thread(_CHANGES[command.type], user, command)
         except DatabaseError:
             count("consumer.command_failed")
             logger.exception("A %s command failed in the database", command.type)
@@ -89,14 +94,6 @@ class Conversation:
             self.socket.write(Frame(protocol.error(*refusal, command.ref)))
         elif command.type != "seen" or command.ref is not None:
             self.socket.write(Frame(protocol.ok(command.ref)))
-
-    async def _change_inbox(self, command: Command) -> None:
-        user_pk = self.socket.identity.user_pk
-        model = get_user_model()
-        # The verbs take users; this one is as if it had been read, without the query.
-        user = model.from_db(None, [model._meta.pk.attname], [user_pk])
-        async with self._hub.write_queue.turn_of(user_pk):
-            await in_database_thread(_CHANGES[command.type], user, command)
 
     async def _change_topic(self, command: Command) -> tuple[str, str] | None:
         topic = signing.read_topic(command.topic)

@@ -57,8 +57,13 @@ class TabSocket:
         """
         self._is_heard = False
         hint = hints.toast(user_pk, protocol.encode({"type": KNOCK}))
+        layer: Any = get_channel_layer()
         for _ in range(round(self._deadline_seconds / KNOCK_SECONDS)):
-            await self._send_over_the_layer(hint)
+            try:
+                async with asyncio.timeout(conf.SEND_TIMEOUT_SECONDS):
+                    await layer.group_send(*hint)
+            except Exception as exc:  # whatever the layer raises
+                raise AssertionError(_no_layer(repr(exc))) from exc
             with suppress(TimeoutError):
                 async with asyncio.timeout(KNOCK_SECONDS):
                     return await self._reach(lambda: self._is_heard)
@@ -107,14 +112,6 @@ class TabSocket:
             self._unacknowledged = 0
             if self.connection is not None:
                 self.connection.send({"type": "ack", "cursor": self._tab.cursor.as_json()})
-
-    async def _send_over_the_layer(self, hint: hints.Hint) -> None:
-        layer: Any = get_channel_layer()
-        try:
-            async with asyncio.timeout(conf.SEND_TIMEOUT_SECONDS):
-                await layer.group_send(*hint)
-        except Exception as exc:  # whatever the layer raises
-            raise AssertionError(_no_layer(repr(exc))) from exc
 
 
 def _no_layer(why: str) -> str:

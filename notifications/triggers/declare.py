@@ -53,7 +53,16 @@ def trigger(
     `ValueError` or `LookupError` for a rule that cannot be, at the latest when Django starts.
     """
     names = (changed,) if isinstance(changed, str) else tuple(changed)
-    event = _event(on, names, field)
+    if names and on in (None, "updated") and not field:
+        event = "changed"
+    elif names:
+        raise ValueError("changed= goes without field= and with no on= but 'updated'.")
+    elif on not in EVENTS:
+        raise ValueError(f"on is {on!r}; it must be one of {', '.join(EVENTS)}, or give changed=.")
+    elif bool(field) != (on in ("added", "removed")):
+        raise ValueError("field= names a many-to-many field; it belongs to 'added' and 'removed'.")
+    else:
+        event = on
     if when is not None and not callable(when):
         raise TypeError(f"when is {when!r}; it must be a callable that takes the instance.")
 
@@ -93,18 +102,6 @@ def triggers_disabled() -> Iterator[None]:
         yield
     finally:
         disabled.reset(token)
-
-
-def _event(on: str | None, changed: tuple[str, ...], field: str) -> str:
-    if changed and on in (None, "updated") and not field:
-        return "changed"
-    if changed:
-        raise ValueError("changed= goes without field= and with no on= but 'updated'.")
-    if on not in EVENTS:
-        raise ValueError(f"on is {on!r}; it must be one of {', '.join(EVENTS)}, or give changed=.")
-    if bool(field) != (on in ("added", "removed")):
-        raise ValueError("field= names a many-to-many field; it belongs to 'added' and 'removed'.")
-    return on
 
 
 def _takes(function: Callable[..., Any], event: str) -> int:

@@ -33,7 +33,16 @@ class Command(SendingCommand):
     def send(self, payload: Payload, options: dict[str, Any]) -> None:
         kind, audience = chosen_audience(options["audience"] or WHOLE[:1])
         if kind == USER:
-            self._send_to_users(payload, audience, options)
+            for name in ("at", "sender"):
+                if options[name] is not None:
+                    raise ValueError(
+                        f"--{name} is for everyone, the staff and groups. Chosen users are told at "
+                        "once, each in a notification of their own."
+                    )
+            expires = future_moment("--expires", options["expires"])
+            with self.in_batches(len(audience), options) as progress:
+                notify_many(audience, payload, expires=expires, progress=progress)
+            self.say(f"Told {counted(len(audience))}.", options)
             return
         starts = future_moment("--at", options["at"])
         expires = future_moment("--expires", options["expires"])
@@ -42,15 +51,3 @@ class Command(SendingCommand):
         with HeldInterrupts():
             row = broadcast(payload, audience, starts=starts, expires=expires, sender=sender)
             self.say(described(row), options)
-
-    def _send_to_users(self, payload: Payload, users: list[Any], options: dict[str, Any]) -> None:
-        for name in ("at", "sender"):
-            if options[name] is not None:
-                raise ValueError(
-                    f"--{name} is for everyone, the staff and groups. Chosen users are told at "
-                    "once, each in a notification of their own."
-                )
-        expires = future_moment("--expires", options["expires"])
-        with self.in_batches(len(users), options) as progress:
-            notify_many(users, payload, expires=expires, progress=progress)
-        self.say(f"Told {counted(len(users))}.", options)

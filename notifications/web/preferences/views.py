@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -56,6 +56,12 @@ def _page(request: HttpRequest, refused: RefusedForms) -> HttpResponse:
     found = preferences_of(request.user, after=after, max_threads=THREADS_PER_PAGE)
     if after and not found.threads:
         after, found = "", preferences_of(request.user, max_threads=THREADS_PER_PAGE)
+    groups: dict[str, list[Preference]] = {}
+    for each in found.kinds:
+        groups.setdefault(str(each.kind.group), []).append(each)
+    # Those of no group come last.
+    rest = groups.pop("", [])
+    other = [(pgettext("kind of notification", "Other"), rest)] if rest else []
     asked = ThreadForm(request.GET)
     asked.is_valid()
     thread = asked.cleaned_data.get("thread")
@@ -64,7 +70,7 @@ def _page(request: HttpRequest, refused: RefusedForms) -> HttpResponse:
         "address": _address(after),
         "first_page": _address("") if after else "",
         "next_page": _address(found.threads[-1].key) if found.has_more else "",
-        "groups": _groups(found.kinds),
+        "groups": [*groups.items(), *other],
         "thread_form": ThreadForm(initial={"thread": thread}) if thread else None,
         "hours_form": QuietHoursForm(hours=found.quiet_hours),
         **refused,
@@ -90,16 +96,6 @@ def _after(request: HttpRequest) -> str:
 def _address(after: str) -> str:
     query = f"?{urlencode({'after': after})}" if after else ""
     return reverse("notifications:preferences") + query
-
-
-def _groups(kinds: Sequence[Preference]) -> list[tuple[str, list[Preference]]]:
-    groups: dict[str, list[Preference]] = {}
-    for each in kinds:
-        groups.setdefault(str(each.kind.group), []).append(each)
-    # Those of no group come last.
-    rest = groups.pop("", [])
-    other = [(pgettext("kind of notification", "Other"), rest)] if rest else []
-    return [*groups.items(), *other]
 
 
 def _title(request: HttpRequest, group_key: str) -> str:
