@@ -127,8 +127,11 @@ _SQLITE = {
     # A transaction that starts as a reader cannot wait for its write lock: it fails at once.
     "transaction_mode": "IMMEDIATE",
     "timeout": 20,
+    # What each connection holds on to; the threads of the sockets keep theirs.
+    "cached_statements": 16,
     "init_command": (
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON"
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;"
+        "PRAGMA cache_size = -256"
     ),
 }
 _POSTGRESQL = {

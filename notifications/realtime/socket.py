@@ -19,6 +19,8 @@ HALF_WINDOW_CHARS = ACK_WINDOW_CHARS // 2
 OUTBOX_FRAMES_MAX = 2 * ACK_WINDOW_FRAMES
 # What a client that keeps up has unacknowledged at most, now and then.
 FEW_FRAMES, FEW_CHARS = ACK_WINDOW_FRAMES // 4, ACK_WINDOW_CHARS // 8
+# One for all: each call of frozenset() makes another, of 216 bytes.
+NO_TOPICS: frozenset[str] = frozenset()
 
 
 class Formation(Protocol):
@@ -70,7 +72,7 @@ class Socket:
         self.lockstep: Formation | None = None
         self.place = self.acked_b = 0
         """Its place in the lockstep, and the broadcast that it has acknowledged there."""
-        self.topics: frozenset[str] = frozenset()
+        self.topics = NO_TOPICS
         self.closed_with: int | None = None
         # Lists, which take less than deques do; both are short.
         self._outbox: list[Frame] = []

@@ -141,10 +141,10 @@ def test_sqlite_writes_ahead_and_begins_as_a_writer() -> None:
     with connection.cursor() as cursor:
         modes = [
             cursor.execute(f"PRAGMA {name}").fetchone()[0]
-            for name in ("journal_mode", "synchronous", "foreign_keys")
+            for name in ("journal_mode", "synchronous", "foreign_keys", "cache_size")
         ]
 
-    assert modes == ["wal", 1, 1]
+    assert modes == ["wal", 1, 1, -256]
     assert connection.settings_dict["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
 
 
