@@ -1,14 +1,13 @@
 """A connection that listens: most of a socket's life, and most sockets of a server.
 
-It is written finished frames, now and then says something short, and is hardly more than a file
-descriptor. Whatever else happens on it is uvicorn's and websockets' business, see `_come_back`.
+It is written finished frames, now and then says something short, and is hardly more than its
+transport. Whatever else happens on it is uvicorn's and websockets' business, see `_come_back`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
@@ -26,7 +25,6 @@ logger = logging.getLogger("uvicorn.error")
 Take = Callable[[Event], Coroutine[Any, Any, None] | None]
 """Takes an event of ASGI's `receive()`; what is left to do comes back as a coroutine."""
 
-NONE = -1
 PING = ParsedFrame(Opcode.PING, b"").serialize(mask=False)
 
 
@@ -55,7 +53,6 @@ class QuietConnection(asyncio.BufferedProtocol):
     """An open WebSocket whose application has returned. Its events go to `take`, one by one."""
 
     __slots__ = (
-        "_fd",
         "_full",
         "_pongs_due",
         "_room",
@@ -76,9 +73,8 @@ class QuietConnection(asyncio.BufferedProtocol):
         self._room: asyncio.Event | None = None
         self._waiting: deque[Event] | None = None
         self._unanswered = self._pongs_due = 0
-        self._fd = _plain_descriptor(transport)
         transport.set_protocol(self)
-        if self._fd >= 0:
+        if transport.get_extra_info("sslcontext") is None:
             # From now on there is no room whenever the transport holds anything back. It may now.
             transport.set_write_buffer_limits(high=0)
         served.add(self)
@@ -90,21 +86,11 @@ class QuietConnection(asyncio.BufferedProtocol):
 
     def write(self, frame: Frame) -> bool:
         """Write a frame if the connection is open and its buffer has room."""
-        if self._fd < 0:
-            if self._full is not None:
-                return self._full.write_prepared(frame)
-            if self._room is not None or self._transport.is_closing():
-                return False
-            self._transport.write(frame.encode())
-            return True
-        # The transport holds nothing back, and would do the same with more steps.
-        wire = frame.wire or frame.encode()
-        try:
-            written = os.write(self._fd, wire)
-        except OSError:
-            written = 0
-        if written < len(wire):
-            self._transport.write(wire[written:])
+        if self._full is not None:
+            return self._full.write_prepared(frame)
+        if self._room is not None or self._transport.is_closing():
+            return False
+        self._transport.write(frame.encode())
         return True
 
     async def send(self, message: Event) -> None:
@@ -162,17 +148,14 @@ class QuietConnection(asyncio.BufferedProtocol):
 
     def pause_writing(self) -> None:
         """Write nothing until the transport has got rid of what it holds."""
-        self._fd = NONE
         self._room = asyncio.Event()
 
     def resume_writing(self) -> None:
         """Write again."""
-        self._fd = _plain_descriptor(self._transport)
         self._let_go_on()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Say that it is over."""
-        self._fd = NONE
         self._served.remove(self)
         self._let_go_on()
         self.pass_on({"type": "websocket.disconnect", "code": 1006})
@@ -187,7 +170,6 @@ class QuietConnection(asyncio.BufferedProtocol):
         if self._full is None:
             self._full = self._served.full_protocol()
             self._full.take_back(self, self._transport)
-            self._fd = NONE
             self._served.remove(self)
             self._let_go_on()
         return self._full
@@ -219,13 +201,3 @@ class QuietConnection(asyncio.BufferedProtocol):
         self._waiting = None
         if self._full is None or self._full.writable.is_set():
             self._transport.resume_reading()
-
-
-def _plain_descriptor(transport: asyncio.Transport) -> int:
-    """Return where bytes can be written as they are; `NONE` where only the transport knows."""
-    is_posix = os.name == "posix"  # elsewhere a socket is no file
-    is_plain = is_posix and isinstance(asyncio.get_running_loop(), asyncio.SelectorEventLoop)
-    if not is_plain or transport.get_extra_info("sslcontext") is not None:
-        return NONE
-    descriptor: int = transport.get_extra_info("socket").fileno()
-    return descriptor
