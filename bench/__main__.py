@@ -15,7 +15,7 @@ from bench.measure import QUICK, Durations, Run
 from bench.peers import all_peers
 from bench.peers.base import Peer
 from bench.report import write_report
-from bench.results import FRAME_OF_PROCESSES, Results
+from bench.results import Results
 from bench.site import own_site
 from tests.support.servers import ROOT
 
@@ -55,9 +55,6 @@ def measure(rounds: int, durations: Durations) -> Results:
                 _timed(f"round {number + 1}, {peer.name}", run.take, peer, steps.some)
         for peer in peers:
             _timed(f"many sockets, {peer.name}", run.take, peer, steps.many)
-        for peer in peers:
-            for count in FRAME_OF_PROCESSES if peer.runs_in_several_processes else ():
-                _timed(f"{count} processes, {peer.name}", run.take, peer, steps.several, count)
         # Django has to be set up before this can be imported.
         from bench import sending
 

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bench.document import number
-from bench.results import FRAME, LATENCY, MEMORY, ONE, STORM_SECONDS, THROUGHPUT, Results, is_ours
+from bench.results import FRAME, LATENCY, MEMORY, STORM_SECONDS, THROUGHPUT, Results, is_ours
 
 INK, SOFT, OTHER, OURS, GROUND = COLOURS = "#1b1f27", "#667085", "#b9c0cc", "#2563eb", "#fefefe"
 IN_THE_DARK = "#e8eaf0", "#98a2b3", "#525b6b", "#6ea8fe", "#0f131a"
@@ -24,7 +24,6 @@ BARS = {
     "throughput": (THROUGHPUT, "Frames that one core delivers in a second", MORE),
     "memory": (MEMORY[9_000], "Memory of one open socket, of 9,000", f"KB; {LESS}"),
     "storm": (STORM_SECONDS, "5,000 sockets come back at once", f"s until all are live; {LESS}"),
-    "sending": (ONE, "Telling one user", f"µs of CPU of the process that sends; {LESS}"),
 }
 STYLE: Any = {
     "svg.fonttype": "none",

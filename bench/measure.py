@@ -52,43 +52,37 @@ class Clock:
     client_share: float = 0
 
 
+@dataclass
 class Run:
-    """Starts one peer after the other, and takes each through steps."""
+    """A run that starts one peer after the other, with a broker, and takes each through steps."""
 
-    def __init__(
-        self, directory: Path, broker: BrokerProcess, results: Results, durations: Durations
-    ) -> None:
-        """Begin with an empty directory and a broker that runs."""
-        self.directory = directory
-        self.broker = broker
-        self.results = results
-        self.durations = durations
+    directory: Path
+    broker: BrokerProcess
+    results: Results
+    durations: Durations
 
-    def take(self, peer: Peer, steps: Callable[[Measuring], None], processes: int = 1) -> None:
+    def take(self, peer: Peer, steps: Callable[[Measuring], None]) -> None:
         """Start a peer, take the steps, end it; a failure is noted and the run goes on."""
         try:
-            peer.start(self.directory, self.broker, processes)
-            measuring = Measuring(self, peer, processes)
-            try:
+            with contextlib.ExitStack() as stack:
+                peer.start(self.directory, self.broker)
+                stack.callback(peer.stop)
+                measuring = Measuring(self, peer)
+                stack.callback(measuring.fleet.end)
                 steps(measuring)
-            finally:
-                measuring.fleet.end()
         except Exception as exc:  # one peer that fails must not cost the figures of the others
             self.results.failures.append(f"{peer.name}: {type(exc).__name__}: {exc}")
-            (self.directory / f"{peer.key}.failure").write_text(peer.log_text())
-        finally:
-            peer.stop()
 
 
 class Measuring:
     """A peer that runs, its sockets, and where its figures go."""
 
-    def __init__(self, run: Run, peer: Peer, processes: int) -> None:
+    def __init__(self, run: Run, peer: Peer) -> None:
         """Begin with no socket; the peer runs."""
         self.durations = run.durations
-        self.processes = processes
         self.fleet = Fleet()
         self._peer = peer
+        self._server_pids = [peer.server.pid]
         self._results = run.results
         self._client_pids = [os.getpid(), run.broker.pid, self.fleet.pid]
         self._base_kb = 0
@@ -98,15 +92,15 @@ class Measuring:
         self.fleet.plan(self._peer.plan(WARM_SOCKETS))
         self.fleet.connect(WARM_SOCKETS)
         # django-eventstream begins to listen to Redis only now, and loses what comes before.
-        machine.wait_until_settled(self._peer.pids, seconds=3)
+        machine.wait_until_settled(self._server_pids, seconds=3)
         if self._peer.publishes:
             self.fleet.count()
             for _ in range(WARM_BROADCASTS):
                 self._publish()
                 self.fleet.await_broadcast()
         self.fleet.close()
-        machine.wait_until_settled(self._peer.pids, seconds=5)
-        self._base_kb = machine.memory_kilobytes(self._peer.pids)
+        machine.wait_until_settled(self._server_pids, seconds=5)
+        self._base_kb = machine.memory_kilobytes(self._server_pids)
 
     def connect(self, sockets: int, *, is_noted: bool = False) -> None:
         """Open sockets until there are so many."""
@@ -120,8 +114,8 @@ class Measuring:
 
     def memory(self, metric: str) -> None:
         """Note the memory of a socket."""
-        machine.wait_until_settled(self._peer.pids, seconds=3)
-        grown = machine.memory_kilobytes(self._peer.pids) - self._base_kb
+        machine.wait_until_settled(self._server_pids, seconds=3)
+        grown = machine.memory_kilobytes(self._server_pids) - self._base_kb
         self._add(metric, grown / self.fleet.live)
 
     def frames(self, metric: str, seconds: float) -> None:
@@ -160,7 +154,7 @@ class Measuring:
 
     def idle(self, seconds: float) -> None:
         """Note which share of its core the server uses with nothing to do."""
-        machine.wait_until_settled(self._peer.pids, seconds=3)
+        machine.wait_until_settled(self._server_pids, seconds=3)
         with self._clock() as clock:
             time.sleep(seconds)
         self._add(r.IDLE, clock.cpu / clock.seconds * 100)
@@ -168,7 +162,7 @@ class Measuring:
     def storm(self, sockets: int) -> None:
         """Close all sockets, open so many at the same moment, and note until all are live."""
         self.fleet.close()
-        machine.wait_until_settled(self._peer.pids, seconds=30)
+        machine.wait_until_settled(self._server_pids, seconds=30)
         self.fleet.plan(self._peer.plan(sockets, is_storm=True))
         with self._clock() as clock:
             answer = self.fleet.try_to_connect(
@@ -212,7 +206,7 @@ class Measuring:
         def readings() -> tuple[float, float, float, float]:
             return (
                 time.monotonic(),
-                machine.cpu_seconds(self._peer.pids),
+                machine.cpu_seconds(self._server_pids),
                 # Not of families: the servers are children of this process.
                 sum(map(machine.own_cpu_seconds, self._client_pids)),
                 machine.busy_seconds(machine.SERVER_CORE),

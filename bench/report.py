@@ -35,10 +35,7 @@ TABLES: dict[str, dict[str, tuple[str, Say]]] = {
         "frames a second": (r.THROUGHPUT, whole),
     },
     "latency": {f"p{share * 100:g}, ms": (metric, number) for share, metric in r.LATENCY.items()},
-    "growth": {
-        **{f"{count:,}": (metric, number) for count, metric in r.FRAME.items()},
-        **{f"{count} processes": (name, number) for count, name in r.FRAME_OF_PROCESSES.items()},
-    },
+    "growth": {f"{count:,}": (metric, number) for count, metric in r.FRAME.items()},
     "memory": {
         **{f"KB at {count:,}": (metric, number) for count, metric in r.MEMORY.items()},
         "idle, % of a core": (r.IDLE, number),
@@ -74,11 +71,6 @@ def _figures(results: Results, columns: dict[str, tuple[str, Say]]) -> str:
     for peer in peers:
         name = f"**{results.names[peer]}**" if is_ours(peer) else results.names[peer]
         rows.append([name, *(cell(results, metric, peer, say) for metric, say in columns.values())])
-    is_sending = {peer in r.SENDERS for peer in peers}
-    for peer, reason in results.missing.items():
-        if (peer in r.SENDERS) in is_sending:
-            empty = [""] * (len(columns) - 1)
-            rows.append([results.names[peer], f"not installed: {reason}", *empty])
     return table(rows)
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 BUSY_SHARE = 0.9
 
 FRAME = {count: f"CPU a frame, {count:,} sockets" for count in (100, 1_000, 3_000, 9_000)}
-FRAME_OF_PROCESSES = {count: f"CPU a frame, {count} processes" for count in (2, 4)}
 MEMORY = {count: f"memory, {count:,} sockets" for count in (1_000, 9_000)}
 LATENCY = {share: f"latency p{share * 100:g}" for share in (0.5, 0.99, 0.999)}
 THROUGHPUT, IDLE = "throughput", "idle"
@@ -18,9 +17,6 @@ CONNECTS, CONNECTING_CPU = "connecting: connects/s", "connecting: CPU"
 STORM_SECONDS, STORM_CPU = "storm: seconds", "storm: CPU"
 STORM_FAILED = "storm: failed attempts"
 ONE, MANY = "notify, one user", "notify, 1,000 users"
-
-# Who is measured at sending, beside the peers.
-OURS, BARE, OTHERS = SENDERS = ("this project", "bare ORM statements", "django-notifications")
 
 Values = dict[str, dict[str, list[float]]]
 
@@ -82,4 +78,4 @@ class Results:
 
 def is_ours(peer: str) -> bool:
     """Tell whether this is the project itself, in one of its forms."""
-    return peer.startswith("ours") or peer == OURS
+    return peer.startswith("ours")

@@ -1,7 +1,7 @@
 """Takes a peer that runs from figure to figure: the steps of one run."""
 
 from bench.measure import Measuring
-from bench.results import FRAME, FRAME_OF_PROCESSES, MEMORY
+from bench.results import FRAME, MEMORY
 
 FEW, SOME, BETWEEN, MANY = FRAME
 HALF = 0.5
@@ -32,13 +32,6 @@ def many(measuring: Measuring) -> None:
     measuring.frames(FRAME[MANY], durations.frames)
     measuring.idle(durations.idle)
     measuring.storm(durations.storm)
-
-
-def several(measuring: Measuring) -> None:
-    """Measure 1,000 sockets on several processes, which share the server's core."""
-    measuring.warm()
-    measuring.connect(SOME)
-    measuring.frames(FRAME_OF_PROCESSES[measuring.processes], measuring.durations.frames)
 
 
 def quick(measuring: Measuring) -> None:

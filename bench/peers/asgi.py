@@ -25,10 +25,8 @@ class AsgiPeer(Peer):
 
     application: str
     python = sys.executable
-    runs_in_several_processes = True
 
     def __init__(self, server: AsgiServer) -> None:
-        super().__init__()
         self.kind = server
         self.key = f"{type(self).__name__.lower()}-{server}"
         self.name = f"{self.system}, {server}"
@@ -56,13 +54,13 @@ class Ours(AsgiPeer):
     system = "this project"
     ready_path = "/healthz"
 
-    def start(self, directory: Path, broker: BrokerProcess, processes: int = 1) -> None:
+    def start(self, directory: Path, broker: BrokerProcess) -> None:
         # Like the others, without what the servers before it were sent.
         from notifications.models import Broadcast, BroadcastLog
 
         Broadcast.objects.all().delete()
         BroadcastLog.objects.all().delete()
-        super().start(directory, broker, processes)
+        super().start(directory, broker)
 
     def command(self, port: int, directory: Path) -> list[str]:
         return [self.python, "manage.py", "serve", "--server", self.kind, "--port", str(port)]
@@ -116,7 +114,6 @@ class EventStream(AsgiPeer):
     system = "django-eventstream"
     application = "bench.apps.eventstream:application"
     python = str(PYTHON)
-    runs_in_several_processes = False
 
     def missing(self) -> str:
         return "" if has_package("django_eventstream") else "pip could not install it"
@@ -144,7 +141,7 @@ class Bare(AsgiPeer):
 
     system = "bare ASGI socket"
     application = "bench.apps.bare:application"
-    publishes = runs_in_several_processes = False
+    publishes = False
 
     def __init__(self) -> None:
         super().__init__("uvicorn")

@@ -37,45 +37,27 @@ class Peer(ABC):
     name: str
     ready_path = "/"
     publishes = True
-    runs_in_several_processes = False
     pings = ("", "")
-
-    def __init__(self) -> None:
-        """Begin with no process."""
-        self.servers: list[Server] = []
-
-    @property
-    def pids(self) -> list[int]:
-        """The processes that are measured."""
-        return [server.pid for server in self.servers]
 
     def missing(self) -> str:
         """Say why it cannot be measured here; nothing if it can."""
         return ""
 
-    def start(self, directory: Path, broker: BrokerProcess, processes: int = 1) -> None:
+    def start(self, directory: Path, broker: BrokerProcess) -> None:
         """Start the server, pinned to its core."""
         self.broker, self.redis = broker, Redis.from_url(broker.url)
-        for _ in range(processes):
-            port = free_port()
-            log = directory / f"{self.key}.log"
-            command, env = self.command(port, directory), self.environment()
-            self.servers.append(Server(command, log, port, self.ready_path, env))
-            self.servers[-1].start()
+        port, log = free_port(), directory / f"{self.key}.log"
+        command, env = self.command(port, directory), self.environment()
+        self.server = Server(command, log, port, self.ready_path, env).start()
 
     def stop(self) -> None:
-        """End what was started, by its id."""
-        while self.servers:
-            self.servers.pop().kill()
-
-    def log_text(self) -> str:
-        """Return what the servers printed."""
-        return "".join(server.log_text() for server in self.servers)[-2000:]
+        """End the server, by its id."""
+        self.server.kill()
 
     def plan(self, sockets: int, *, is_storm: bool = False) -> Plan:
         """Say how so many sockets connect, or come back after a loss."""
-        ports = [server.port for server in self.servers]
-        return Plan(ports=ports, script=self.script(ports[0]), pings=self.pings)
+        port = self.server.port
+        return Plan(ports=[port], script=self.script(port), pings=self.pings)
 
     @abstractmethod
     def command(self, port: int, directory: Path) -> list[str]:

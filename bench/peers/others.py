@@ -22,7 +22,6 @@ class SocketIO(Peer):
 
     key, name = "socketio", "socket.io, Node"
     ready_path = "/hello"
-    runs_in_several_processes = True
     pings = ("\x81\x012", wire("3").decode("latin1"))
 
     def missing(self) -> str:
@@ -89,9 +88,7 @@ class Nchan(Peer):
 
     def stop(self) -> None:
         # A killed master leaves its worker behind.
-        for server in self.servers:
-            server.stop()
-        super().stop()
+        self.server.stop()
 
     def version(self) -> str:
         said = subprocess.run([str(NGINX), "-v"], capture_output=True, text=True, check=False)
