@@ -1,13 +1,12 @@
-"""`python -m bench.load`: many sockets that only listen, in one cheap process.
+"""Many sockets that only listen, in one cheap process.
 
 Raw non-blocking sockets and epoll; frames are counted by a mark in their payload and not decoded.
-A client that decodes each frame would be slower than the servers, and be what is measured. Takes a
-command as JSON in each line of standard input, and answers most with a line of JSON. While frames
-are counted it prints `b` whenever another broadcast has reached all sockets.
+A client that decodes each frame would be slower than the servers, and be what is measured.
 """
 
+from __future__ import annotations
+
 import errno
-import json
 import os
 import random
 import select
@@ -15,7 +14,9 @@ import socket
 import statistics
 import time
 from array import array
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from multiprocessing.connection import Connection as Pipe
 from typing import Any
 
 from bench.wire import MARK, STAMP_DIGITS
@@ -24,6 +25,7 @@ from tests.support.servers import HOST
 
 RETRY_SECONDS = 0.5
 BUFFER_BYTES = 64 * 1024
+BROADCAST = "broadcast"
 READ, WRITE = select.EPOLLIN, select.EPOLLOUT
 ACCEPTED = (b"101", b"200")
 PING = 0x89
@@ -31,6 +33,39 @@ LENGTHS_HIGH_BYTES = (0, 1)
 CURSOR = b'"cursor":{'
 HEARTBEAT = b'"type":"heartbeat"'
 ACK_EVERY = 64
+
+Script = Sequence[tuple[bytes, bytes]]
+"""What a socket sends, and what must have come before it goes on, step by step."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How sockets connect and what they answer.
+
+    `names` replace `{name}` in the script, one for each socket; of `pings` the second answers the
+    first; `acknowledges` is for those that acknowledge as the widget does.
+    """
+
+    ports: Sequence[int]
+    script: Script
+    names: Sequence[str] = ()
+    pings: tuple[bytes, bytes] = (b"", b"")
+    acknowledges: bool = False
+
+
+def serve(pipe: Pipe[Any, Any]) -> None:
+    """Do what comes through a pipe, a command and its arguments, and answer each.
+
+    While frames are counted, `BROADCAST` is sent whenever another one has reached all sockets.
+    """
+    load = Load(pipe)
+    while True:
+        if load.turn(-1):
+            try:
+                command, arguments = pipe.recv()
+            except EOFError:
+                os._exit(0)  # nine thousand sockets need no goodbye
+            pipe.send(getattr(load, command)(*arguments))
 
 
 @dataclass(slots=True)
@@ -48,35 +83,24 @@ class Connection:
 class Load:
     """All sockets of this process."""
 
-    def __init__(self) -> None:
+    def __init__(self, pipe: Pipe[Any, Any]) -> None:
         """Begin with none."""
+        self._pipe = pipe
         self._epoll = select.epoll()
-        self._epoll.register(0, READ)
+        self._epoll.register(pipe, READ)
         self._by_fd: dict[int, Connection] = {}
         self._buffer = bytearray(BUFFER_BYTES)
-        self._input = b""
-        self._commands: list[dict[str, Any]] = []
-        self._plan: dict[str, Any] = {}
+        self._plan = Plan(ports=[], script=[])
         self._live = self._opening = self._failed = 0
         self._retries: list[tuple[float, int]] = []
         self._arrived = self._told = 0
         self._latencies: array[int] | None = None
 
-    def run(self) -> None:
-        """Do what standard input says until it ends."""
-        while True:
-            while self._commands:
-                command = self._commands.pop(0)
-                answer = getattr(self, f"do_{command.pop('do')}")(**command)
-                if answer is not None:
-                    _say(json.dumps(answer))
-            self._turn(-1)
-
-    def do_plan(self, **plan: Any) -> None:
-        """Take the ports, the conversation and the names of the sockets to come."""
+    def plan(self, plan: Plan) -> None:
+        """Take how the sockets to come connect."""
         self._plan = plan
 
-    def do_connect(self, count: int, at_once: int, seconds: float) -> dict[str, Any]:
+    def connect(self, count: int, at_once: int, seconds: float) -> dict[str, Any]:
         """Open so many more sockets, and try again where that fails."""
         started, failed = time.perf_counter(), self._failed
         numbers = iter(range(self._live, self._live + count))
@@ -84,44 +108,53 @@ class Load:
         while self._live < target and time.perf_counter() < end:
             while self._opening < at_once and (number := self._due(numbers)) is not None:
                 self._open(number)
-            self._turn(0.05)
+            self.turn(0.05)
         return {
             "live": self._live,
             "seconds": time.perf_counter() - started,
             "failed": self._failed - failed,
         }
 
-    def do_close(self) -> dict[str, Any]:
+    def close(self) -> None:
         """Close everything without a goodbye, as a lost network does."""
         for connection in list(self._by_fd.values()):
             self._drop(connection)
         self._live = self._opening = 0
         self._retries.clear()
-        return {"live": 0}
 
-    def do_count(self, latencies: bool) -> None:
+    def count(self, latencies: bool) -> None:
         """Count from now on."""
         self._arrived = self._told = 0
         self._latencies = array("q") if latencies else None
-        _say("counting")
 
-    def do_report(self) -> dict[str, Any]:
+    def report(self) -> dict[str, Any]:
         """Say what was counted."""
         taken, self._latencies = self._latencies, None
         cuts = statistics.quantiles(taken, n=1000) if taken else []
         latencies = [cuts[at] / 1e6 for at in (499, 989, 998)] if cuts else []
         return {"frames": self._arrived, "latencies_ms": latencies}
 
-    def _due(self, numbers: Any) -> int | None:
+    def turn(self, seconds: float) -> bool:
+        """Serve the sockets as soon as some are ready; tell whether a command has come."""
+        ready = [fd for fd, _ in self._epoll.poll(seconds, 512)]
+        for fd in ready:
+            if (connection := self._by_fd.get(fd)) is None:
+                continue
+            if connection.step:
+                self._receive(connection)
+            else:
+                self._begin(connection)
+        return self._pipe.fileno() in ready
+
+    def _due(self, numbers: Iterator[int]) -> int | None:
         if self._retries and self._retries[0][0] < time.perf_counter():
             return self._retries.pop(0)[1]
-        number: int | None = next(numbers, None)
-        return number
+        return next(numbers, None)
 
     def _open(self, number: int) -> None:
         sock = socket.socket()
         sock.setblocking(False)
-        ports = self._plan["ports"]
+        ports = self._plan.ports
         code = sock.connect_ex((HOST, ports[number % len(ports)]))
         connection = Connection(number, sock)
         self._opening += 1
@@ -131,24 +164,6 @@ class Load:
         self._by_fd[sock.fileno()] = connection
         self._epoll.register(sock.fileno(), WRITE)
 
-    def _turn(self, seconds: float) -> None:
-        for fd, _ in self._epoll.poll(seconds, 512):
-            if fd == 0:
-                self._read_commands()
-            elif (connection := self._by_fd.get(fd)) is None:
-                continue
-            elif connection.step:
-                self._receive(connection)
-            else:
-                self._begin(connection)
-
-    def _read_commands(self) -> None:
-        data = os.read(0, BUFFER_BYTES)
-        if not data:
-            os._exit(0)  # nine thousand sockets need no goodbye
-        *lines, self._input = (self._input + data).split(b"\n")
-        self._commands += map(json.loads, lines)
-
     def _begin(self, connection: Connection) -> None:
         if connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             self._fail(connection)
@@ -157,13 +172,12 @@ class Load:
         self._say_next(connection)
 
     def _say_next(self, connection: Connection) -> None:
-        text, _ = self._plan["script"][connection.step]
-        names = self._plan["names"]
-        if names:
-            text = text.replace("{name}", names[connection.number])
+        text, _ = self._plan.script[connection.step]
+        if self._plan.names:
+            text = text.replace(b"{name}", self._plan.names[connection.number].encode())
         connection.step += 1
         if text:
-            connection.sock.send(text.encode("latin1"))
+            connection.sock.send(text)
 
     def _receive(self, connection: Connection) -> None:
         try:
@@ -184,8 +198,8 @@ class Load:
         if connection.held.startswith(b"HTTP/1.1 ") and connection.held[9:12] not in ACCEPTED:
             self._fail(connection)
             return
-        script = self._plan["script"]
-        while script[connection.step - 1][1].encode("latin1") in connection.held:
+        script = self._plan.script
+        while script[connection.step - 1][1] in connection.held:
             if connection.step == len(script):
                 connection.is_live, connection.held = True, b""
                 self._live += 1
@@ -202,12 +216,12 @@ class Load:
                 self._note(self._latencies, bytes(buffer[:size]))
             if self._arrived >= self._live * (self._told + 1):
                 self._told += 1
-                _say("b")
-        if self._plan["acknowledges"]:
+                self._pipe.send(BROADCAST)
+        if self._plan.acknowledges:
             self._acknowledge(connection, found, size)
         self._answer(connection, size)
 
-    def _note(self, latencies: "array[int]", data: bytes) -> None:
+    def _note(self, latencies: array[int], data: bytes) -> None:
         now = time.perf_counter_ns()
         for part in data.split(MARK)[1:]:
             latencies.append(now - int(part[:STAMP_DIGITS]))
@@ -224,9 +238,9 @@ class Load:
             connection.unacked = random.randrange(ACK_EVERY // 2)  # noqa: S311
 
     def _answer(self, connection: Connection, size: int) -> None:
-        asked, answer = self._plan["pings"]
-        if asked and self._buffer.find(asked.encode("latin1"), 0, size) >= 0:
-            _speak(connection, answer.encode("latin1"))
+        asked, answer = self._plan.pings
+        if asked and self._buffer.find(asked, 0, size) >= 0:
+            _speak(connection, answer)
         at = self._buffer.find(PING, 0, size)
         # In ASCII this byte is a ping, or the low half of a length.
         if at >= 0 and (at == 0 or self._buffer[at - 1] not in LENGTHS_HIGH_BYTES):
@@ -257,11 +271,3 @@ def _speak(connection: Connection, data: bytes) -> None:
     # The kernel delays its acknowledgements to a peer that it talks with. Within one machine what
     # comes late is worked off on the server's core, where elsewhere it never was.
     connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
-
-
-def _say(text: str) -> None:
-    os.write(1, f"{text}\n".encode())
-
-
-if __name__ == "__main__":
-    Load().run()

@@ -22,13 +22,13 @@ def payload_of(text: str) -> dict[str, str]:
     return {"title": text[:TITLE_CHARS], "body": text[TITLE_CHARS:]}
 
 
-def upgrade(path: str, port: int, *headers: str) -> str:
+def upgrade(path: str, port: int, *headers: str) -> bytes:
     """Return the request for a WebSocket, as a browser sends it but without compression."""
     host = f"{HOST}:{port}"
-    return upgrade_request(path, host, AGENT, f"Origin: http://{host}", *headers)
+    return upgrade_request(path, host, AGENT, f"Origin: http://{host}", *headers).encode()
 
 
-def event_stream(path: str, port: int) -> str:
+def event_stream(path: str, port: int) -> bytes:
     """Return the request for server-sent events."""
     lines = [f"GET {path} HTTP/1.1", f"Host: {HOST}:{port}", AGENT, "Accept: text/event-stream"]
-    return "\r\n".join([*lines, "Cache-Control: no-cache", "", ""])
+    return "\r\n".join([*lines, "Cache-Control: no-cache", "", ""]).encode()

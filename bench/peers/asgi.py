@@ -10,14 +10,14 @@ from typing import Literal
 from channels_redis.pubsub import RedisPubSubChannelLayer
 
 from bench.environment import PYTHON, has_package, versions
-from bench.fleet import Plan, Script
+from bench.load import Plan, Script
 from bench.peers.base import Peer
 from bench.wire import event_stream, payload_of, upgrade
 from tests.support.servers import HOST, BrokerProcess
 
 AsgiServer = Literal["daphne", "uvicorn"]
 SOCKETS_MAX = 20_000
-WELCOME = '"type":"welcome"'
+WELCOME = b'"type":"welcome"'
 
 
 class AsgiPeer(Peer):
@@ -79,7 +79,7 @@ class Ours(AsgiPeer):
         # In a storm each has missed one broadcast, and is live again when it has that.
         if is_storm:
             request = socket_request(plan.ports[0], behind=1)
-            plan = replace(plan, script=[(request, WELCOME), ("", '"stream":"b"')])
+            plan = replace(plan, script=[(request, WELCOME), (b"", b'"stream":"b"')])
         return replace(plan, names=names, acknowledges=True)
 
     def publish(self, text: str) -> None:
@@ -99,7 +99,7 @@ class Tutorial(AsgiPeer):
         return {"BENCH_REDIS_URL": self.broker.url, "DJANGO_SETTINGS_MODULE": settings}
 
     def script(self, port: int) -> Script:
-        return [(upgrade("/ws/chat/lobby/", port), "\r\n\r\n")]
+        return [(upgrade("/ws/chat/lobby/", port), b"\r\n\r\n")]
 
     def publish(self, text: str) -> None:
         # What `group_send()` does, without a loop.
@@ -124,7 +124,7 @@ class EventStream(AsgiPeer):
         return {"BENCH_REDIS_SOCKET": path, "DJANGO_SETTINGS_MODULE": settings}
 
     def script(self, port: int) -> Script:
-        return [(event_stream("/events/", port), "event: stream-open")]
+        return [(event_stream("/events/", port), b"event: stream-open")]
 
     def publish(self, text: str) -> None:
         # What `send_event()` publishes.
@@ -148,13 +148,13 @@ class Bare(AsgiPeer):
         self.key = "bare"
 
     def script(self, port: int) -> Script:
-        return [(upgrade("/", port), "\r\n\r\n")]
+        return [(upgrade("/", port), b"\r\n\r\n")]
 
     def version(self) -> str:
         return versions("uvicorn", "websockets")
 
 
-def socket_request(port: int, *, behind: int = 0) -> str:
+def socket_request(port: int, *, behind: int = 0) -> bytes:
     """Return the request for a notification socket that has all broadcasts, or all but some."""
     from notifications.models import BroadcastLog
 

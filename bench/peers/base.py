@@ -6,7 +6,7 @@ from pathlib import Path
 
 from redis import Redis
 
-from bench.fleet import Plan, Script
+from bench.load import Plan, Script
 from bench.machine import on_server_core
 from tests.support.servers import BrokerProcess, Process, free_port, says
 
@@ -37,7 +37,7 @@ class Peer(ABC):
     name: str
     ready_path = "/"
     publishes = True
-    pings = ("", "")
+    pings = (b"", b"")
 
     def missing(self) -> str:
         """Say why it cannot be measured here; nothing if it can."""

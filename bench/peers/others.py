@@ -10,7 +10,7 @@ import msgpack  # type: ignore[import-untyped]
 
 from bench.configuration import configuration
 from bench.environment import NCHAN, NGINX, NGINX_ROOT, NODE_MODULES
-from bench.fleet import Script
+from bench.load import Script
 from bench.peers.base import Peer
 from bench.wire import upgrade
 from tests.support.by_hand import wire
@@ -22,7 +22,7 @@ class SocketIO(Peer):
 
     key, name = "socketio", "socket.io, Node"
     ready_path = "/hello"
-    pings = ("\x81\x012", wire("3").decode("latin1"))
+    pings = (b"\x81\x012", wire("3"))
 
     def missing(self) -> str:
         if not which("node"):
@@ -38,7 +38,7 @@ class SocketIO(Peer):
 
     def script(self, port: int) -> Script:
         request = upgrade("/socket.io/?EIO=4&transport=websocket", port)
-        return [(request, '0{"sid"'), (wire("40").decode("latin1"), '40{"sid"')]
+        return [(request, b'0{"sid"'), (wire("40"), b'40{"sid"')]
 
     def publish(self, text: str) -> None:
         # What @socket.io/redis-emitter publishes.
@@ -77,7 +77,7 @@ class Nchan(Peer):
         return [str(NGINX), "-p", str(home), "-c", str(path)]
 
     def script(self, port: int) -> Script:
-        return [(upgrade("/subscribe", port), "\r\n\r\n")]
+        return [(upgrade("/subscribe", port), b"\r\n\r\n")]
 
     def publish(self, text: str) -> None:
         self._connection.request("POST", "/publish", text.encode(), {"Content-Type": "text/plain"})

@@ -10,7 +10,8 @@ from bench import machine, wire
 from bench.__main__ import FIGURES
 from bench.charts import draw_all
 from bench.document import filled, number
-from bench.fleet import Fleet, Plan, StuckError
+from bench.fleet import Fleet, StuckError
+from bench.load import Plan
 from bench.peers.asgi import Bare
 from bench.quick import compare, ratios_of
 from bench.report import cell, parts_of
@@ -134,9 +135,8 @@ def test_sockets_open_and_close_again(bare: Bare, fleet: Fleet) -> None:
 
 
 def test_sockets_that_nobody_accepts_are_not_counted(bare: Bare, fleet: Fleet) -> None:
-    fleet.plan(
-        Plan(ports=[bare.server.port], script=[("GET / HTTP/1.1\r\n\r\n", "what never comes")])
-    )
+    script = [(b"GET / HTTP/1.1\r\n\r\n", b"what never comes")]
+    fleet.plan(Plan(ports=[bare.server.port], script=script))
 
     with pytest.raises(StuckError):
         fleet.connect(1, seconds=0.2)
