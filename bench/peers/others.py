@@ -8,13 +8,13 @@ from shutil import which
 
 import msgpack  # type: ignore[import-untyped]
 
-from bench.configuration import configuration
 from bench.environment import NCHAN, NGINX, NGINX_ROOT, NODE_MODULES
 from bench.load import Script
+from bench.nginx import configuration
 from bench.peers.base import Peer
 from bench.wire import upgrade
 from tests.support.by_hand import wire
-from tests.support.servers import HOST, ROOT
+from tests.support.servers import HOST
 
 
 class SocketIO(Peer):
@@ -71,9 +71,9 @@ class Nchan(Peer):
     def command(self, port: int, directory: Path) -> list[str]:
         home = directory / f"nchan-{port}"
         home.mkdir()
-        template = ROOT / "bench/apps/nchan.conf"
         self._connection = HTTPConnection(HOST, port, timeout=10)  # at the first message
-        path = configuration(template, home, LISTEN=f"{HOST}:{port}", NCHAN=NCHAN)
+        listen = f"{HOST}:{port}"
+        path = configuration("bench/apps/nchan.conf", home, LISTEN=listen, NCHAN=NCHAN)
         return [str(NGINX), "-p", str(home), "-c", str(path)]
 
     def script(self, port: int) -> Script:

@@ -6,6 +6,7 @@ what each of them uses for a frame, a notification, a connect. `--write` keeps t
 """
 
 import argparse
+import json
 import os
 import sys
 import tempfile
@@ -16,11 +17,14 @@ from typing import Any
 
 from bench import machine
 from bench.document import fill
-from bench.scaling import guide, model, tables
+from bench.nginx import find_nginx
+from bench.scaling import model, tables
 from bench.scaling.demand import SITES, Demand
-from bench.scaling.nginx import find_nginx
 from bench.scaling.site import Site
+from tests.support.servers import ROOT
 
+FIGURES = ROOT / "bench/scaling/figures.json"
+GUIDE = ROOT / "docs/scaling.md"
 LAYOUTS = ((1, False), (1, True), (2, True), (4, True))
 
 
@@ -35,16 +39,20 @@ def main() -> int:
     options = parser.parse_args()
     if options.model:
         demand = Demand(**{name: getattr(options, name) for name in Demand.__dataclass_fields__})
-        _say(model.sites_table([demand], guide.kept()))
+        _say(model.sites_table([demand], json.loads(FIGURES.read_text())))
         return 0
     figures = _measure()
-    measured = tables.measured(figures)
-    _say(measured)
+    parts = parts_of(figures)
+    _say(parts["measured"])
     if options.write:
-        guide.keep(figures)
-        parts = {"measured": measured, "model": model.sites_table(SITES, guide.kept())}
-        fill(guide.GUIDE, parts)
+        FIGURES.write_text(json.dumps(figures, indent=1) + "\n")
+        fill(GUIDE, parts)
     return 0
+
+
+def parts_of(figures: model.Figures) -> dict[str, str]:
+    """Return what stands between the markers of the guide."""
+    return {"measured": tables.measured(figures), "model": model.sites_table(SITES, figures)}
 
 
 def _measure() -> dict[str, Any]:
@@ -58,33 +66,35 @@ def _measure() -> dict[str, Any]:
             figures = _figures(site)
         finally:
             site.end()
-    figures["about"] = {
+    figures["about"] |= {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "machine": machine.description(),
         "seconds": f"{time.monotonic() - started:.0f}",
         "load": f"{os.getloadavg()[0]:.1f}",
     }
-    return figures
+    # So many digits as the page has, and one more.
+    rounded = json.loads(json.dumps(figures), parse_float=lambda text: float(f"{float(text):.4g}"))
+    return dict(rounded)
 
 
 def _figures(site: Site) -> dict[str, Any]:
     # The site has set up Django, and this can be imported only after that.
-    from bench.scaling import load, pubsub
+    from bench.scaling import measure, pubsub
 
     layouts = []
     for processes, proxied in LAYOUTS:
         is_proxied = proxied and find_nginx() is not None
         _say(f"{processes} {'behind nginx' if is_proxied else 'direct'}")
-        figures = load.layout(site, processes, proxied=is_proxied)
+        figures = measure.layout(site, processes, proxied=is_proxied)
         layouts.append({"processes": processes, "proxied": is_proxied, **figures})
     _say("verbs, sweeps, pub/sub")
     return {
+        "about": {"sockets": measure.CONNECTED},
         "layouts": layouts,
-        "verbs": load.verbs(site),
-        "tables": site.tables(),
-        "idle": load.idle(site),
+        "verbs": measure.verbs(site),
+        "tables": {"row bytes": site.row_bytes()},
+        "idle": measure.idle(site),
         "pubsub": pubsub.measure(site),
-        "sizes": {"sockets": load.WARMING + load.SOCKETS, "idle": load.SOCKETS},
     }
 
 

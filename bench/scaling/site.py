@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 
 from bench.machine import cpu_seconds, memory_kilobytes
-from bench.scaling.nginx import NginxProcess
+from bench.nginx import NginxProcess
 from bench.site import set_up
 from tests.support.postgres import PostgresProcess
 from tests.support.servers import BrokerProcess, ServerProcess
@@ -25,11 +25,7 @@ SELECT coalesce(sum(calls) FILTER (
        pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')
 FROM pg_stat_statements WHERE query NOT LIKE '%pg_stat_statements%'
 """
-HOT = """
-SELECT 100.0 * n_tup_hot_upd / greatest(n_tup_upd, 1) FROM pg_stat_user_tables
-WHERE relname IN ('notifications_inbox', 'notifications_notification') ORDER BY relname
-"""
-ROW = """
+ROW_BYTES = """
 SELECT pg_total_relation_size('notifications_notification') / greatest(count(*), 1)
 FROM notifications_notification
 """
@@ -94,10 +90,7 @@ class Site:
         }
         row: Any = self._counting.execute(STATEMENTS).fetchone()
         return {
-            "servers": _cpu_micros(self._server_pids),
-            "nginx": _cpu_micros(self._nginx_pids),
-            "valkey": _cpu_micros([self.broker.pid]),
-            "postgresql": _cpu_micros([self.postgres.pid]),
+            **{part: _cpu_micros(pids) for part, pids in self._pids().items()},
             "sender": 1e6 * time.process_time(),
             **calls,
             "bytes": sum(float(each["tot-net-out"]) for each in hubs),
@@ -108,29 +101,22 @@ class Site:
         """Return the resident kilobytes, by component."""
         with self.broker.client() as client:
             broker = client.info("memory")["used_memory"] / 1024
+        pids = self._pids()
+        resident = {part: float(memory_kilobytes(pids[part])) for part in ("servers", "nginx")}
+        return {**resident, "valkey": broker}
+
+    def row_bytes(self) -> float:
+        """Return the bytes of a stored notification with its indexes."""
+        row: Any = self._counting.execute(ROW_BYTES).fetchone()
+        return float(row[0])
+
+    def _pids(self) -> dict[str, list[int]]:
         return {
-            "servers": memory_kilobytes(self._server_pids),
-            "nginx": memory_kilobytes(self._nginx_pids),
-            "valkey": broker,
+            "servers": [server.pid for server in self.servers],
+            "nginx": [self.nginx.pid] if self.nginx else [],
+            "valkey": [self.broker.pid],
+            "postgresql": [self.postgres.pid],
         }
-
-    def tables(self) -> Counts:
-        """Return the bytes of a notification, and the percentage of updates that were HOT."""
-        (inboxes,), (notifications,) = self._counting.execute(HOT).fetchall()
-        size: Any = self._counting.execute(ROW).fetchone()
-        return {
-            "hot inboxes": float(inboxes),
-            "hot notifications": float(notifications),
-            "row bytes": float(size[0]),
-        }
-
-    @property
-    def _server_pids(self) -> list[int]:
-        return [server.pid for server in self.servers]
-
-    @property
-    def _nginx_pids(self) -> list[int]:
-        return [self.nginx.pid] if self.nginx else []
 
 
 def used(before: Counts, after: Counts, per: float = 1) -> Counts:

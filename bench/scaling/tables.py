@@ -1,13 +1,11 @@
 """What `bench.scaling` measured, as tables of Markdown."""
 
 from bench.document import short, table
-from bench.scaling.guide import Figures
-from bench.scaling.model import sweep
+from bench.scaling.model import Figures
 
-HOT_INBOXES = "updates of an inbox that touch no index (HOT), after `notify_many()`"
-ROWS = (
-    ("**broadcast**: µs of server CPU a frame", "broadcast", "servers"),
-    ("µs of nginx a frame", "broadcast", "nginx"),
+LAYOUTS = (
+    ("**broadcast**: µs of server CPU a frame", "frame", "servers"),
+    ("µs of nginx a frame", "frame", "nginx"),
     ("PUBLISH", "broadcast", "publish"),
     ("bytes from Redis to all hubs", "broadcast", "bytes"),
     ("statements of the database", "broadcast", "statements"),
@@ -29,6 +27,16 @@ ROWS = (
     ("KB in Redis", "memory", "valkey"),
     ("MB of a process without its sockets", "process", "servers"),
 )
+VERBS = {
+    "statements": "statements",
+    "commits": "commits",
+    "rows written": "rows",
+    "bytes of WAL": "wal",
+    "µs of PostgreSQL": "postgresql",
+    "µs of Redis": "valkey",
+    "PUBLISH": "publish",
+    "µs of the caller": "sender",
+}
 
 
 def measured(figures: Figures) -> str:
@@ -36,20 +44,18 @@ def measured(figures: Figures) -> str:
     about = figures["about"]
     head = (
         f"{about['date']}, {about['machine']}, in {about['seconds']} s; "
-        f"{figures['sizes']['sockets']:,} sockets, load average {about['load']}."
+        f"{about['sockets']:,} sockets, load average {about['load']}."
     )
-    return "\n\n".join([head, _layouts(figures), _verbs(figures["verbs"]), _rest(figures)])
+    return "\n\n".join([head, _layouts(figures), _verbs(figures), _rest(figures)])
 
 
 def _layouts(figures: Figures) -> str:
-    layouts, sockets = figures["layouts"], figures["sizes"]["sockets"]
-    first = layouts[0]["broadcast"]["servers"]
+    layouts = figures["layouts"]
     rows = [["server processes", *(_name(each) for each in layouts)]]
-    for name, phase, part in ROWS:
-        per = {"a frame": sockets, "MB of": 1000}
-        divisor = next((value for text, value in per.items() if text in name), 1)
-        rows.append([name, *(short(each[phase].get(part, 0.0) / divisor) for each in layouts)])
-    against = [f"{each['broadcast']['servers'] / first:.2f}" for each in layouts]
+    for name, phase, part in LAYOUTS:
+        rows.append([name, *(short(each[phase].get(part, 0.0)) for each in layouts)])
+    first, *_ = frames = [each["frame"]["servers"] for each in layouts]
+    against = [f"{each / first:.2f}" for each in frames]
     rows.insert(2, ["the same, against one process without nginx", *against])
     return table(rows)
 
@@ -58,36 +64,23 @@ def _name(layout: Figures) -> str:
     return f"{layout['processes']}{' behind nginx' if layout['proxied'] else ', direct'}"
 
 
-def _verbs(verbs: Figures) -> str:
-    columns = {
-        "statements": "statements",
-        "commits": "commits",
-        "rows": "rows written",
-        "wal": "bytes of WAL",
-        "postgresql": "µs of PostgreSQL",
-        "valkey": "µs of Redis",
-        "publish": "PUBLISH",
-        "sender": "µs of the caller",
-    }
-    head = ["for each user", *columns.values()]
-    return table(
-        [head, *([name, *(short(each[key]) for key in columns)] for name, each in verbs.items())]
-    )
+def _verbs(figures: Figures) -> str:
+    rows = [["for each user", *VERBS]]
+    for name, used in figures["verbs"].items():
+        rows.append([name, *(short(used[part]) for part in VERBS.values())])
+    return table(rows)
 
 
 def _rest(figures: Figures) -> str:
-    pubsub, tables = figures["pubsub"], figures["tables"]
-    again = figures["verbs"]["notify, one user"]["elapsed"]
-    server = sweep(figures, "servers")
+    pubsub = figures["pubsub"]
     values = {
-        "a sweep of one socket, its heartbeat and the answer: the server": server,
+        "a sweep of one socket, its heartbeat and the answer: the server": figures["idle"][
+            "servers"
+        ],
         "Redis: a message to one hub, 16 senders at once": pubsub["single"],
         "Redis: a message in a pipeline, to nobody": pubsub["message"],
         "Redis: each copy of it to another hub": pubsub["copy"],
-        "`notify()` again and again to one user: the time of one": again,
-        "a stored notification with its indexes, bytes": tables["row bytes"],
-        f"{HOT_INBOXES}, %": tables["hot inboxes"],
-        "updates of a notification that do, %": tables["hot notifications"],
+        "a stored notification with its indexes, bytes": figures["tables"]["row bytes"],
     }
     rows = [[name, short(value)] for name, value in values.items()]
     return table([["µs, where nothing else is said", ""], *rows])

@@ -1,43 +1,46 @@
 """The capacity model: what docs/scaling.md shows is what the figures give."""
 
-from dataclasses import replace
+import json
 
 import pytest
 
 from bench.document import filled
-from bench.scaling import guide, model
-from bench.scaling.demand import SITES, Demand
-from bench.scaling.storm import JITTER_SECONDS, Storm, seconds_until_live
+from bench.scaling.__main__ import FIGURES, GUIDE, parts_of
+from bench.scaling.demand import Demand
+from bench.scaling.model import JITTER_SECONDS, seconds_until_live
 
 pytestmark = pytest.mark.one_database
 
-STORM = Storm(
-    sockets=10_000, processes=1, server_seconds=0.002, database_seconds=0.0003, database_cores=4
+CONNECT = {"servers": 2_000, "postgresql": 300}
+COSTS = {"layouts": [{"proxied": False, "connect": CONNECT}]}
+ONE_PROCESS, TEN_PROCESSES = (
+    Demand(sockets=10_000, sockets_per_process=10_000 / processes, postgresql_cores=4)
+    for processes in (1, 10)
 )
 
 
-def test_the_guide_shows_what_the_model_says() -> None:
-    text = guide.GUIDE.read_text()
+def test_the_guide_shows_the_figures_that_are_kept_and_what_the_model_makes_of_them() -> None:
+    text = GUIDE.read_text()
 
-    table = model.sites_table(SITES, guide.kept())
-
-    assert filled(text, {"model": table}) == text
+    assert filled(text, parts_of(json.loads(FIGURES.read_text()))) == text
 
 
 def test_a_storm_lasts_as_long_as_the_one_process_needs() -> None:
-    assert seconds_until_live(STORM) == pytest.approx(20, abs=0.1)
+    assert seconds_until_live(ONE_PROCESS, COSTS) == pytest.approx(20)
 
 
 def test_with_processes_enough_a_storm_lasts_as_long_as_the_jitter() -> None:
-    assert seconds_until_live(replace(STORM, processes=10)) == pytest.approx(
-        JITTER_SECONDS, abs=0.1
-    )
+    assert seconds_until_live(TEN_PROCESSES, COSTS) == JITTER_SECONDS
 
 
 def test_a_slow_database_bounds_a_storm() -> None:
-    slow = replace(STORM, processes=10, database_seconds=0.004, database_cores=1)
+    slow = {"layouts": [{"proxied": False, "connect": {**CONNECT, "postgresql": 16_000}}]}
 
-    assert seconds_until_live(slow) == pytest.approx(40, abs=0.1)
+    assert seconds_until_live(TEN_PROCESSES, slow) == pytest.approx(40)
+
+
+def test_half_of_the_sockets_come_back_in_half_of_the_time() -> None:
+    assert seconds_until_live(ONE_PROCESS, COSTS, batches=2) == pytest.approx(10)
 
 
 def test_the_peak_is_that_of_all_users_and_not_only_of_those_who_are_there() -> None:

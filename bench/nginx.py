@@ -1,13 +1,20 @@
-"""An nginx of the benchmark's own before several servers."""
+"""Processes of nginx that the benchmark starts, each in a directory of its own."""
 
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.configuration import configuration
-from tests.support.servers import HOST, Process, free_port, says
+from tests.support.servers import HOST, ROOT, Process, free_port, says
 
-TEMPLATE = Path(__file__).with_name("nginx.conf")
+
+def configuration(template: str, home: Path, **values: object) -> Path:
+    """Write a template's configuration with its values between two @, and return its path."""
+    text = (ROOT / template).read_text()
+    for name, value in {"HOME": home, **values}.items():
+        text = text.replace(f"@{name}@", str(value))
+    path = home / "nginx.conf"
+    path.write_text(text)
+    return path
 
 
 def find_nginx() -> str | None:
@@ -23,7 +30,7 @@ class NginxProcess(Process):
         self.port = free_port()
         servers = "\n".join(f"server {HOST}:{port};" for port in ports)
         listen = f"{HOST}:{self.port}"
-        path = configuration(TEMPLATE, directory, SERVERS=servers, LISTEN=listen)
+        path = configuration("bench/scaling/nginx.conf", directory, SERVERS=servers, LISTEN=listen)
         command = [find_nginx() or "nginx", "-c", str(path), "-p", str(directory)]
         super().__init__(command, directory / "nginx.out")
 

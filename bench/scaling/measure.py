@@ -7,8 +7,9 @@ from statistics import median
 from django.db import connections
 
 from accounts.models import User
-from bench.fleet import Fleet, Plan
-from bench.peers.asgi import socket_request
+from bench.fleet import Fleet
+from bench.load import Plan
+from bench.peers.asgi import WELCOME, socket_request
 from bench.scaling.site import Counts, Site, used
 from bench.users import listeners, session_key_of
 from bench.wire import payload, payload_of
@@ -20,16 +21,15 @@ from notifications.store import feed
 from tests.support.waiting import wait_for
 
 WARMING, SOCKETS, AWAY = 400, 1200, 1000
-ROUNDS, BROADCASTS, NOTIFICATIONS = 5, 10, 200
-SWEEPS_SECONDS, SWEEP_EVERY = 16.0, 2.0
+ROUNDS, BROADCASTS, NOTIFICATIONS = 5, 10, 1000
+SWEEPS, SWEEP_SECONDS = 8, 2.0
 CONNECTING_AT_ONCE = 50
 SETTLING_SECONDS = 0.5
 CONNECTED = WARMING + SOCKETS
 TEXT = payload_of(payload(0))
-Figures = dict[str, Counts]
 
 
-def layout(site: Site, processes: int, *, proxied: bool) -> Figures:
+def layout(site: Site, processes: int, *, proxied: bool) -> dict[str, Counts]:
     """Measure connecting, broadcasts and notifications on so many processes."""
     users = listeners(CONNECTED + AWAY)
     fleet = _fleet(site.serve(processes, proxied=proxied), users)
@@ -40,15 +40,14 @@ def layout(site: Site, processes: int, *, proxied: bool) -> Figures:
         taken = fleet.connect(SOCKETS, at_once=CONNECTING_AT_ONCE)["seconds"]
         _settle()
         connected, after = site.memory(), site.counts()
-        told = [
-            users[start : start + NOTIFICATIONS]
-            for start in range(0, ROUNDS * NOTIFICATIONS, NOTIFICATIONS)
-        ]
+        broadcasts = _median([_broadcasts(site, fleet) for _ in range(ROUNDS)])
+        told = [users[at:NOTIFICATIONS:ROUNDS] for at in range(ROUNDS)]
         return {
             "memory": used(memory, connected, SOCKETS),
-            "process": {"servers": memory["servers"] / processes},
+            "process": {"servers": memory["servers"] / processes / 1000},
             "connect": {**used(before, after, SOCKETS), "rate": SOCKETS / taken},
-            "broadcast": _median([_broadcasts(site, fleet) for _ in range(ROUNDS)]),
+            "broadcast": broadcasts,
+            "frame": {part: broadcasts[part] / CONNECTED for part in ("servers", "nginx")},
             "notify": _median([_notifications(site, fleet, each) for each in told]),
         }
     finally:
@@ -56,14 +55,12 @@ def layout(site: Site, processes: int, *, proxied: bool) -> Figures:
         site.clear()
 
 
-def verbs(site: Site) -> Figures:
+def verbs(site: Site) -> dict[str, Counts]:
     """Measure what the verbs and the sweep cost the database, with nobody connected."""
     users = listeners(CONNECTED + AWAY)
-    away, one = users[-AWAY:], users[0]
-    notify(one, TEXT)
+    away = users[-AWAY:]
     figures = {
         "notify, away": _each(site, 300, lambda at: notify(away[at], TEXT)),
-        "notify, one user": _each(site, 300, lambda at: notify(one, TEXT)),
         "notify_many": _each(site, 5, lambda at: notify_many(away, TEXT), each=AWAY),
     }
     newest = dict(Notification.objects.filter(recipient__in=away).values_list("recipient", "pk"))
@@ -73,16 +70,16 @@ def verbs(site: Site) -> Figures:
     return figures
 
 
-def idle(site: Site) -> Figures:
-    """Measure what connected users cost who are told nothing: sweeps, heartbeats, the schedule."""
-    env = {"NOTIFICATIONS_SWEEP_SECONDS": str(SWEEP_EVERY)}
+def idle(site: Site) -> Counts:
+    """Measure what a sweep and its heartbeat cost for each connected user who is told nothing."""
+    env = {"NOTIFICATIONS_SWEEP_SECONDS": str(SWEEP_SECONDS)}
     fleet = _fleet(site.serve(1, proxied=False, env=env), listeners(SOCKETS))
     try:
         fleet.connect(SOCKETS)
         _settle()
         before = site.counts()
-        time.sleep(SWEEPS_SECONDS)
-        return {"sweep": used(before, site.counts(), SWEEPS_SECONDS / SWEEP_EVERY)}
+        time.sleep(SWEEPS * SWEEP_SECONDS)
+        return used(before, site.counts(), SWEEPS * SOCKETS)
     finally:
         fleet.end()
         site.clear()
@@ -107,11 +104,10 @@ def _notifications(site: Site, fleet: Fleet, users: Sequence[User]) -> Counts:
 
 
 def _each(site: Site, times: int, do: Callable[[int], object], *, each: int = 1) -> Counts:
-    before, started = site.counts(), time.perf_counter()
+    before = site.counts()
     for at in range(times):
         do(at)
-    spent = (time.perf_counter() - started) * 1e6
-    return {**used(before, site.counts(), times * each), "elapsed": spent / (times * each)}
+    return used(before, site.counts(), times * each)
 
 
 def _sweep(users: Sequence[User]) -> None:
@@ -123,14 +119,9 @@ def _sweep(users: Sequence[User]) -> None:
 
 def _fleet(ports: Sequence[int], users: Sequence[User]) -> Fleet:
     fleet = Fleet()
-    fleet.plan(
-        Plan(
-            ports=ports,
-            script=[(socket_request(ports[0]), '"type":"welcome"')],
-            names=[session_key_of(user) for user in users],
-            acknowledges=True,
-        )
-    )
+    names = [session_key_of(user) for user in users]
+    script = [(socket_request(ports[0]), WELCOME)]
+    fleet.plan(Plan(ports=ports, script=script, names=names, acknowledges=True))
     return fleet
 
 
