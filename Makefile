@@ -70,7 +70,7 @@ chaos: $(VENV)/.installed-dev ## break everything at random (SECONDS_OF_CHAOS=60
 
 ROUNDS ?= 3
 
-bench: $(VENV)/.installed-dev ## measure this project beside others, write docs/performance.md (25 minutes)
+bench: $(VENV)/.installed-dev ## measure this project beside others, write docs/performance.md (15 minutes)
 	@$(BIN)/python -m bench --rounds $(ROUNDS) $(if $(QUICK),--quick)
 
 bench-quick: $(VENV)/.installed-dev ## fail where this project has become slower (3 minutes)

@@ -1,1 +1,1 @@
-"""Measurements. They print what they find and judge nothing; docs and issues quote them."""
+"""Measurements of this project: docs/performance.md and docs/scaling.md show what they find."""

@@ -23,7 +23,7 @@ FIGURES = ROOT / "bench/performance.json"
 
 
 def main() -> int:
-    """Install, measure, write."""
+    """Install the peers, measure them and write the page."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="short, and nothing is written")
@@ -43,7 +43,7 @@ def main() -> int:
 
 
 def measure(rounds: int, durations: Durations) -> Results:
-    """Measure everything in a site of its own, which is gone afterwards."""
+    """Measure every peer on a site that exists for this run alone."""
     started = time.monotonic()
     machine.pin_to_client_core()
     results = Results(f"{datetime.now(UTC):%d %B %Y}", machine.description(), rounds)

@@ -28,17 +28,17 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def number(value: float) -> str:
-    """Return it with the digits that mean something."""
+    """Return a figure with its significant digits."""
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 1 or value == 0 else f"{value:.2g}"
 
 
 def whole(value: float) -> str:
-    """Return it as a whole number."""
+    """Return a figure as a whole number."""
     return f"{value:,.0f}"
 
 
 def short(value: float) -> str:
-    """Return it with two digits, or three, and no zeros at its end."""
+    """Return a figure with two or three digits, and no zeros at its end."""
     return number(value) if value >= 10 else f"{value:.2g}"

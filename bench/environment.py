@@ -20,7 +20,7 @@ INSTALL_SECONDS = 300
 
 
 def install() -> None:
-    """Install what is missing; say what could not be."""
+    """Install what is missing; print what could not be installed."""
     for is_there, put in (
         (has_package("django_eventstream"), _install_python),
         ((NODE_MODULES / "socket.io").exists(), _install_node),
@@ -34,7 +34,7 @@ def install() -> None:
 
 
 def has_package(name: str) -> bool:
-    """Tell whether the peers' environment has a package, by the name of its directory."""
+    """Return whether the peers' environment has a package, by the name of its directory."""
     return any((HOME / "venv").glob(f"lib/python*/site-packages/{name}*"))
 
 

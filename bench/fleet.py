@@ -1,4 +1,4 @@
-"""The load client as whoever measures sees it: a process of many sockets, by its pipe."""
+"""The sockets of a benchmark, which are opened and counted by a process of their own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SPAWN = multiprocessing.get_context("spawn")
 
 
 class StuckError(RuntimeError):
-    """Frames did not arrive, or sockets could not connect, in the time that there is."""
+    """Raised when frames do not arrive or sockets do not connect in time."""
 
 
 class Fleet:
@@ -34,13 +34,13 @@ class Fleet:
         return self._process.pid
 
     def plan(self, plan: Plan) -> None:
-        """Say how the sockets to come connect."""
+        """Set how the next sockets connect."""
         self._ask("plan", plan)
 
     def connect(
         self, count: int, *, at_once: int = 50, seconds: float = CONNECTING_SECONDS
     ) -> dict[str, Any]:
-        """Open so many more; return `seconds` and how many attempts `failed`."""
+        """Open `count` more; return the `seconds` it took and how many attempts `failed`."""
         target = self.live + count
         answer = self.try_to_connect(count, at_once=at_once, seconds=seconds)
         if self.live < target:
@@ -48,7 +48,7 @@ class Fleet:
         return answer
 
     def try_to_connect(self, count: int, *, at_once: int, seconds: float) -> dict[str, Any]:
-        """Do so for that many seconds; `live` says how many there are then."""
+        """Open up to `count` more in `seconds`; `live` is the number that are open then."""
         answer: dict[str, Any] = self._ask("connect", count, at_once, seconds)
         self.live = answer["live"]
         return answer
@@ -59,7 +59,7 @@ class Fleet:
         self.live = 0
 
     def count(self, *, latencies: bool = False) -> None:
-        """Count frames from now on."""
+        """Start counting frames, from zero."""
         self._ask("count", latencies)
 
     def await_broadcast(self, seconds: float = ROUND_SECONDS) -> None:
@@ -67,7 +67,7 @@ class Fleet:
         self._next(seconds)
 
     def report(self) -> dict[str, Any]:
-        """Return `frames`, and p50, p99 and p99.9 as `latencies_ms`."""
+        """Return the number of `frames`, and p50, p99 and p99.9 as `latencies_ms`."""
         answer: dict[str, Any] = self._ask("report")
         return answer
 

@@ -35,15 +35,16 @@ HEARTBEAT = b'"type":"heartbeat"'
 ACK_EVERY = 64
 
 Script = Sequence[tuple[bytes, bytes]]
-"""What a socket sends, and what must have come before it goes on, step by step."""
+"""For each step, what a socket sends, and what has to arrive before the next step."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """How sockets connect and what they answer.
 
-    `names` replace `{name}` in the script, one for each socket; of `pings` the second answers the
-    first; `acknowledges` is for those that acknowledge as the widget does.
+    Each socket puts its own of the `names` in the place of `{name}` in the script. `pings` are a
+    ping of the application's own and its answer. `acknowledges` has them acknowledge as the widget
+    does.
     """
 
     ports: Sequence[int]
@@ -54,9 +55,9 @@ class Plan:
 
 
 def serve(pipe: Pipe[Any, Any]) -> None:
-    """Do what comes through a pipe, a command and its arguments, and answer each.
+    """Obey the commands that come through a pipe, and answer each.
 
-    While frames are counted, `BROADCAST` is sent whenever another one has reached all sockets.
+    Between the answers, `BROADCAST` is sent whenever another broadcast has reached all sockets.
     """
     load = Load(pipe)
     while True:
@@ -70,7 +71,7 @@ def serve(pipe: Pipe[Any, Any]) -> None:
 
 @dataclass(slots=True)
 class Connection:
-    """One socket and how far its conversation has come."""
+    """One socket, and the step of the script that it has reached."""
 
     number: int
     sock: socket.socket
@@ -84,7 +85,7 @@ class Load:
     """All sockets of this process."""
 
     def __init__(self, pipe: Pipe[Any, Any]) -> None:
-        """Begin with none."""
+        """Begin with no sockets."""
         self._pipe = pipe
         self._epoll = select.epoll()
         self._epoll.register(pipe, READ)
@@ -93,15 +94,15 @@ class Load:
         self._plan = Plan(ports=[], script=[])
         self._live = self._opening = self._failed = 0
         self._retries: list[tuple[float, int]] = []
-        self._arrived = self._told = 0
+        self._arrived = self._broadcasts = 0
         self._latencies: array[int] | None = None
 
     def plan(self, plan: Plan) -> None:
-        """Take how the sockets to come connect."""
+        """Set how the next sockets connect."""
         self._plan = plan
 
     def connect(self, count: int, at_once: int, seconds: float) -> dict[str, Any]:
-        """Open so many more sockets, and try again where that fails."""
+        """Open `count` more sockets, retrying those that fail."""
         started, failed = time.perf_counter(), self._failed
         numbers = iter(range(self._live, self._live + count))
         target, end = self._live + count, started + seconds
@@ -116,26 +117,26 @@ class Load:
         }
 
     def close(self) -> None:
-        """Close everything without a goodbye, as a lost network does."""
+        """Close every socket without a closing handshake, as a lost network does."""
         for connection in list(self._by_fd.values()):
             self._drop(connection)
         self._live = self._opening = 0
         self._retries.clear()
 
     def count(self, latencies: bool) -> None:
-        """Count from now on."""
-        self._arrived = self._told = 0
+        """Start counting, from zero."""
+        self._arrived = self._broadcasts = 0
         self._latencies = array("q") if latencies else None
 
     def report(self) -> dict[str, Any]:
-        """Say what was counted."""
+        """Return what was counted."""
         taken, self._latencies = self._latencies, None
         cuts = statistics.quantiles(taken, n=1000) if taken else []
         latencies = [cuts[at] / 1e6 for at in (499, 989, 998)] if cuts else []
         return {"frames": self._arrived, "latencies_ms": latencies}
 
     def turn(self, seconds: float) -> bool:
-        """Serve the sockets as soon as some are ready; tell whether a command has come."""
+        """Serve the sockets as soon as some are ready; return whether a command has arrived."""
         ready = [fd for fd, _ in self._epoll.poll(seconds, 512)]
         for fd in ready:
             if (connection := self._by_fd.get(fd)) is None:
@@ -214,8 +215,8 @@ class Load:
             self._arrived += found
             if self._latencies is not None:
                 self._note(self._latencies, bytes(buffer[:size]))
-            if self._arrived >= self._live * (self._told + 1):
-                self._told += 1
+            if self._arrived >= self._live * (self._broadcasts + 1):
+                self._broadcasts += 1
                 self._pipe.send(BROADCAST)
         if self._plan.acknowledges:
             self._acknowledge(connection, found, size)

@@ -1,4 +1,4 @@
-"""What this machine is, which core does what, and what a process has used of it."""
+"""This machine: what it is, its two cores, and what processes have used of it."""
 
 import os
 import platform
@@ -30,12 +30,12 @@ def on_server_core(command: list[str]) -> list[str]:
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:
-    """Return what processes and those that they started have used, to the nanosecond."""
+    """Return the CPU time of processes and of those that they started."""
     return sum(map(own_cpu_seconds, _families(pids)))
 
 
 def own_cpu_seconds(pid: int) -> float:
-    """Return what one process has used.
+    """Return the CPU time of one process.
 
     The number of its clock is made as clock_getcpuclockid(3) does.
     """
@@ -43,20 +43,20 @@ def own_cpu_seconds(pid: int) -> float:
 
 
 def busy_seconds(core: int) -> float:
-    """Return for how long a core has worked since the machine started, for whomever: proc(5)."""
+    """Return how long a core has been busy since the machine started, see proc(5)."""
     ticks = list(map(int, _first_line("/proc/stat", f"cpu{core} ").split()[1:9]))
     waiting = ticks[3] + ticks[4]
     return (sum(ticks) - waiting) / os.sysconf("SC_CLK_TCK")
 
 
 def memory_kilobytes(pids: Iterable[int]) -> int:
-    """Return the resident memory of processes and those that they started."""
+    """Return the resident memory of processes and of those that they started."""
     lines = (_first_line(f"/proc/{pid}/status", "VmRSS") for pid in _families(pids))
     return sum(int(line.split()[1]) for line in lines)
 
 
 def wait_until_settled(pids: list[int], *, seconds: float) -> None:
-    """Wait until processes do next to nothing, or for so long."""
+    """Wait until processes do next to nothing, but no longer than `seconds`."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         before = cpu_seconds(pids)
@@ -66,7 +66,7 @@ def wait_until_settled(pids: list[int], *, seconds: float) -> None:
 
 
 def description() -> str:
-    """Say what the machine is."""
+    """Return what the machine is."""
     cpu = _first_line("/proc/cpuinfo", "model name").partition(":")[2].strip()
     memory = int(_first_line("/proc/meminfo", "MemTotal").split()[1]) / 2**20
     system = f"{platform.system()} {platform.release().split('-')[0]}"

@@ -30,12 +30,12 @@ LAST_SECONDS = 6.0
 
 @dataclass(frozen=True, kw_only=True)
 class Durations:
-    """For how many seconds each figure is taken; more than a sweep for the idle ones."""
+    """How long each figure is measured, in seconds, and how many sockets the large ones take."""
 
     frames: float = 1.5
     throughput: float = 2.0
     latency: float = 2.5
-    idle: float = 26.0
+    idle: float = 26.0  # longer than a sweep
     many: int = 9_000
     storm: int = 5_000
 
@@ -45,7 +45,7 @@ QUICK = Durations(frames=0.6, throughput=0.8, latency=1.0, idle=3.0, many=2_000,
 
 @dataclass
 class Clock:
-    """What a piece of work took: its seconds, the server's CPU, the share of the client's core."""
+    """What a piece of work took: time, the server's CPU and the share of the client's core."""
 
     seconds: float = 0
     cpu: float = 0
@@ -54,7 +54,7 @@ class Clock:
 
 @dataclass
 class Run:
-    """A run that starts one peer after the other, with a broker, and takes each through steps."""
+    """A run of the benchmark: the directory, the broker and the results that its peers share."""
 
     directory: Path
     broker: BrokerProcess
@@ -62,7 +62,7 @@ class Run:
     durations: Durations
 
     def take(self, peer: Peer, steps: Callable[[Measuring], None]) -> None:
-        """Start a peer, take the steps, end it; a failure is noted and the run goes on."""
+        """Start a peer, take its figures and end it; note a failure and go on."""
         try:
             with contextlib.ExitStack() as stack:
                 peer.start(self.directory, self.broker)
@@ -75,10 +75,10 @@ class Run:
 
 
 class Measuring:
-    """A peer that runs, its sockets, and where its figures go."""
+    """A running peer and its sockets, whose figures it adds to the results."""
 
     def __init__(self, run: Run, peer: Peer) -> None:
-        """Begin with no socket; the peer runs."""
+        """Begin with no sockets."""
         self.durations = run.durations
         self.fleet = Fleet()
         self._peer = peer
@@ -103,7 +103,7 @@ class Measuring:
         self._base_kb = machine.memory_kilobytes(self._server_pids)
 
     def connect(self, sockets: int, *, is_noted: bool = False) -> None:
-        """Open sockets until there are so many."""
+        """Open sockets until there are `sockets` of them."""
         count = sockets - self.fleet.live
         self.fleet.plan(self._peer.plan(sockets))
         with self._clock() as clock:
@@ -125,7 +125,7 @@ class Measuring:
             self._add(metric, clock.cpu / frames * 1e6, clock)
 
     def throughput(self, seconds: float) -> float:
-        """Note and return the frames in a second when the server has always more to do."""
+        """Note and return the frames per second of a server that always has more to do."""
         if not self._peer.publishes:
             return 0
         frames, clock = self._broadcasts(seconds, in_flight=IN_FLIGHT)
@@ -133,19 +133,19 @@ class Measuring:
         return frames / clock.seconds
 
     def latency(self, seconds: float, frames_a_second: float) -> None:
-        """Note how long frames take at a rate of broadcasts that does not wait for them."""
+        """Note how long frames take when broadcasts come at a fixed rate."""
         pause = self.fleet.live / frames_a_second
-        number = max(int(seconds / pause), BROADCASTS_MIN)
+        broadcasts = max(int(seconds / pause), BROADCASTS_MIN)
         self.fleet.count(latencies=True)
         with self._clock() as clock:
             start = time.monotonic()
-            for each in range(number):
-                time.sleep(max(start + each * pause - time.monotonic(), 0))
+            for number in range(broadcasts):
+                time.sleep(max(start + number * pause - time.monotonic(), 0))
                 self._publish()
             with contextlib.suppress(StuckError):
-                for _ in range(number):
+                for _ in range(broadcasts):
                     self.fleet.await_broadcast(LAST_SECONDS)
-        report, sent = self.fleet.report(), number * self.fleet.live
+        report, sent = self.fleet.report(), broadcasts * self.fleet.live
         if report["frames"] < sent:
             lost = (sent - report["frames"]) / sent * 100
             self._note(f"lost {lost:.2g} % of the frames (latency)")
@@ -153,14 +153,14 @@ class Measuring:
             self._add(metric, value, clock)
 
     def idle(self, seconds: float) -> None:
-        """Note which share of its core the server uses with nothing to do."""
+        """Note the share of its core that the server uses with nothing to do."""
         machine.wait_until_settled(self._server_pids, seconds=3)
         with self._clock() as clock:
             time.sleep(seconds)
         self._add(r.IDLE, clock.cpu / clock.seconds * 100)
 
     def storm(self, sockets: int) -> None:
-        """Close all sockets, open so many at the same moment, and note until all are live."""
+        """Close all sockets, open `sockets` at once, and note when all of them are live."""
         self.fleet.close()
         machine.wait_until_settled(self._server_pids, seconds=30)
         self.fleet.plan(self._peer.plan(sockets, is_storm=True))

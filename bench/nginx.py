@@ -1,4 +1,4 @@
-"""Processes of nginx that the benchmark starts, each in a directory of its own."""
+"""nginx for the benchmark: its configurations, and the process before several servers."""
 
 import shutil
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from tests.support.servers import HOST, ROOT, Process, free_port, says
 
 
 def configuration(template: str, home: Path, **values: object) -> Path:
-    """Write a template's configuration with its values between two @, and return its path."""
+    """Write a template into `home` with its `@NAME@` replaced by values; return the path."""
     text = (ROOT / template).read_text()
     for name, value in {"HOME": home, **values}.items():
         text = text.replace(f"@{name}@", str(value))
@@ -18,15 +18,15 @@ def configuration(template: str, home: Path, **values: object) -> Path:
 
 
 def find_nginx() -> str | None:
-    """Return the program, or None where there is none."""
+    """Return the path of an installed nginx, or None."""
     return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 
 
 class NginxProcess(Process):
-    """One worker before some servers on this machine."""
+    """An nginx with one worker in front of servers on this machine."""
 
     def __init__(self, directory: Path, ports: Sequence[int]) -> None:
-        """Write its configuration."""
+        """Prepare it on a free port."""
         self.port = free_port()
         servers = "\n".join(f"server {HOST}:{port};" for port in ports)
         listen = f"{HOST}:{self.port}"
@@ -35,5 +35,5 @@ class NginxProcess(Process):
         super().__init__(command, directory / "nginx.out")
 
     def answers(self) -> bool:
-        """Tell whether a server answers through it."""
+        """Return whether a server answers through it."""
         return says(self.port, "/healthz") == "ok"

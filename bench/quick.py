@@ -27,7 +27,7 @@ Ratios = Mapping[str, float]
 
 
 def main() -> int:
-    """Measure, compare, and return 1 on a loss."""
+    """Measure, compare with the baseline and return 1 on a loss."""
     parser = argparse.ArgumentParser(prog="python -m bench.quick", description=__doc__)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--store", action="store_true", help="store the ratios as the baseline")
@@ -45,7 +45,7 @@ def main() -> int:
 
 
 def ratios_of(results: Results) -> dict[str, float]:
-    """Return by how many times ours costs less than the tutorial on the same server."""
+    """Return how many times less ours costs than the tutorial on the same server."""
     ratios = {}
     for kind in KINDS:
         for metric in METRICS:
@@ -57,7 +57,7 @@ def ratios_of(results: Results) -> dict[str, float]:
 
 
 def compare(ratios: Ratios, baseline: Ratios) -> tuple[list[str], bool]:
-    """Return a line for each ratio, and whether one has lost more than a quarter."""
+    """Return a line for each ratio, and whether one of them is worse by more than a quarter."""
     lines, is_lost = [], False
     for name, before in baseline.items():
         now = ratios.get(name, 0.0)

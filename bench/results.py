@@ -1,4 +1,4 @@
-"""What was measured: the names of the figures, and each figure of each peer, round by round."""
+"""The results of a run: the names of the figures, and the figures of each peer and round."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Values = dict[str, dict[str, list[float]]]
 
 @dataclass
 class Results:
-    """Figures by metric and peer, and what belongs to them."""
+    """Figures by metric and peer, and the circumstances in which they were taken."""
 
     date: str = ""
     machine: str = ""
@@ -39,7 +39,7 @@ class Results:
     client_share: Values = field(default_factory=dict)
 
     def add(self, metric: str, peer: str, value: float, client_share: float = 0) -> None:
-        """Note one figure, and how much of its core the client's side used meanwhile."""
+        """Add one figure, and the share of its core that the client used meanwhile."""
         self.values.setdefault(metric, {}).setdefault(peer, []).append(value)
         self.client_share.setdefault(metric, {}).setdefault(peer, []).append(client_share)
 
@@ -53,12 +53,12 @@ class Results:
         return statistics.median(taken) if taken else None
 
     def is_limited_by_client(self, metric: str, peer: str) -> bool:
-        """Tell whether the client was too busy to be sure of a figure."""
+        """Return whether the client was so busy that the server may be better than this."""
         shares = self.client_share.get(metric, {}).get(peer, [0.0])
         return statistics.median(shares) > BUSY_SHARE
 
     def peers(self, *metrics: str) -> list[str]:
-        """Return the peers with a figure of one of these, in the order of the run."""
+        """Return the peers that have a figure of any of these metrics, in the order of the run."""
         return [
             peer
             for peer in self.names
@@ -66,7 +66,7 @@ class Results:
         ]
 
     def save(self, path: Path) -> None:
-        """Write it as JSON, a line for each field."""
+        """Write them as JSON, one field in each line."""
         lines = (f"{json.dumps(name)}: {json.dumps(of)}" for name, of in asdict(self).items())
         path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
@@ -77,5 +77,5 @@ class Results:
 
 
 def is_ours(peer: str) -> bool:
-    """Tell whether this is the project itself, in one of its forms."""
+    """Return whether a peer is this project itself."""
     return peer.startswith("ours")

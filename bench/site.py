@@ -1,4 +1,4 @@
-"""A site of the benchmark's own: a directory, a broker and a database, gone afterwards."""
+"""A site that exists for one run: a directory, a broker and a database."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ from tests.support.servers import BrokerProcess
 
 @contextlib.contextmanager
 def own_site() -> Iterator[tuple[Path, BrokerProcess]]:
-    """Make this process part of a new site, with its settings and tables."""
+    """Start a new site and set up Django for it; remove it afterwards."""
     with tempfile.TemporaryDirectory(prefix="notifier-bench-", dir="/tmp") as name:
         directory = Path(name)
         broker = BrokerProcess(directory).start()

@@ -1,4 +1,4 @@
-"""Takes a peer that runs from figure to figure: the steps of one run."""
+"""What is measured of each peer, step by step."""
 
 from bench.measure import Measuring
 from bench.results import FRAME, MEMORY

@@ -16,7 +16,7 @@ PLACES = 100
 
 
 def listeners(count: int) -> list[User]:
-    """Return so many users with an inbox and a session each, made where they are missing."""
+    """Return `count` users with an inbox and a session each; create those that are missing."""
     if User.objects.count() < count:
         _make_listeners(User.objects.count(), count)
     return list(User.objects.order_by("pk")[:count])
@@ -33,7 +33,7 @@ def _make_listeners(start: int, end: int) -> None:
         for number in range(start, end)
     )
     Inbox.objects.ensure([user.pk for user in users])
-    # As if each had been told another number of things: frames have the reader's place in them.
+    # As if they had received different numbers: frames contain the reader's place.
     Inbox.objects.filter(last_seq=0).update(last_seq=F("pk") % PLACES)
     tomorrow = timezone.now() + timedelta(days=1)
     Session.objects.bulk_create(

@@ -1,4 +1,4 @@
-"""What goes over the wire in the benchmark: the payload and the handshakes."""
+"""The payload and the handshakes of the benchmark."""
 
 from tests.support.by_hand import upgrade_request
 from tests.support.servers import HOST
@@ -12,7 +12,7 @@ _FILLING = "What happened and what to do about it. " * 8
 
 
 def payload(stamp_ns: int) -> str:
-    """Return a text of 200 bytes that says when it was sent."""
+    """Return a text of 200 bytes that contains when it was sent."""
     head = f"{MARK.decode()}{stamp_ns:0{STAMP_DIGITS}d} "
     return head + _FILLING[: PAYLOAD_BYTES - len(head)]
 

@@ -1,10 +1,10 @@
-"""An ASGI application whose sockets only wait for their end."""
+"""An ASGI application whose sockets do nothing until they are closed."""
 
 from typing import Any
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """Accept a socket and wait, or say ok."""
+    """Accept a socket and wait for its end, or answer an HTTP request with ok."""
     if scope["type"] == "http":
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"ok"})

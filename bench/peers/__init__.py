@@ -1,4 +1,4 @@
-"""Every system that is measured, ours and others'."""
+"""Every system that is measured: this project and others."""
 
 from bench.peers.asgi import Bare, EventStream, Ours, Tutorial
 from bench.peers.base import Peer
@@ -6,7 +6,7 @@ from bench.peers.others import Nchan, SocketIO
 
 
 def all_peers() -> list[Peer]:
-    """Return one of each, ours first."""
+    """Return one of each, this project first."""
     return [
         *(Ours("uvicorn"), Ours("daphne")),
         *(Tutorial("daphne"), Tutorial("uvicorn")),

@@ -34,7 +34,7 @@ class AsgiPeer(Peer):
     @property
     @abstractmethod
     def system(self) -> str:
-        """Name it without its server."""
+        """The name of the system, without its server."""
 
     def command(self, port: int, directory: Path) -> list[str]:
         if self.kind == "daphne":
@@ -155,7 +155,7 @@ class Bare(AsgiPeer):
 
 
 def socket_request(port: int, *, behind: int = 0) -> bytes:
-    """Return the request for a notification socket that has all broadcasts, or all but some."""
+    """Return the request of a notification socket that missed the last `behind` broadcasts."""
     from notifications.models import BroadcastLog
 
     log = BroadcastLog.objects.first()

@@ -1,4 +1,4 @@
-"""What every peer of the benchmark can do."""
+"""The base class of the peers."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ class Server(Process):
         self._path = path
 
     def answers(self) -> bool:
-        """Tell whether it serves."""
+        """Return whether it serves."""
         return says(self.port, self._path) is not None
 
 
@@ -40,7 +40,7 @@ class Peer(ABC):
     pings = (b"", b"")
 
     def missing(self) -> str:
-        """Say why it cannot be measured here; nothing if it can."""
+        """Return why it cannot be measured here; empty if it can."""
         return ""
 
     def start(self, directory: Path, broker: BrokerProcess) -> None:
@@ -51,11 +51,11 @@ class Peer(ABC):
         self.server = Server(command, log, port, self.ready_path, env).start()
 
     def stop(self) -> None:
-        """End the server, by its id."""
+        """End the server."""
         self.server.kill()
 
     def plan(self, sockets: int, *, is_storm: bool = False) -> Plan:
-        """Say how so many sockets connect, or come back after a loss."""
+        """Return how sockets connect, or come back after a loss."""
         port = self.server.port
         return Plan(ports=[port], script=self.script(port), pings=self.pings)
 

@@ -29,7 +29,7 @@ LAYOUTS = ((1, False), (1, True), (2, True), (4, True))
 
 
 def main() -> int:
-    """Measure, or calculate."""
+    """Measure, or calculate what a site needs."""
     parser = argparse.ArgumentParser(prog="python -m bench.scaling", description=__doc__)
     parser.add_argument("--write", action="store_true", help="keep the figures")
     parser.add_argument("--model", action="store_true", help="calculate and measure nothing")

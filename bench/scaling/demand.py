@@ -11,10 +11,10 @@ class Demand:
 
     sockets: float = 1_000_000
     users: float = 0
-    """All, also those who are away; 0 for one for each socket."""
+    """With those who are away; 0 stands for one user for each socket."""
     notifications_per_user_per_day: float = 20
     peak: float = 4
-    """The busiest second against the average one."""
+    """How many times more happens in the busiest second than in the average one."""
     read_share: float = 0.7
     connects_per_socket_per_hour: float = 6
     broadcasts_per_hour: float = 1
@@ -27,22 +27,22 @@ class Demand:
 
     @property
     def everyone(self) -> float:
-        """How many users there are."""
+        """The number of users."""
         return self.users or self.sockets
 
     @property
     def processes(self) -> float:
-        """How many server processes hold the sockets."""
+        """The number of server processes that hold the sockets."""
         return max(1.0, -(-self.sockets // self.sockets_per_process))
 
     @property
     def notifications(self) -> float:
-        """How many a second at the peak."""
+        """Notifications per second at the peak."""
         return self.everyone * self.notifications_per_user_per_day / DAY * self.peak
 
     @property
     def connects(self) -> float:
-        """How many a second at the peak."""
+        """Connects per second at the peak."""
         return self.sockets * self.connects_per_socket_per_hour / HOUR * self.peak
 
 

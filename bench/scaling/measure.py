@@ -30,7 +30,7 @@ TEXT = payload_of(payload(0))
 
 
 def layout(site: Site, processes: int, *, proxied: bool) -> dict[str, Counts]:
-    """Measure connecting, broadcasts and notifications on so many processes."""
+    """Measure connects, broadcasts and notifications on a number of processes."""
     users = listeners(CONNECTED + AWAY)
     fleet = _fleet(site.serve(processes, proxied=proxied), users)
     try:
@@ -41,14 +41,14 @@ def layout(site: Site, processes: int, *, proxied: bool) -> dict[str, Counts]:
         _settle()
         connected, after = site.memory(), site.counts()
         broadcasts = _median([_broadcasts(site, fleet) for _ in range(ROUNDS)])
-        told = [users[at:NOTIFICATIONS:ROUNDS] for at in range(ROUNDS)]
+        recipients = [users[at:NOTIFICATIONS:ROUNDS] for at in range(ROUNDS)]
         return {
             "memory": used(memory, connected, SOCKETS),
             "process": {"servers": memory["servers"] / processes / 1000},
             "connect": {**used(before, after, SOCKETS), "rate": SOCKETS / taken},
             "broadcast": broadcasts,
             "frame": {part: broadcasts[part] / CONNECTED for part in ("servers", "nginx")},
-            "notify": _median([_notifications(site, fleet, each) for each in told]),
+            "notify": _median([_notifications(site, fleet, each) for each in recipients]),
         }
     finally:
         fleet.end()
@@ -111,7 +111,7 @@ def _each(site: Site, times: int, do: Callable[[int], object], *, each: int = 1)
 
 
 def _sweep(users: Sequence[User]) -> None:
-    """Ask what the sweep of a hub with these users asks, one session each."""
+    """Ask the database what a hub's sweep asks, for users with one session each."""
     feed.heads([user.pk for user in users])
     auth.judge({auth.Identity(user_pk=each.pk, session_key=session_key_of(each)) for each in users})
     retention.remove_expired()

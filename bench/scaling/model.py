@@ -17,7 +17,7 @@ Figures = Mapping[str, Any]
 
 
 def sites_table(sites: Sequence[Demand], figures: Figures) -> str:
-    """Return what sites need, one in each column."""
+    """Return a table of what sites need, with a column for each."""
     columns = [_needs(site, figures) for site in sites]
     rows = [[name, *(column[name] for column in columns)] for name in columns[0]]
     return table([["", *(f"{site.sockets:,.0f} sockets" for site in sites)], *rows])
@@ -72,7 +72,7 @@ def _needs(site: Demand, figures: Figures) -> dict[str, str]:
 
 
 def _shares(site: Demand, figures: Figures) -> dict[str, float]:
-    """Return how much of each limit is taken up."""
+    """Return the share of each limit that is used up."""
     connections = site.processes * site.database_threads
     return {
         "Redis, its core:": _redis(site, figures),
@@ -93,9 +93,10 @@ def _cpu(site: Demand, figures: Figures, part: str) -> float:
     # Who is away costs the servers and nginx nothing.
     online = min(1.0, site.sockets / site.everyone)
     there, away = _cost(figures, "notify", part), verbs["notify, away"][part]
-    told = site.notifications * (online * there + (1 - online) * away)
+    notifications = site.notifications * (online * there + (1 - online) * away)
     connects = site.connects * max(_costs(figures, "connect", part))
-    return float(_sweeps(site, figures, part) + broadcasts + reads + told + connects) / MEGA
+    sweeps = _sweeps(site, figures, part)
+    return float(sweeps + broadcasts + reads + notifications + connects) / MEGA
 
 
 def _sweeps(site: Demand, figures: Figures, part: str) -> float:
@@ -109,7 +110,7 @@ def _sweeps(site: Demand, figures: Figures, part: str) -> float:
 
 
 def _redis(site: Demand, figures: Figures) -> float:
-    """Return what share of its one core Redis needs at the peak, with many senders at once."""
+    """Return the share of its one core that Redis needs at the peak, with many senders."""
     pubsub = figures["pubsub"]
     copies = site.broadcasts_per_hour / HOUR * site.processes * pubsub["copy"]
     subscribes = site.connects * max(_costs(figures, "connect", "valkey"))

@@ -1,6 +1,5 @@
 """What one Valkey spends on a message, and on each copy of it for another subscriber."""
 
-import select
 import socket
 import threading
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ SENDERS = 16
 
 
 def measure(site: Site) -> Counts:
-    """Return µs of CPU for a message in a pipeline, for a copy, and for one of many senders."""
+    """Return µs of CPU for a message in a pipeline, for its copy, and for one of many senders'."""
     message = _in_pipelines(site, 0)
     copy = (_in_pipelines(site, SUBSCRIBERS) - message) / SUBSCRIBERS
     return {"message": message, "copy": copy, "single": _one_by_one(site)}
@@ -39,42 +38,39 @@ def _one_by_one(site: Site) -> float:
     with _listening(site.broker.socket, 1):
         before = site.counts()["valkey"]
         for _ in range(MESSAGES // SENDERS):
-            for each in senders:
-                each.sendall(command)
-            for each in senders:
-                each.recv(64)
+            for sender in senders:
+                sender.sendall(command)
+            for sender in senders:
+                sender.recv(64)
         spent = site.counts()["valkey"] - before
-    for each in senders:
-        each.close()
+    for sender in senders:
+        sender.close()
     return spent / MESSAGES
 
 
 @contextmanager
 def _listening(path: Path, count: int) -> Iterator[None]:
-    sockets = [_connected(path) for _ in range(count)]
-    for each in sockets:
-        each.sendall(b"SUBSCRIBE scaling\r\n")
-        each.recv(4096)
-    reader = threading.Thread(target=_drain, args=(sockets,), daemon=True)
-    reader.start()
+    subscribers = [_connected(path) for _ in range(count)]
+    readers = [threading.Thread(target=_drain, args=(each,), daemon=True) for each in subscribers]
+    for subscriber, reader in zip(subscribers, readers, strict=True):
+        subscriber.sendall(b"SUBSCRIBE scaling\r\n")
+        subscriber.recv(4096)
+        reader.start()
     try:
         yield
     finally:
-        for each in sockets:
-            each.shutdown(socket.SHUT_RDWR)
-        reader.join()
+        for subscriber, reader in zip(subscribers, readers, strict=True):
+            subscriber.shutdown(socket.SHUT_RDWR)
+            reader.join()
 
 
 def _connected(path: Path) -> socket.socket:
-    each = socket.socket(socket.AF_UNIX)
-    each.connect(str(path))
-    return each
+    client = socket.socket(socket.AF_UNIX)
+    client.connect(str(path))
+    return client
 
 
-def _drain(sockets: list[socket.socket]) -> None:
-    open_sockets = list(sockets)
-    while open_sockets:
-        for each in select.select(open_sockets, [], [], 1)[0]:
-            if not each.recv(1 << 20):
-                open_sockets.remove(each)
-                each.close()
+def _drain(subscriber: socket.socket) -> None:
+    with subscriber:
+        while subscriber.recv(1 << 20):
+            pass

@@ -33,7 +33,7 @@ Counts = dict[str, float]
 
 
 class Site:
-    """What is shared by all layouts, and the servers of the one that runs now."""
+    """The broker and the database of all layouts, and the servers of the one that runs."""
 
     def __init__(self, directory: Path) -> None:
         """Start the broker and the database, and set up Django for them."""
@@ -53,7 +53,7 @@ class Site:
     def serve(
         self, processes: int, *, proxied: bool, env: Mapping[str, str] = QUIET
     ) -> Sequence[int]:
-        """Start servers, and nginx before them; return the ports where sockets connect."""
+        """Start servers, with nginx in front if asked; return the ports that sockets connect to."""
         log = self.directory / "server.log"
         for _ in range(processes):
             server = ServerProcess(log, kind="uvicorn", env=env, is_forked=False)
@@ -80,7 +80,7 @@ class Site:
         self.broker.stop()
 
     def counts(self) -> Counts:
-        """Return everything that was used so far: µs of CPU, messages, statements, bytes."""
+        """Return what has been used so far: µs of CPU, messages, statements and bytes."""
         with self.broker.client() as client:
             commands: dict[str, Any] = client.info("commandstats")
             hubs = [each for each in client.client_list() if each["sub"] != "0"]
@@ -98,7 +98,7 @@ class Site:
         }
 
     def memory(self) -> Counts:
-        """Return the resident kilobytes, by component."""
+        """Return the kilobytes of memory of each part."""
         with self.broker.client() as client:
             broker = client.info("memory")["used_memory"] / 1024
         pids = self._pids()
@@ -120,7 +120,7 @@ class Site:
 
 
 def used(before: Counts, after: Counts, per: float = 1) -> Counts:
-    """Return the difference of two counts, for each of `per`."""
+    """Return the difference of two counts, divided by `per`."""
     return {name: (after[name] - before[name]) / per for name in after}
 
 
