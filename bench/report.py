@@ -44,7 +44,7 @@ TABLES: dict[str, dict[str, tuple[str, Say]]] = {
         "connects a second": (r.CONNECTS, whole),
         "µs of CPU each": (r.CONNECTING_CPU, whole),
         "storm, s": (r.STORM_SECONDS, number),
-        "µs of CPU each in it": (r.STORM_CPU, whole),
+        "µs of CPU each in the storm": (r.STORM_CPU, whole),
         "failed attempts": (r.STORM_FAILED, whole),
     },
     "sending": {
@@ -57,11 +57,12 @@ TABLES: dict[str, dict[str, tuple[str, Say]]] = {
 def _circumstances(results: Results) -> str:
     share = statistics.median(results.foreign_shares or [0]) * 100
     return (
-        f"{results.date}. {results.machine}. The server has one core; the other has the client, "
-        f"the publisher and the broker. {results.rounds} round{'s' * (results.rounds != 1)}, "
-        f"{results.minutes:.0f} minutes in all, each system in turn; a figure is the median, with "
-        "the least and the most in brackets where there are several. "
-        f"Other programs took {share:.0f} % of the server's core meanwhile."
+        f"{results.date}. {results.machine}. The server runs on one core; the client, the "
+        "publisher and the broker run on the other. The run took "
+        f"{results.minutes:.0f} minutes, in {results.rounds} round{'s' * (results.rounds != 1)} of "
+        "each system in turn. A figure is the median of its rounds, with the lowest and the "
+        "highest in brackets if there were several. "
+        f"Meanwhile other programs used {share:.0f} % of the server's core."
     )
 
 

@@ -56,7 +56,7 @@ def _layouts(figures: Figures) -> str:
         rows.append([name, *(short(each[phase].get(part, 0.0)) for each in layouts)])
     first, *_ = frames = [each["frame"]["servers"] for each in layouts]
     against = [f"{each / first:.2f}" for each in frames]
-    rows.insert(2, ["the same, against one process without nginx", *against])
+    rows.insert(2, ["the same, relative to one process without nginx", *against])
     return table(rows)
 
 
@@ -74,13 +74,11 @@ def _verbs(figures: Figures) -> str:
 def _rest(figures: Figures) -> str:
     pubsub = figures["pubsub"]
     values = {
-        "a sweep of one socket, its heartbeat and the answer: the server": figures["idle"][
-            "servers"
-        ],
+        "server: a sweep of one socket, its heartbeat and the answer": figures["idle"]["servers"],
         "Redis: a message to one hub, 16 senders at once": pubsub["single"],
         "Redis: a message in a pipeline, to nobody": pubsub["message"],
         "Redis: each copy of it to another hub": pubsub["copy"],
         "a stored notification with its indexes, bytes": figures["tables"]["row bytes"],
     }
     rows = [[name, short(value)] for name, value in values.items()]
-    return table([["µs, where nothing else is said", ""], *rows])
+    return table([["µs, unless stated otherwise", ""], *rows])
