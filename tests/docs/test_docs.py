@@ -26,6 +26,8 @@ INDEX = ROOT / "docs/README.md"
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
 SETTINGS = (ROOT / "docs/settings.md").read_text()
 WIDGET = (ROOT / "docs/widget.md").read_text()
+RELIABILITY = (ROOT / "docs/reliability.md").read_text()
+HOMES = [ROOT, ROOT / "notifications", ROOT / "static/js/notifications", ROOT / "docs"]
 INNER_PARTS = {"polite", "urgent", "spoken", "inbox", "state"}  # what nobody sees, or sees twice
 ONE_LINER = (
     ".venv/bin/python manage.py shell -c 'from notifications import notify; "
@@ -73,6 +75,34 @@ def test_every_property_and_part_of_the_widget_is_documented() -> None:
     assert [part for part in parts - INNER_PARTS if f"`{part}`" not in WIDGET] == []
 
 
+def test_each_test_that_the_page_on_reliability_names_exists() -> None:
+    named = list(named_tests(RELIABILITY))
+
+    assert len(named) > 100
+    assert [each for each in named if not is_a_test(*each)] == []
+
+
+@pytest.mark.parametrize(
+    ("cell", "exists"),
+    [
+        ("`wire/test_door`: many requests at once", True),
+        ("`wire/test_door`, `test_logs`", True),
+        ("`wire/test_door`: few requests at once", False),
+        ("`wire/test_window`", False),
+    ],
+)
+def test_a_test_that_is_not_there_is_found_out(cell: str, exists: bool) -> None:
+    assert all(is_a_test(*each) for each in named_tests(f"| a | b | {cell} |")) is exists
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_files_that_are_named_exist(document: Path) -> None:
+    text = re.sub(r"^```.*?^```$", "", document.read_text(), flags=re.MULTILINE | re.DOTALL)
+    named = set(re.findall(r"`((?!mysite/)(?:[a-z_-]+/)+[a-z_-]+\.(?:py|js|md|json))`", text))
+
+    assert [name for name in named if not any((home / name).exists() for home in HOMES)] == []
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_links_lead_somewhere(document: Path) -> None:
     text = re.sub(r"^```.*?^```$", "", document.read_text(), flags=re.MULTILINE | re.DOTALL)
@@ -87,6 +117,25 @@ def test_the_index_names_each_guide() -> None:
     names = [path.relative_to(INDEX.parent) for path in guides if path != INDEX]
 
     assert [name for name in names if f"]({name})" not in INDEX.read_text()] == []
+
+
+def named_tests(table: str) -> Iterator[tuple[list[str], str]]:
+    """Yield the files that a last cell names, with words from the name of each test, if any."""
+    for cell in re.findall(r"^\|.*\| (.+) \|$", table, re.MULTILINE):
+        for part in cell.split("; "):
+            names, _, tests = part.partition("`: ")
+            files = re.findall(r"`((?:\w+/)*test_\w+)", names)
+            for words in tests.split(", ") if files else ():
+                yield files, words
+
+
+def is_a_test(files: list[str], words: str) -> bool:
+    """Tell whether all these files exist, and one of them has a test whose name has these words."""
+    paths = [ROOT / f"tests/{file}.py" for file in files]
+    if not all(path.exists() for path in paths):
+        return False
+    name = re.sub(r"\W+", "_", words.lower())
+    return any(re.search(rf"def test_\w*{name}", path.read_text()) for path in paths)
 
 
 def leads_somewhere(document: Path, target: str) -> bool:
