@@ -1,1 +1,1 @@
-"""The verbs that change something: the one door for writing."""
+"""The public functions that notify, change inboxes and set preferences."""

@@ -1,6 +1,6 @@
-"""The verbs for broadcasts: one payload to everyone, to the staff or to groups.
+"""Publishes, changes and recalls broadcasts: one payload to everyone, the staff or groups.
 
-Each has an asynchronous twin with the prefix `a`.
+Each function has an asynchronous twin with the prefix `a`.
 """
 
 from __future__ import annotations
@@ -51,17 +51,16 @@ def broadcast(
     expires: Moment | None = None,
     sender: object = None,
 ) -> Broadcast:
-    """Tell an audience the same; return the stored broadcast, one row however many users read it.
+    """Send a payload to an audience; return the broadcast, one row however many users read it.
 
-    `audience` is `"everyone"`, `"staff"`, a group or several. Who is in it is looked up when it is
-    read; a user sees the broadcasts from after they joined. For chosen users there is
-    `notify_many()`.
+    `audience` is `"everyone"`, `"staff"`, one group or several. Its members are looked up at each
+    reading, and a user sees only broadcasts that went out after they joined. Use `notify_many()`
+    for chosen users.
 
-    `starts` and `expires` say when it goes out, if not at once, and when it disappears again:
-    datetimes, or timedeltas or seconds from now. `sender` is the user who sent it, kept with the
-    row.
+    It goes out at `starts`, or at once, and disappears at `expires`: datetimes, or timedeltas or
+    seconds from now. `sender` is the user who sent it, stored with the row.
 
-    Raises `TypeError` or `ValueError` with the legal values for what is wrong.
+    Raises `TypeError` or `ValueError`, naming the legal values, for an invalid argument.
     """
     fields = Payload.of(payload).as_fields()
     first, last = moment_to_come("starts", starts), moment_to_come("expires", expires)
@@ -77,9 +76,9 @@ def broadcast(
 
 @async_unsafe("You cannot call send_broadcast() in async code; use `await asend_broadcast(…)`.")
 def send_broadcast(broadcast: Broadcast) -> Broadcast:
-    """Let a stored draft go out: at its start if it has one, or now.
+    """Send a stored draft: at its start if it has one, or now.
 
-    Raises `ValueError` if it is no draft, its dates are wrong, or nobody is in its audience.
+    Raises `ValueError` if it is not a draft, its dates are wrong or nobody is in its audience.
     """
     moment_to_come("starts", broadcast.starts)
     moment_to_come("expires", broadcast.expires)
@@ -95,7 +94,7 @@ def send_broadcast(broadcast: Broadcast) -> Broadcast:
 def change_broadcast(
     broadcast: Broadcast, payload: Sayable, *, expires: Any = UNCHANGED
 ) -> Broadcast:
-    """Correct what a broadcast says, on every screen if it is live; who has read it has read it.
+    """Correct a broadcast, on every screen if it is live; it stays read for those who have read it.
 
     Raises `ValueError` if it has ended or `expires` is wrong.
     """
@@ -109,9 +108,9 @@ def change_broadcast(
 
 @async_unsafe("You cannot call recall_broadcast() in async code; use `await arecall_broadcast(…)`.")
 def recall_broadcast(broadcast: Broadcast) -> Broadcast:
-    """Take a live broadcast out of every inbox, or keep a scheduled one from going out.
+    """Remove a live broadcast from every inbox, or cancel a scheduled one.
 
-    Raises `ValueError` if it is neither.
+    Raises `ValueError` if it is neither live nor scheduled.
     """
     _announce(broadcasts.recall(broadcast))
     return broadcast
@@ -119,10 +118,10 @@ def recall_broadcast(broadcast: Broadcast) -> Broadcast:
 
 @async_unsafe("You cannot call publish_due() in async code; use `await apublish_due()`.")
 def publish_due() -> list[Broadcast]:
-    """Publish what is due, and end what has expired; return what was published.
+    """Publish the scheduled broadcasts that are due and end the expired; return the published.
 
-    However many processes call this, each broadcast goes out once. Every server process does it by
-    itself within a second.
+    Each broadcast goes out once, however many processes call this. Every server process does so
+    itself, looking at the schedule every `NOTIFICATIONS_PUBLISH_SECONDS`.
     """
     published = broadcasts.publish_due()
     _announce(published)
@@ -178,6 +177,6 @@ async def apublish_due() -> list[Broadcast]:
 
 
 def check_order(starts: datetime | None, expires: datetime | None) -> None:
-    """Raise `ValueError` unless it ends after it starts."""
+    """Raise `ValueError` unless `expires` is after `starts`, if both are given."""
     if starts and expires and expires <= starts:
-        raise ValueError(f"expires is {expires}; it must be after starts, {starts}.")
+        raise ValueError(f"expires is {expires}; it must be after starts, which is {starts}.")

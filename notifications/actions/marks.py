@@ -1,4 +1,7 @@
-"""Read, unread, removed, restored, seen: each verb changes a user's inbox and tells their tabs."""
+"""Marks notifications as read, unread, removed or seen, and updates the user's open tabs.
+
+Each function has an asynchronous twin with the prefix `a`.
+"""
 
 from __future__ import annotations
 
@@ -16,41 +19,41 @@ from ..store.targets import Items, targets_of
 
 @async_unsafe("You cannot call mark_read() in async code; use `await amark_read(…)`.")
 def mark_read(user: object, items: Items) -> int:
-    """Mark the user's own among these notifications as read; return the unread count."""
+    """Mark notifications as read, except those of other users; return the unread count."""
     change = inbox.set_read(recipient_pk(user), targets_of(items), read=True)
     return _announced(change, notification_read)
 
 
 @async_unsafe("You cannot call mark_unread() in async code; use `await amark_unread(…)`.")
 def mark_unread(user: object, items: Items) -> int:
-    """Mark the user's own among these notifications as unread; return the unread count."""
+    """Mark notifications as unread, except those of other users; return the unread count."""
     return _announced(inbox.set_read(recipient_pk(user), targets_of(items), read=False))
 
 
 @async_unsafe("You cannot call mark_all_read() in async code; use `await amark_all_read(…)`.")
 def mark_all_read(user: object) -> int:
-    """Mark everything up to now as read; return the unread count."""
+    """Mark all of the user's notifications and broadcasts as read; return the unread count."""
     return _announced(inbox.set_all_read(recipient_pk(user)), notification_read)
 
 
 @async_unsafe("You cannot call remove() in async code; use `await aremove(…)`.")
 def remove(user: object, items: Items) -> int:
-    """Take the user's own among these notifications out of the inbox; return the unread count."""
+    """Remove notifications, except those of other users; return the unread count."""
     return _announced(inbox.remove(recipient_pk(user), targets_of(items)), notification_removed)
 
 
 @async_unsafe("You cannot call restore() in async code; use `await arestore(…)`.")
 def restore(user: object, items: Items) -> int:
-    """Undo `remove()` for the user's own among these notifications; return the unread count.
+    """Undo `remove()` of notifications, except those of other users; return the unread count.
 
-    It works as long as `retention.prune()` has not deleted them. The expired stay removed.
+    Notifications that have expired, or that pruning has deleted, do not come back.
     """
     return _announced(inbox.restore(recipient_pk(user), targets_of(items)))
 
 
 @async_unsafe("You cannot call mark_seen() in async code; use `await amark_seen(…)`.")
 def mark_seen(user: object, seq: int, broadcast_seq: int = 0) -> None:
-    """Remember that both logs were on screen up to these numbers; the next page starts there."""
+    """Store that the user has seen both logs up to these numbers; the next page starts there."""
     inbox.set_seen(recipient_pk(user), seq, broadcast_seq)
 
 

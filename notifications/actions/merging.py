@@ -1,4 +1,4 @@
-"""Two accounts that turn out to be one user's: everything of the one goes to the other."""
+"""Merges two accounts of one person: everything of one user moves to the other."""
 
 from __future__ import annotations
 
@@ -21,20 +21,19 @@ QUIET_HOURS = ("quiet_from", "quiet_until", "time_zone")
 
 @async_unsafe("You cannot call merge_users() in async code; use `await amerge_users(…)`.")
 def merge_users(old: object, new: object) -> int:
-    """Give everything of one user to another; return how many notifications went over.
+    """Move everything from the old user to the new; return the number of moved notifications.
 
-    All of it is one transaction. Both may have some of the same: of two notifications with one
-    `key`, the new user's keeps it, and both stay; a broadcast that either has read or
-    removed is read or removed; of two mutes the longer one holds; the new user's quiet hours stay.
-    Open tabs of both load their lists anew. The old user is left as one who never came, to be
-    deleted or not, and a second call does nothing.
+    It is one transaction. If both have a notification with the same `key`, both stay, and the new
+    user's keeps the key. A broadcast that either has read or removed is read or removed. Of two
+    mutes the one that ends later holds. The new user's quiet hours, if any, stay. Open tabs of
+    both reload their lists. The old user is left without an inbox, and a second call does nothing.
 
-    Which broadcasts a user sees still follows from their groups and their `date_joined`. Raises
-    `TypeError` or `ValueError` for what are not two saved users.
+    The broadcasts that a user sees still follow from their groups and their `date_joined`. Raises
+    `TypeError` or `ValueError` unless both are saved users and not the same.
     """
     old_pk, new_pk = recipient_pk(old), recipient_pk(new)
     if old_pk == new_pk:
-        raise ValueError(f"old and new are the same user {new!r}; pass two.")
+        raise ValueError(f"old and new are the same user, {new!r}; pass two different users.")
     moved, restarted = _merge(old_pk, new_pk)
     sender.send_on_commit([hints.restarted(inbox.pk, inbox.epoch) for inbox in restarted])
     return moved
@@ -42,10 +41,10 @@ def merge_users(old: object, new: object) -> int:
 
 @in_one_transaction
 def _merge(old_pk: Any, new_pk: Any) -> tuple[int, list[Inbox]]:
-    """Move everything; return how many notifications that were, and the logs that are others."""
+    """Move everything; return the number of notifications and the inboxes with a new epoch."""
     inboxes = Inbox.objects.lock([old_pk, new_pk])
     if new_pk not in inboxes:
-        raise Inbox.DoesNotExist(f"There is no user {new_pk!r} any more.")
+        raise Inbox.DoesNotExist(f"The user {new_pk!r} no longer exists.")
     if old_pk not in inboxes:
         return 0, []
     old, new = inboxes[old_pk], inboxes[new_pk]
@@ -61,29 +60,28 @@ def _merge(old_pk: Any, new_pk: Any) -> tuple[int, list[Inbox]]:
     )
     moved = _join_logs(old, new) if has_news else 0
     new.save()
-    # Not by its own delete(), after which it would have no key to be told by.
+    # Not by the instance's delete(), which clears the key that the hint needs.
     Inbox.objects.filter(pk=old_pk).delete()
     old.epoch = new_epoch()
     return moved, [old, new] if has_news else []
 
 
 def _join_logs(old: Inbox, new: Inbox) -> int:
-    """Put the old log into the new one, which becomes one of another epoch, without holes.
+    """Insert the old log into the new one, without holes and in a new epoch.
 
-    It goes where the new user has seen what is before it and not what comes after it, so that what
-    either has seen counts as seen. Return how many notifications moved.
+    It goes right after what the new user has seen, so that what either has seen counts as seen.
+    Returns the number of moved notifications.
     """
     _join_marks(old, new)
     rows, mine = Notification.objects.of(old.pk), Notification.objects.of(new.pk)
-    # Of two with one key the new user's keeps it. Not in one statement: MySQL does not read a table
-    # that it updates.
+    # Not in one statement: MySQL cannot read from a table in a subquery while updating it.
     taken = mine.filter(dedupe_key=OuterRef("dedupe_key"))
     doubled = list(rows.filter(Exists(taken)).values_list("pk", flat=True))
     for part in chunks(doubled, ASKED_AT_ONCE):
         rows.filter(pk__in=part).update(dedupe_key=None)
     place = new.seen_seq if old.seen_seq else new.last_seq
-    # By way of numbers that nobody has: each is unique at every moment of an update. The two logs
-    # had a clock each, so their times say nothing in the joined one.
+    # In two steps over unused numbers, because each number must be unique at every moment of an
+    # update. The two logs had a clock each, so their times mean nothing in the joined one.
     free = old.last_seq + new.last_seq
     mine.filter(seq__gt=place).update(seq=F("seq") + free, clock=0)
     mine.filter(seq__gt=free).update(seq=F("seq") - free + old.last_seq, clock=0)
@@ -95,21 +93,21 @@ def _join_logs(old: Inbox, new: Inbox) -> int:
     new.unread = mine.personal().unread().count()
     new.broadcast_seen_seq = max(old.broadcast_seen_seq, new.broadcast_seen_seq)
     new.broadcast_read_seq = max(old.broadcast_read_seq, new.broadcast_read_seq)
-    # Nobody stands in the log of this epoch yet who would have to hear of what was before it.
+    # No reader has a position in the new epoch yet.
     new.pruned_seq = 0
     new.read_all_after_seq, new.read_all_from_seq = new.last_seq, new.broadcast_read_seq
     return moved
 
 
 def _join_marks(old: Inbox, new: Inbox) -> None:
-    """Make one of what both did with a broadcast: what either has read or removed, is so."""
+    """Join the marks on each broadcast: read or removed if either user has read or removed it."""
     theirs, mine = _marks(old), _marks(new)
     kept: list[Notification] = []
     for pk in theirs.keys() | mine.keys():
         both = (mine.get(pk), new), (theirs.get(pk), old)
         marks = [mark for mark, _ in both if mark]
         broadcast: Any = marks[0].broadcast
-        # Where there is no mark, the watermark says it.
+        # Without a mark, the watermark says whether it is read.
         passed = [
             inbox
             for mark, inbox in both
@@ -129,7 +127,7 @@ def _marks(inbox: Inbox) -> dict[int, Notification]:
 
 
 def _move_mutes(old: Inbox, new: Inbox) -> None:
-    """Move what the new user has not muted; where both have, the mute that ends later holds."""
+    """Move the mutes; if both users have muted the same, the mute that ends later holds."""
     mutes = Mute.objects.of(old.pk)
     same = Mute.objects.of(new.pk).filter(kind=OuterRef("kind"), group_key=OuterRef("group_key"))
     doubled = list(mutes.filter(Exists(same)))

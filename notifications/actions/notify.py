@@ -1,7 +1,7 @@
 """`notify()` and `notify_many()`: check the payload and the options, store, and announce on commit.
 
-Every verb has an asynchronous twin with the prefix `a`. Called in a running event loop, the
-synchronous ones raise `SynchronousOnlyOperation`, as Django's ORM does.
+Each function has an asynchronous twin with the prefix `a`. Called in a running event loop, the
+synchronous functions raise `SynchronousOnlyOperation`, as Django's ORM does.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from ..wire.hints import Hint
 from ..wire.items import transient_item
 
 Sayable = Payload | Mapping[str, Any] | str | Promise
-"""What can be said: a title, a mapping of payload fields, or a checked payload."""
+"""A title, a mapping of payload fields, or a checked payload."""
 
 IfExists = Literal["rewrite", "keep"]
 
@@ -39,23 +39,24 @@ class NotifyOptions(TypedDict, total=False):
     """The options of `notify()` and `notify_many()`."""
 
     key: str | None
-    """Names the notification: a later call with the same key rewrites it in place, unread again."""
+    """A name for the notification: a later call with the same key rewrites it in place, unread
+    again."""
     if_exists: IfExists
-    """`"keep"`: where the user has one with this key, leave it alone and write nothing."""
+    """`"rewrite"`, or `"keep"`: if the user has a notification with this key, write nothing."""
     thread: str | None
-    """The thread that it belongs to, which the user can mute. As long as one of it is unread, later
-    ones go into it: the newest text, and a count. With a `key` each stands for itself."""
+    """The thread that it belongs to, which the user can mute. While a notification of the thread is
+    unread, later ones replace its text and raise its count, unless they have a `key`."""
     transient: bool
     """Show it on the tabs that are open now, and store nothing."""
     expires: Moment | None
-    """When it is removed: a datetime, or a timedelta or seconds from now."""
+    """The moment it is removed: a datetime, or a timedelta or seconds from now."""
 
 
 class PartiallyNotifiedError(RuntimeError):
-    """`notify_many()` stopped in the middle: whole batches are written, the rest is not.
+    """`notify_many()` stopped after some batches were written.
 
-    `notified` counts the users in the batches that are written, `failed` holds the primary keys of
-    the batch that was not (none where `progress` raised). The cause is chained.
+    `notified` is the number of users notified by those batches. `failed` has the primary keys of
+    the batch that failed; it is empty if `progress` raised. The cause is chained.
     """
 
     def __init__(self, notified: int, failed: Sequence[Any]) -> None:
@@ -66,14 +67,15 @@ class PartiallyNotifiedError(RuntimeError):
 
 @async_unsafe("You cannot call notify() in async code; use `await anotify(…)`.")
 def notify(user: object, payload: Sayable, **options: Unpack[NotifyOptions]) -> Notification | None:
-    """Tell one user something; return the stored notification, or None where none was written.
+    """Notify one user; return the stored notification, or None if none was written.
 
-    None is written for a transient one, for one that the user has already (`if_exists="keep"`), and
-    where the user has muted the payload's kind or this thread; `explain()` tells which it was. In
-    quiet hours it is stored and shows no toast. See `NotifyOptions` for the options.
+    None is written if it is transient, if the user already has one with the key
+    (`if_exists="keep"`), or if the user has muted the payload's kind or the thread; `explain()`
+    returns what the user has muted. In quiet hours it is stored, but no toast is shown. See
+    `NotifyOptions` for the options.
 
     Everything takes effect when the transaction around the call commits. Raises `TypeError` or
-    `ValueError` with the legal values for a payload, a user or an option that is wrong.
+    `ValueError`, naming the legal values, for an invalid payload, user or option.
     """
     message = Message(payload, options)
     user_pk = recipient_pk(user)
@@ -92,47 +94,48 @@ def notify_many(
     progress: Callable[[int], object] | None = None,
     **options: Unpack[NotifyOptions],
 ) -> int:
-    """Tell many users the same; return how many were told, without those who have it muted.
+    """Notify many users; return the number of notified users, without those who have muted it.
 
     `users` is a QuerySet or an iterable of users of any size. It is read to its end first, so each
-    user that it has at the time of the call is told once, whatever its order, its doubles, and what
-    changes meanwhile. They are written in batches of `NOTIFICATIONS_BATCH_SIZE`, each in a
-    transaction of its own (inside a caller's transaction all are part of that).
+    user in it at the time of the call is notified once, whatever its order and duplicates, and
+    whatever changes meanwhile. Notifications are written in batches of `NOTIFICATIONS_BATCH_SIZE`,
+    each in its own transaction, or all in the caller's.
 
-    The options are those of `notify()`; with a `key` and `if_exists="keep"`, users who have it are
-    left out, so an interrupted call can simply be made again. `progress` is called after each
-    batch with the number of users told so far.
+    The options are those of `notify()`. With a `key` and `if_exists="keep"`, users who have it are
+    skipped, so an interrupted call can be repeated. `progress` is called after each batch with the
+    number of users notified so far.
 
-    Raises `PartiallyNotifiedError` when a batch fails after others were written.
+    Raises `PartiallyNotifiedError` if a batch fails after others were written, and `TypeError` or
+    `ValueError` as `notify()` does.
     """
     message = Message(payload, options)
     owns_transactions = is_outermost()
-    told = 0
+    notified = 0
     writing: Sequence[Any] = ()
     try:
         for batch in batches(users, conf.BATCH_SIZE):
             writing = batch
-            told += message.show(batch) if message.is_transient else len(message.store(batch))
+            notified += message.show(batch) if message.is_transient else len(message.store(batch))
             writing = ()
             if progress is not None:
-                progress(told)
+                progress(notified)
     except Exception as exc:
-        if owns_transactions and told:
-            raise PartiallyNotifiedError(told, writing) from exc
+        if owns_transactions and notified:
+            raise PartiallyNotifiedError(notified, writing) from exc
         raise
     except BaseException as exc:
         if owns_transactions:
-            exc.add_note(_progress(told, writing))
+            exc.add_note(_progress(notified, writing))
         raise
-    return told
+    return notified
 
 
 @async_unsafe("You cannot call explain() in async code; use `await aexplain(…)`.")
 def explain(user: object, payload: Sayable, *, thread: str | None = None) -> str:
-    """Return why a user would not be shown such a notification now; "" if they would be.
+    """Return the reason why a user would not be shown such a notification now, or "".
 
-    The reasons are `"kind"` and `"thread"`, which the user has muted, so that nothing is written,
-    and `"quiet hours"`, in which it is stored and shows no toast.
+    The reasons are `"kind"` and `"thread"`, if the user has muted it and nothing would be written,
+    and `"quiet hours"`, in which it would be stored without a toast.
     """
     message = Message(payload, {"thread": thread})
     user_pk = recipient_pk(user)
@@ -163,7 +166,7 @@ async def aexplain(user: object, payload: Sayable, *, thread: str | None = None)
 
 
 class Message:
-    """One checked call of `notify()` or `notify_many()`, ready for any number of recipients."""
+    """A checked call of `notify()` or `notify_many()`, without its recipients."""
 
     def __init__(self, payload: Sayable, options: NotifyOptions) -> None:
         for name in options.keys() - NotifyOptions.__annotations__.keys():
@@ -173,7 +176,7 @@ class Message:
         if if_exists not in get_args(IfExists):
             raise ValueError(f"if_exists is {if_exists!r}; it must be 'rewrite' or 'keep'.")
         if if_exists == "keep" and key is None:
-            raise ValueError("if_exists='keep' goes with the key that a user may have already.")
+            raise ValueError("if_exists='keep' needs the key that a user may already have.")
         self.payload = Payload.of(payload)
         thread = _key("thread", options.get("thread")) or ""
         mute_keys = MuteKeys(kind=self.payload.kind, group_key=thread)
@@ -186,10 +189,10 @@ class Message:
         )
         self.is_transient = bool(options.get("transient"))
         if self.is_transient and (self.options.dedupe_key or self.options.expires):
-            raise ValueError("A transient notification is not stored: it takes no key or expires.")
+            raise ValueError("A transient notification is not stored: omit key and expires.")
 
     def store(self, user_pks: Sequence[Any]) -> list[Notification]:
-        """Write a row for each user who has it neither muted nor already, and announce them."""
+        """Write and announce it for the users, except those who mute it or keep an earlier one."""
         changes = inbox.add(self.payload.texts_for(user_pks), self.options)
         sender.announce(changes)
         for signal, is_rewrite in ((notification_created, False), (notification_rewritten, True)):
@@ -198,7 +201,7 @@ class Message:
         return [row for change in changes for row in change.rows]
 
     def show(self, user_pks: Sequence[Any]) -> int:
-        """Show it on the open tabs of each user whom nothing keeps from it; return their number."""
+        """Show it on open tabs of users without a mute or quiet hours; return their number."""
         obstacles = inbox.obstacles(user_pks, self.options)
         now = timezone.now()
         shown: list[Hint] = []
@@ -216,8 +219,8 @@ def _progress(notified: int, failed: Sequence[Any]) -> str:
         else "between two batches"
     )
     return (
-        f"notify_many() wrote whole batches for {notified} users and stopped {where}. With a key "
-        "and if_exists='keep' the same call can be made again: it leaves out users who have it."
+        f"notify_many() notified {notified} users in whole batches and stopped {where}. With a key "
+        "and if_exists='keep' the same call can be repeated: it skips users who have it."
     )
 
 

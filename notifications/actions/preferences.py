@@ -1,7 +1,6 @@
-"""What users want to be told, and when: the verbs, and the settings of one user as a value.
+"""Mutes and quiet hours of a user. Mutes apply when a notification is written, not to broadcasts.
 
-Each verb has an asynchronous twin with the prefix `a`. What is muted is decided when something is
-written; broadcasts are not muted.
+Each function has an asynchronous twin with the prefix `a`.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from ..store.transactions import RefusedError, in_one_transaction
 
 @dataclass(frozen=True, kw_only=True)
 class QuietHours:
-    """A part of the day, in a time zone of the IANA database; it may go over midnight."""
+    """A daily span of time in a time zone of the IANA database; it may cross midnight."""
 
     starts: time
     ends: time
@@ -38,7 +37,7 @@ class QuietHours:
 
 @dataclass(frozen=True, kw_only=True)
 class Preference:
-    """A registered kind, and whether the user has muted it."""
+    """A registered kind with the user's mute of it; `until` is None if that has no end."""
 
     kind: Kind
     is_muted: bool
@@ -47,7 +46,7 @@ class Preference:
 
 @dataclass(frozen=True, kw_only=True)
 class MutedThread:
-    """A thread that the user has muted, and the title of the newest notification in it."""
+    """A thread that the user has muted, with the title of its newest notification, or its key."""
 
     key: str
     until: datetime | None
@@ -56,7 +55,7 @@ class MutedThread:
 
 @dataclass(frozen=True, kw_only=True)
 class Preferences:
-    """What one user wants to be told. With `has_more`, other threads come after these."""
+    """The preferences of one user. `has_more` says that more muted threads follow."""
 
     kinds: Sequence[Preference]
     threads: Sequence[MutedThread]
@@ -65,21 +64,21 @@ class Preferences:
 
 
 class TooManyMutesError(RefusedError):
-    """A user has muted as many threads as they may."""
+    """A user has already muted `NOTIFICATIONS_MAX_MUTED_THREADS` threads."""
 
 
 @async_unsafe("You cannot call preferences_of() in async code; use `await apreferences_of(…)`.")
 def preferences_of(user: object, *, after: str = "", max_threads: int | None = None) -> Preferences:
-    """Return what a user has muted and their quiet hours.
+    """Return a user's mutes and quiet hours.
 
-    The threads are in the order of their keys, from behind `after` and at most `max_threads`.
+    The threads are ordered by key, starting after the key `after`, at most `max_threads`.
     """
     user_pk = recipient_pk(user)
     refuse_unstorable("after", after)
     mutes = Mute.objects.of(user_pk).in_force(timezone.now())
     untils = dict(mutes.filter(group_key="").values_list("kind", "until"))
     threads = mutes.filter(group_key__gt=after).order_by("group_key")
-    found = list(threads if max_threads is None else threads[: max_threads + 1])
+    muted = list(threads if max_threads is None else threads[: max_threads + 1])
     inbox = Inbox.objects.filter(pk=user_pk).first() or Inbox()
     quiet_hours = None
     if inbox.quiet_from is not None and inbox.quiet_until is not None:
@@ -91,71 +90,73 @@ def preferences_of(user: object, *, after: str = "", max_threads: int | None = N
             Preference(kind=each, is_muted=each.name in untils, until=untils.get(each.name))
             for each in kinds.registered()
         ],
-        threads=_threads(user_pk, found[:max_threads]),
+        threads=_threads(user_pk, muted[:max_threads]),
         quiet_hours=quiet_hours,
-        has_more=max_threads is not None and len(found) > max_threads,
+        has_more=max_threads is not None and len(muted) > max_threads,
     )
 
 
 @async_unsafe("You cannot call mute() in async code; use `await amute(…)`.")
 def mute(user: object, *, kind: str = "", thread: str = "", until: Moment | None = None) -> None:
-    """Tell a user nothing more of a kind, or of a thread, until a moment or for good.
+    """Mute either a kind or a thread for a user, until a moment or for good.
 
     `until` is a datetime, or a timedelta or seconds from now.
 
-    Raises `TypeError` or `ValueError` for a user, a kind that is unknown or critical, an empty
-    thread, or an end that is past or has no time zone, and `TooManyMutesError`, a `ValueError`, for
-    one thread more than `NOTIFICATIONS_MAX_MUTED_THREADS`.
+    Raises `TypeError` or `ValueError` for an invalid user, unless one of the two is given, for a
+    kind that is unknown or critical, and for an end that is in the past or has no time zone.
+    Raises `TooManyMutesError`, a `ValueError`, for more than `NOTIFICATIONS_MAX_MUTED_THREADS`.
     """
     user_pk = recipient_pk(user)
     named = _named(kind, thread)
     if name := named["kind"]:
-        found = kinds.find(name)
-        if found is None:
+        registered = kinds.find(name)
+        if registered is None:
             known = ", ".join(each.name for each in kinds.registered()) or "none"
-            raise ValueError(f"Unknown kind {name!r}; the registered ones are: {known}.")
-        if found.critical:
+            raise ValueError(f"Unknown kind {name!r}; the registered kinds are: {known}.")
+        if registered.critical:
             raise ValueError(f"The kind {name!r} is critical and cannot be muted.")
     _store_mute(user_pk, named, moment_to_come("until", until))
 
 
 @async_unsafe("You cannot call unmute() in async code; use `await aunmute(…)`.")
 def unmute(user: object, *, kind: str = "", thread: str = "") -> None:
-    """Tell a user again of a kind or a thread; nothing happens if it is not muted."""
+    """End a user's mute of a kind or a thread, if there is one."""
     Mute.objects.of(recipient_pk(user)).filter(**_named(kind, thread)).delete()
 
 
 @async_unsafe("You cannot call set_quiet_hours() in async code; use `await aset_quiet_hours(…)`.")
 def set_quiet_hours(user: object, starts: time, ends: time, time_zone: str = "") -> None:
-    """Show a user no toasts between two times of each day; the bell counts meanwhile.
+    """Show a user no toasts between two times of each day; the bell still counts.
 
-    `time_zone` is a name of the IANA database, such as "Europe/Berlin"; without one it is the
-    site's. Raises `TypeError` or `ValueError` for what is no time, no zone, or no span.
+    `time_zone` is a name from the IANA database, such as "Europe/Berlin"; the default is the
+    site's. Raises `TypeError` unless the times are naive `datetime.time`s, and `ValueError` if they
+    are equal or the zone is unknown.
     """
     zone = time_zone or timezone.get_default_timezone_name()
     for name, value in (("starts", starts), ("ends", ends)):
         if not isinstance(value, time) or value.tzinfo is not None:
-            raise TypeError(f"{name} is {value!r}; it must be a datetime.time without a zone.")
+            raise TypeError(f"{name} is {value!r}; it must be a datetime.time without a time zone.")
     if starts == ends:
-        raise ValueError(f"Quiet hours from {starts} to {ends} are none; the two must differ.")
+        raise ValueError(f"starts and ends are both {starts}; they must differ.")
     try:
         ZoneInfo(zone)
     except (TypeError, ValueError, OSError, ZoneInfoNotFoundError) as exc:
         raise ValueError(
-            f"time_zone is {zone!r}; it must be a name such as 'Europe/Berlin'."
+            f"time_zone is {zone!r}; it must be a name from the IANA database, such as "
+            "'Europe/Berlin'."
         ) from exc
     _store_quiet_hours(recipient_pk(user), starts, ends, plain(zone))
 
 
 @async_unsafe("You cannot call clear_quiet_hours() in async code; use `await aclear_quiet_hours`.")
 def clear_quiet_hours(user: object) -> None:
-    """Show a user toasts at any time."""
+    """End a user's quiet hours: toasts show at any time."""
     _store_quiet_hours(recipient_pk(user), None, None, "")
 
 
 @in_one_transaction
 def _store_mute(user_pk: Any, named: dict[str, Any], until: datetime | None) -> None:
-    # Whoever writes looks there, and one after the other gets no further than the bound.
+    # The lock keeps concurrent calls from exceeding the limit, and orders this with notify().
     Inbox.objects.lock_of(user_pk)
     mutes = Mute.objects.of(user_pk)
     mutes.over(timezone.now()).delete()
@@ -163,8 +164,8 @@ def _store_mute(user_pk: Any, named: dict[str, Any], until: datetime | None) -> 
         most = conf.MAX_MUTED_THREADS
         if mutes.exclude(group_key="").count() >= most:
             raise TooManyMutesError(
-                f"The user has muted {most} threads, which is the most. Unmute another one first; "
-                "NOTIFICATIONS_MAX_MUTED_THREADS is the bound."
+                f"The user has already muted {most} threads, the limit that is set by "
+                "NOTIFICATIONS_MAX_MUTED_THREADS. Unmute another thread first."
             )
     Mute.objects.update_or_create(user_id=user_pk, **named, defaults={"until": until})
 
@@ -177,7 +178,7 @@ def _store_quiet_hours(user_pk: Any, starts: time | None, ends: time | None, zon
 def _threads(user_pk: Any, mutes: Sequence[Mute]) -> list[MutedThread]:
     if not mutes:
         return []
-    # Not by naming the keys: a database takes so many values and no more.
+    # A range instead of the keys, because a database limits the number of values.
     keys = Mute.objects.of(user_pk).exclude(group_key="").values("group_key")
     named = keys.filter(group_key__gte=mutes[0].group_key, group_key__lte=mutes[-1].group_key)
     rows = Notification.objects.of(user_pk)
@@ -196,7 +197,7 @@ def _threads(user_pk: Any, mutes: Sequence[Mute]) -> list[MutedThread]:
 
 def _named(kind: str, thread: str) -> dict[str, Any]:
     if bool(kind) == bool(thread):
-        raise ValueError("Name one of the two: kind= or thread=.")
+        raise ValueError(f"kind is {kind!r:.80}, thread is {thread!r:.80}; give one of the two.")
     for name, value in (("kind", kind), ("thread", thread)):
         if not isinstance(value, str) or len(value) > GROUP_KEY_MAX_CHARS:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""What goes by itself: the expired at its moment, the old when somebody prunes."""
+"""Removes notifications that have expired, and prunes old ones."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PRUNED_ROWS = 1000
 
 @dataclass(frozen=True, kw_only=True)
 class Pruned:
-    """How many notifications and broadcasts were removed, and how many were deleted."""
+    """The numbers of notifications and broadcasts that were removed and deleted."""
 
     removed: int = 0
     deleted: int = 0
@@ -38,7 +38,10 @@ class Pruned:
 
 
 def remove_expired() -> int:
-    """Remove what has expired, for at most 200 users; return for how many. The sweep calls this."""
+    """Remove expired notifications of at most 200 users; return the number of users.
+
+    The sweep calls this.
+    """
     now = timezone.now()
     due = Notification.objects.expired(now)
     users = list(due.order_by().values_list("recipient", flat=True).distinct()[:EXPIRY_USERS])
@@ -49,7 +52,7 @@ def remove_expired() -> int:
             done += 1
         except OperationalError as exc:  # an inbox that stays locked must not keep others back
             count("retention.failed")
-            logger.warning("What has expired for user %s is removed later: %s", user_pk, exc)
+            logger.warning("Expired notifications of user %s are removed later: %s", user_pk, exc)
     return done
 
 
@@ -60,14 +63,16 @@ def prune(
     removed: timedelta,
     progress: Callable[[Pruned], object] | None = None,
 ) -> Pruned:
-    """Keep the logs short: remove what is old, and delete what was removed long ago.
+    """Remove old notifications and broadcasts, and delete those removed long ago.
 
-    Removed is what was read longer than `read` ago, or was written longer than `unread` ago and
-    never read, and a broadcast that went out longer than `unread` ago; open tabs see it go. Deleted
-    is what was removed longer than `removed` ago; a tab that was away since before that is told to
-    reload its list, and a `key` in it is forgotten.
-    Each transaction is short: one user, at most 1,000 rows. `progress` is called after each with
-    what was done so far; what it raises ends the pruning there, and the next one goes on.
+    It removes notifications that were read longer than `read` ago, or are unread and were written
+    longer than `unread` ago, and ends broadcasts that went out longer than `unread` ago; they
+    disappear from open tabs. It deletes what was removed longer than `removed` ago, and with it
+    the `key`; a tab that has been away since before then has to reload its list.
+
+    Each transaction is short: the broadcasts, or at most 1,000 notifications of one user.
+    `progress` is called after each with the numbers so far; an exception that it raises ends the
+    pruning, which the next call continues.
     """
     done = Pruned()
     for step in _steps(_Old.now(read, unread, removed)):
@@ -78,7 +83,7 @@ def prune(
 
 
 def prunable(*, read: timedelta, unread: timedelta, removed: timedelta) -> Pruned:
-    """Return what `prune()` would do now; write nothing."""
+    """Return the numbers that `prune()` would return now; write nothing."""
     old = _Old.now(read, unread, removed)
     live = Broadcast.objects.live().filter(published_at__lte=old.unread_before)
     ended = Broadcast.objects.ended().ended_before(old.removed_before)
@@ -90,7 +95,7 @@ def prunable(*, read: timedelta, unread: timedelta, removed: timedelta) -> Prune
 
 @dataclass(frozen=True, kw_only=True)
 class _Old:
-    """What was there for longer than it is kept, as of one moment."""
+    """The notifications that are older than they are kept, as of one moment."""
 
     unread_before: datetime
     removed_before: datetime
@@ -122,7 +127,7 @@ def _steps(old: _Old) -> Iterator[Pruned]:
         delete = partial(inbox.prune, user_pk, old.forgotten, limit=PRUNED_ROWS)
         for rows in _until_done(delete):
             yield Pruned(deleted=rows)
-    # Last, for a broadcast stays as long as anybody has a mark on it.
+    # Last, because a broadcast with marks is kept.
     yield Pruned(deleted=broadcasts.prune(ended_before=old.removed_before))
 
 

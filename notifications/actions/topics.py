@@ -1,4 +1,4 @@
-"""`publish()`: a live message to everybody who listens to a topic."""
+"""`publish()`: sends a live message to the subscribers of a topic."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..wire import hints, protocol
 
 @async_unsafe("You cannot call publish() in async code; use `await apublish(…)`.")
 def publish(topic: str, data: Any) -> None:
-    """Pass a live message to everybody who subscribed to the topic; nothing is stored.
+    """Send a live message to the topic's subscribers on commit; store nothing.
 
     `data` is anything that `Payload.data` can hold as a value. Raises `ValueError` for a topic or
     data that cannot be sent.

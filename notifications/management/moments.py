@@ -44,5 +44,5 @@ def future_moment(option: str, text: str | None) -> datetime | None:
     except (ValueError, OverflowError) as exc:
         raise ValueError(f"{option} is {text!r}; it must be like {LEGAL} ({zone}).") from exc
     if moment <= now:
-        raise ValueError(f"{option} is {text!r}, which is past; it is {dated(now)} now.")
+        raise ValueError(f"{option} is {text!r}, which is in the past; it is now {dated(now)}.")
     return moment

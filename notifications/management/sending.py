@@ -44,7 +44,7 @@ class SendingCommand(NotifierCommand):
             carried = json.loads(options["data"])
         except (ValueError, RecursionError) as exc:
             raise CommandError(
-                f'Nothing was sent: --data is no JSON ({exc}); it must be like {{"order": 12}}.'
+                f'Nothing was sent: --data is not JSON ({exc}); it must be like {{"order": 12}}.'
             ) from exc
         try:
             payload = Payload(data=carried, **{name: options[name] for name in names})

@@ -1,1 +1,1 @@
-"""What is said and to whom: payloads, kinds, languages, audiences and recipients."""
+"""The content of a message and its recipients: payloads, kinds, languages and audiences."""

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Audience(TextChoices):
-    """Says whom a broadcast is for; its groups are looked up when it is read."""
+    """The audience of a broadcast. The members of groups are looked up at each reading."""
 
     EVERYONE = "everyone", _("Everyone")
     STAFF = "staff", _("Staff")

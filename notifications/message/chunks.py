@@ -1,4 +1,4 @@
-"""Long sequences in parts: for databases, which take so many values in a statement and no more."""
+"""Splits long sequences: a database limits the number of values in one statement."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ T = TypeVar("T")
 
 
 def chunks(sequence: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    """Iterate over parts of at most `size` members, in their order."""
+    """Yield the sequence in parts of at most `size` members, in order."""
     return (sequence[at : at + size] for at in range(0, len(sequence), size))

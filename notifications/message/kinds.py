@@ -1,6 +1,6 @@
-"""Kinds: what an app can tell, by names such as `order.shipped`, as its users know and mute it.
+"""Kinds: the registered types of notification, such as `order.shipped`, that users can mute.
 
-An app declares them in its `notification_kinds.py`, which is found by itself.
+An app registers its kinds in `notification_kinds.py`, which is imported automatically.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .text import plain
 
 
 class Level(TextChoices):
-    """How much a notification matters: its colour, its icon, how long its toast stays."""
+    """The importance of a notification, which sets its colour, icon and time on screen."""
 
     INFO = "info", _("Info")
     SUCCESS = "success", _("Success")
@@ -29,7 +29,7 @@ class Level(TextChoices):
 
     @classmethod
     def checked(cls, value: object) -> str:
-        """Return a level's name; raise `ValueError` with the legal ones for anything else."""
+        """Return the level's name; raise `ValueError` with the legal levels for another value."""
         text = plain(value) if isinstance(value, (str, Promise)) else value
         if text not in cls.values:
             raise ValueError(f"Unknown level {value!r}; the levels are {', '.join(cls.values)}.")
@@ -43,7 +43,7 @@ Label = str | Promise
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """One registered kind; `register_kind()` says what the fields are."""
+    """A registered kind; `register_kind()` explains the fields."""
 
     name: str
     label: Label
@@ -54,16 +54,16 @@ class Kind:
     body_template: str = ""
 
     def text(self, name: str, context: Mapping[str, Any]) -> str:
-        """Return the "title" or the "body" in the active language; empty without a template.
+        """Render the template for "title" or "body" in the active language; "" without a template.
 
-        A title is one line.
+        Line breaks in a title become spaces.
         """
         template_name = self.title_template if name == "title" else self.body_template
         if not template_name:
             return ""
         template = get_template(template_name)
         if isinstance(template, Template):
-            # It is text, and the browser shows it as text.
+            # The result is plain text, not HTML.
             text: str = template.template.render(Context(dict(context), autoescape=False))
         else:
             text = template.render(dict(context))
@@ -83,21 +83,21 @@ def register_kind(
     title_template: str = "",
     body_template: str = "",
 ) -> Kind:
-    """Register a kind, and return it.
+    """Register a kind and return it.
 
-    `label` and `group` are what the preferences page calls it and lists it under, best as lazy
-    translations. `level` is that of payloads which name none. A `critical` kind passes mutes and
-    quiet hours. The templates are plain text, rendered in each recipient's language with the
-    payload's `data` as their context; a payload's own title or body goes before.
+    The preferences page lists it as `label` under the heading `group`, both preferably lazy
+    translations. `level` is the default of its payloads. A `critical` kind bypasses mutes and quiet
+    hours. The templates are plain text, rendered in each recipient's language with the payload's
+    `data` as their context; a payload's own title or body takes precedence.
 
-    Raises `ValueError` for a name that is taken, empty or longer than 100 characters, and for a
-    level that there is none of.
+    Raises `ValueError` for a name that is taken, empty or longer than 100 characters, and for an
+    unknown level.
     """
     name = plain(name) if isinstance(name, str) else name
     if not isinstance(name, str) or not 0 < len(name) <= KIND_MAX_CHARS:
         raise ValueError(
-            f"A kind is named {name!r}; it must be a string of 1 to {KIND_MAX_CHARS} characters, "
-            "such as 'order.shipped'."
+            f"The name of a kind is {name!r}; it must be a string of 1 to {KIND_MAX_CHARS} "
+            "characters, such as 'order.shipped'."
         )
     made = Kind(
         name=name,
@@ -108,23 +108,23 @@ def register_kind(
         title_template=title_template,
         body_template=body_template,
     )
-    # The same again is the same module imported under two names.
+    # An equal registration is allowed: a module may be imported under two names.
     if _kinds.setdefault(name, made) != made:
-        raise ValueError(f"The kind {name!r} is registered already, as {_kinds[name]}.")
+        raise ValueError(f"The kind {name!r} is already registered, as {_kinds[name]}.")
     return made
 
 
 def find(name: str) -> Kind | None:
-    """Return a registered kind."""
+    """Return the registered kind of this name, or None."""
     return _kinds.get(name)
 
 
 def registered() -> list[Kind]:
-    """Return all kinds, in the order of their registration."""
+    """Return all kinds, in order of registration."""
     return list(_kinds.values())
 
 
 def is_critical(name: str) -> bool:
-    """Tell whether this is a kind that cannot be muted."""
-    found = _kinds.get(name)
-    return found is not None and found.critical
+    """Tell whether this kind bypasses mutes and quiet hours; False for one not registered."""
+    kind = _kinds.get(name)
+    return kind is not None and kind.critical

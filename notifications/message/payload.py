@@ -1,4 +1,4 @@
-"""Payload: what a caller wants said, checked at the door, and said to each in their language."""
+"""The payload: a caller's message, checked, and rendered in each reader's language."""
 
 from __future__ import annotations
 
@@ -26,25 +26,26 @@ BODY_MAX_CHARS = 4000
 URL_MAX_CHARS = 2000
 TEXT_MAX_CHARS = {"title": TITLE_MAX_CHARS, "body": BODY_MAX_CHARS}
 DATA_MAX_BYTES = 16 * 1024
-# JSON nested some hundred levels deep is written by one reader and refused by the next.
+# JSON libraries differ in the depth they accept, from some hundred levels on.
 DATA_MAX_DEPTH = 32
 
 Fields = dict[str, Any]
-"""A payload as model fields, with its text in one language."""
+"""A payload as a mapping of model fields, with its text in one language."""
 Rendered = tuple[Fields, Sequence[Any]]
-"""A payload as model fields, and the primary keys of the users who get it so."""
+"""A payload as model fields, and the primary keys of the users who get it in that language."""
 
 _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Payload:
-    """One thing to say, already checked and in plain JSON types.
+    """A checked message in plain JSON types.
 
-    `title` is 1 to 200 characters, `body` at most 4,000, `url` a path on this site or an http(s)
-    address, `data` a mapping that JSON can carry in 16 KB; dates, decimals, UUIDs and lazy
-    translations in it become strings. What is not given comes from the registered kind: the level,
-    and title and body by its templates. Raises `TypeError` or `ValueError` with the legal values.
+    `title` has 1 to 200 characters, `body` at most 4,000. `url` is a path on this site or an
+    http(s) address. `data` is a mapping that takes at most 16 KB as JSON, nested at most 32 levels
+    deep; dates, decimals, UUIDs and lazy translations in it become strings. A missing level, title
+    or body comes from the registered kind. Raises `TypeError` or `ValueError`, naming the legal
+    values.
     """
 
     title: str | Promise = ""
@@ -83,7 +84,10 @@ class Payload:
 
     @classmethod
     def of(cls, value: Payload | Mapping[str, Any] | str | Promise) -> Payload:
-        """Make a payload from what `notify()` takes: a title, a mapping or a payload."""
+        """Return a payload made from a title or a mapping; return a payload unchanged.
+
+        Raises `TypeError` for another type and `ValueError` for an unknown key.
+        """
         if isinstance(value, Payload):
             return value
         if isinstance(value, (str, Promise)):
@@ -97,25 +101,26 @@ class Payload:
             if key not in PAYLOAD_FIELDS:
                 raise ValueError(
                     f"Unknown payload key {key!r}; the keys are {', '.join(PAYLOAD_FIELDS)}. "
-                    "Anything else belongs into data."
+                    "Put anything else into data."
                 )
         return cls(**value)
 
     @property
     def is_critical(self) -> bool:
-        """Whether its kind passes mutes and quiet hours."""
+        """True if its kind bypasses mutes and quiet hours."""
         return self._kind.critical
 
     @property
     def has_languages(self) -> bool:
-        """Whether the text depends on the language in which it is read."""
+        """True if the text depends on the reader's language."""
         is_lazy = isinstance(self.title, Promise) or isinstance(self.body, Promise)
         return is_lazy or bool(self._kind.title_template or self._kind.body_template)
 
     def as_fields(self, language: str | None = None) -> Fields:
-        """Return the payload as model fields, with its text in a language, or in the active one.
+        """Return the payload as model fields, with its text in `language` or the active one.
 
-        The text is made once for each language. Raises `ValueError` where it is too long or empty.
+        The text is rendered once per language. Raises `ValueError` if the title is empty or a text
+        is too long.
         """
         if language:
             with translation.override(language):
@@ -143,20 +148,20 @@ class Payload:
         }
 
     def texts_for(self, user_pks: Sequence[Any]) -> list[Rendered]:
-        """Return the payload in each of the users' languages.
+        """Return the payload rendered once for each language among the users.
 
-        Who is asked is `NOTIFICATIONS_USER_LANGUAGE`, and only for texts that have languages.
-        Raises `ValueError` where a text is too long or empty in one of them.
+        `NOTIFICATIONS_USER_LANGUAGE` is called only if the text depends on the language. Raises
+        `ValueError` if a title is empty or a text too long in one of the languages.
         """
         language_of = conf.USER_LANGUAGE
         if language_of is None or not self.has_languages:
             return [(self.as_fields(), user_pks)]
-        # Whoever is told has a language, also if the model's own manager hides them.
+        # The base manager: a user whom the default manager hides is notified as well.
         users = get_user_model()._base_manager.in_bulk(user_pks)
         readers: dict[str | None, list[Any]] = {}
         for pk in user_pks:
             user = users.get(pk)
-            # A user who was deleted meanwhile is refused by the database.
+            # A user may have been deleted meanwhile; the database then refuses the row.
             language = language_of(user) or settings.LANGUAGE_CODE if user else None
             if not isinstance(language, (str, Promise, NoneType)):
                 raise TypeError(
@@ -172,7 +177,7 @@ PAYLOAD_FIELDS = tuple(each.name for each in fields(Payload) if each.init)
 
 
 def is_safe_url(text: str) -> bool:
-    """Tell whether this may be a link: a path on this site or an http(s) address."""
+    """Tell whether a text is safe as a link: a path on this site or an http(s) address."""
     # Browsers drop tabs and newlines and read "\" as "/": "/\evil" and "/\t/evil" leave the site.
     if "\\" in text or not text.isprintable() or " " in text:
         return False
@@ -194,12 +199,12 @@ def _json(value: object) -> dict[str, Any]:
         plain: dict[str, Any] = json.loads(text)
     except (TypeError, ValueError, RecursionError) as exc:
         raise ValueError(
-            f"data cannot be carried as JSON ({exc}): {short(value)}. Legal are strings, "
+            f"data cannot be written as JSON ({exc}): {short(value)}. It may hold strings, "
             "finite numbers, booleans, None, lists, mappings with string keys, dates, decimals "
             "and UUIDs."
         ) from exc
     if size > DATA_MAX_BYTES:
-        raise ValueError(f"data is {size} bytes as JSON, the limit is {DATA_MAX_BYTES}.")
+        raise ValueError(f"data takes {size} bytes as JSON; the limit is {DATA_MAX_BYTES}.")
     if _ESCAPED_NUL.search(text):
         raise ValueError("data has a NUL character, which cannot be stored.")
     if _is_deeper(plain, DATA_MAX_DEPTH):
@@ -207,7 +212,7 @@ def _json(value: object) -> dict[str, Any]:
     return plain
 
 
-# Where json and str() differ, as with an enum or a lazy key, a value is stored as it shows.
+# json and str() differ on enums and lazy keys: they are stored as a template would show them.
 def _shown(value: object) -> object:
     if isinstance(value, (str, Promise)):
         return plain(value)

@@ -1,4 +1,4 @@
-"""For whom: audiences, the users in them, and users as checked batches of primary keys."""
+"""Recipients: the users of an audience, and users as checked batches of primary keys."""
 
 from __future__ import annotations
 
@@ -26,30 +26,33 @@ ASKED_AT_ONCE = 2000
 READ_AT_ONCE = 2000
 
 Recipients = str | Group | Iterable[Group]
-"""An audience: "everyone", "staff", a group or several."""
+"""An audience: "everyone", "staff", one group or several groups."""
 
 
 def recipient_pk(user: object) -> Any:
-    """Return the user's primary key; raise `TypeError` or `ValueError` for no saved user."""
+    """Return the user's primary key.
+
+    Raises `TypeError` for another type and `ValueError` for a user that is not saved.
+    """
     model = get_user_model()
     if not isinstance(user, model):
         raise TypeError(
             f"A recipient is a saved {model.__name__}, not {user!r} ({type(user).__name__}). "
-            f"With a primary key at hand, pass {model.__name__}.objects.get(pk=…)."
+            f"If you have a primary key, pass {model.__name__}.objects.get(pk=…)."
         )
-    # A UUID key is there before the user is saved.
+    # A UUID key exists before the user is saved.
     if user.pk is None or user._state.adding:
         raise ValueError(f"The user {user!r} is not saved yet; save it before you notify it.")
-    # Just created with the key as text, a user keeps it as text; and a model that extends the
-    # users' own may have another primary key.
+    # A user created with its key as text keeps the text, and a subclass of the user model may have
+    # another primary key.
     key = model._meta.pk
     return key.to_python(getattr(user, key.attname))
 
 
 def addressed(audience: Recipients) -> tuple[str, list[Group]]:
-    """Return the name of an audience, and its groups.
+    """Return the name of an audience and its groups.
 
-    Raises `TypeError` or `ValueError` for what is none.
+    Raises `TypeError` or `ValueError` if it is not an audience.
     """
     if isinstance(audience, str):
         if audience not in (Audience.EVERYONE, Audience.STAFF):
@@ -59,32 +62,33 @@ def addressed(audience: Recipients) -> tuple[str, list[Group]]:
     if not isinstance(groups, Iterable):
         raise TypeError(f"audience is {audience!r}; it must be 'everyone', 'staff' or groups.")
     members = []
-    for each in groups:
-        if not isinstance(each, Group):
+    for group in groups:
+        if not isinstance(group, Group):
             raise TypeError(
-                f"audience has {each!r} ({type(each).__name__}); it must be 'everyone', 'staff' or "
-                "groups. Chosen users are told by notify_many()."
+                f"audience has {group!r} ({type(group).__name__}); it must be 'everyone', 'staff' "
+                "or groups. Use notify_many() for chosen users."
             )
-        members.append(each)
+        members.append(group)
     if not members:
-        raise ValueError("Nobody is in this audience: it is an empty list.")
+        raise ValueError("Nobody is in this audience: it has no group.")
     return Audience.GROUPS.value, members
 
 
 def users_of(audience: str, group_pks: Iterable[Any] = ()) -> QuerySet[Any]:
-    """Return the active users of an audience; `group_pks` name the groups of that audience.
+    """Return the active users of an audience; `group_pks` are needed for "groups".
 
-    Raises `ValueError` for an audience that the user model cannot tell.
+    Raises `ValueError` for an unknown audience, or one that the user model has no field for.
     """
     model = get_user_model()
     filters: dict[str, Any] = {"is_active": True} if has_field("is_active") else {}
     if audience == Audience.STAFF:
         filters["is_staff"] = True
     elif audience not in Audience.values:
-        raise ValueError(f"Unknown audience {audience!r}; they are {', '.join(Audience.values)}.")
+        legal = ", ".join(Audience.values)
+        raise ValueError(f"Unknown audience {audience!r}; the audiences are {legal}.")
     try:
         if audience == Audience.GROUPS:
-            # A query of its own, so that whoever is in two of the groups counts once.
+            # A subquery, so that a user in two of the groups counts once.
             users = model._default_manager.order_by().filter(groups__in=list(group_pks))
             filters["pk__in"] = users.values("pk")
         return model._default_manager.filter(**filters)
@@ -93,18 +97,18 @@ def users_of(audience: str, group_pks: Iterable[Any] = ()) -> QuerySet[Any]:
 
 
 def is_anybody_in(audience: str, group_pks: Iterable[Any] = ()) -> bool:
-    """Tell whether an audience has an active user; quick with a million of them, too."""
+    """Tell whether an audience has an active user."""
     if audience != Audience.GROUPS:
         return users_of(audience).exists()
     try:
-        # Not by way of all members, which a database may list first.
+        # A join, because a database may list all members of a subquery first.
         return users_of(Audience.EVERYONE).filter(groups__in=list(group_pks)).exists()
     except FieldError as exc:
         raise _untellable(audience, exc) from exc
 
 
 def members_among(user_pks: Sequence[Any], audience: str, group_pks: Iterable[Any]) -> set[Any]:
-    """Return those of these users who are in an audience."""
+    """Return the primary keys of these users who are in an audience."""
     members = users_of(audience, group_pks).order_by().values_list("pk", flat=True)
     parts = chunks(user_pks, ASKED_AT_ONCE)
     return {pk for part in parts for pk in members.filter(pk__in=part)}
@@ -112,7 +116,7 @@ def members_among(user_pks: Sequence[Any], audience: str, group_pks: Iterable[An
 
 @cache
 def has_field(name: str) -> bool:
-    """Tell whether the user model has a field of this name, as one on `AbstractUser` has."""
+    """Tell whether the user model has a field of this name, for instance from `AbstractUser`."""
     try:
         get_user_model()._meta.get_field(name)
     except FieldDoesNotExist:
@@ -121,19 +125,20 @@ def has_field(name: str) -> bool:
 
 
 def _untellable(audience: str, exc: FieldError) -> ValueError:
-    return ValueError(f"{get_user_model().__name__} cannot tell who is of the {audience}: {exc}.")
+    name = get_user_model().__name__
+    return ValueError(f"{name} has no field for the audience {audience!r}: {exc}.")
 
 
 def batches(users: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    """Yield the users' primary keys in lists of at most `size`, sorted and each once.
+    """Yield the users' primary keys in sorted lists of at most `size`, each key once.
 
-    The users are read once and to their end before the first batch, so telling some changes nothing
-    about who the others are, and a wrong user among them is told before anything is written.
+    All users are read before the first batch. So notifying some cannot change who the rest are, and
+    an invalid user raises `TypeError` or `ValueError` before anything is written.
     """
     if isinstance(users, (str, bytes)) or not isinstance(users, Iterable):
         raise TypeError(f"users is {users!r}; it must be a QuerySet or an iterable of users.")
     if isinstance(users, RawQuerySet):
-        users = users.iterator()  # which keeps none of them
+        users = users.iterator()  # without a result cache
     keys = _keys(users) if isinstance(users, QuerySet) else map(recipient_pk, users)
     with KeySpool() as spool:
         spool.add(map(_key, keys))
@@ -147,15 +152,15 @@ def _key(value: Any) -> Any:
         return model._meta.pk.to_python(value)
     except ValidationError as exc:
         raise TypeError(
-            f"users has a row with {value!r}, no primary key of {model.__name__}."
+            f"users has a row with {value!r}, which is not a primary key of {model.__name__}."
         ) from exc
 
 
 def _keys(users: QuerySet[Any, Any]) -> Iterator[Any]:
-    """Read the keys of a QuerySet's users from the rows that it has as it is.
+    """Read the keys from the rows of the QuerySet as it is.
 
-    Changed, it could have others: an order and the columns that are distinct belong to a slice, and
-    nothing can be added to a union.
+    A changed query could have other rows: a slice depends on its order and its distinct columns,
+    and nothing can be added to a union.
     """
     model = get_user_model()
     if not issubclass(users.model, model):
@@ -165,12 +170,12 @@ def _keys(users: QuerySet[Any, Any]) -> Iterator[Any]:
     is_fixed = not _is_whole(users) or bool(query.combinator or query.select_for_update_of)
     if key_of is not None and (is_read or is_fixed):
         return map(key_of, users if is_read else users.iterator(READ_AT_ONCE))
-    # One row of values may stand for many users.
+    # A row of values may stand for several users.
     is_shared = query.combinator or query.group_by or (query.distinct and query.is_sliced)
     if key_of is None and is_shared:
         raise TypeError(
-            f"users is a QuerySet of values without {model._meta.pk.attname!r}, so its rows are no "
-            "users. Pass a QuerySet of users, or name the primary key among the values."
+            f"users is a QuerySet of values without {model._meta.pk.attname!r}, so its rows do not "
+            "identify users. Pass a QuerySet of users, or add the primary key to the values."
         )
     rows = users.prefetch_related(None).values_list(model._meta.pk.attname, *_columns(users))
     return map(itemgetter(0), rows.iterator(READ_AT_ONCE))
@@ -186,12 +191,12 @@ def _is_whole(users: QuerySet[Any, Any]) -> bool:
 
 
 def _key_getter(users: Any) -> Callable[[Any], Any] | None:
-    """Return what takes the key out of a row, None where a row of values has none."""
+    """Return a function that takes the key out of a row, or None if a row of values has no key."""
     key = get_user_model()._meta.pk.attname
     if _is_whole(users):
         return attrgetter(key)
     names = users._fields or _columns(users)
-    # An expression may have such a name, too.
+    # An annotation may have the same name.
     keys = {key, "pk"} - users.query.annotation_select.keys() - users.query.extra_select.keys()
     name = next((name for name in names if name in keys), None)
     if name is None:
@@ -200,6 +205,3 @@ def _key_getter(users: Any) -> Callable[[Any], Any] | None:
         return lambda row: row
     is_mapping = issubclass(users._iterable_class, ValuesIterable)
     return itemgetter(name if is_mapping else names.index(name))
-
-
-# One by one: there may be a million users.

@@ -1,4 +1,4 @@
-"""Primary keys that wait on disk, so that a million of them take no more memory than ten."""
+"""Sorts primary keys on disk, so that a million of them take no more memory than a batch."""
 
 from __future__ import annotations
 
@@ -9,25 +9,24 @@ from typing import Any, Self
 
 
 class KeySpool:
-    """Primary keys, given back in their order and each once.
+    """A sorted set of primary keys in a temporary SQLite database that no other process can open.
 
-    They are in a temporary database of SQLite's, which nobody else can open: small ones stay in
-    memory, and large ones are written and sorted in files that are gone when the process is.
+    SQLite keeps a small one in memory and spills a large one to files that end with the process.
     """
 
     def __init__(self) -> None:
-        # A generator that reads it may be closed in another thread than the one that began it.
+        # A generator that reads the keys may be closed by another thread than the one it began in.
         self._database = sqlite3.connect("", check_same_thread=False)
         self._database.execute("PRAGMA journal_mode = OFF")
-        self._database.execute("CREATE TABLE spool (key)")  # without a type, each keeps its own
+        self._database.execute("CREATE TABLE spool (key)")  # an untyped column keeps int and str
 
     def add(self, keys: Iterable[Any]) -> None:
-        """Take these keys in; what they raise while they are read goes through."""
+        """Add keys; an exception raised by the iterable propagates."""
         rows = ((key if isinstance(key, (int, str)) else str(key),) for key in keys)
         self._database.executemany("INSERT INTO spool VALUES (?)", rows)
 
     def batches(self, size: int) -> Iterator[list[int | str]]:
-        """Yield lists of at most `size` keys; those that are neither int nor str as their text."""
+        """Yield lists of at most `size` keys; a key that is neither int nor str comes as text."""
         rows = self._database.execute("SELECT DISTINCT key FROM spool ORDER BY key")
         while batch := rows.fetchmany(size):
             yield [key for (key,) in batch]

@@ -1,4 +1,4 @@
-"""Moments with and without USE_TZ. Without it, the database's are naive and in the site's zone."""
+"""Moments with and without USE_TZ; without it, stored moments are naive, in the site's zone."""
 
 from __future__ import annotations
 
@@ -9,47 +9,47 @@ from django.utils import timezone
 
 from .text import short
 
-# What is later has no date in some time zone, where it could not be shown, or in UTC.
+# A later moment would lie beyond the year 9999 in some time zone.
 LAST_MOMENT = datetime(9999, 12, 30, tzinfo=UTC)
 
 LEGAL = (
-    "it must be a datetime to come, or a timedelta or a number of seconds, more than 0 and over "
-    "before 9999-12-31"
+    "it must be a datetime in the future, or a timedelta or a number of seconds, more than 0 and "
+    "ending before 9999-12-31"
 )
 
 Moment = datetime | timedelta | float
-"""A moment to come: a datetime, or a timedelta or seconds from now."""
+"""A moment in the future: a datetime, or a timedelta or seconds from now."""
 
 
 def moment_to_come(name: str, value: Moment | None) -> datetime | None:
-    """Return a moment to come as the database takes it; `name` is the option that it is for.
+    """Return a future moment as the database takes it; `name` is its option, for the error.
 
-    Raises `TypeError` or `ValueError` for what is none or past.
+    Raises `TypeError` or `ValueError` if it is not a moment or lies in the past.
     """
     if value is None:
         return None
     now = timezone.now()
     moment = value if isinstance(value, datetime) else now + _span(name, value)
     if settings.USE_TZ and timezone.is_naive(moment):
-        raise ValueError(f"{name} is {moment}, which has no time zone; see timezone.make_aware().")
+        raise ValueError(f"{name} is {moment}, which has no time zone; use timezone.make_aware().")
     if not settings.USE_TZ and timezone.is_aware(moment):
         raise ValueError(f"{name} is {moment}; without USE_TZ it must have no time zone.")
     if moment <= now:
-        raise ValueError(f"{name} is {value}, which is past; it is {now} now.")
+        raise ValueError(f"{name} is {value}, which is in the past; it is now {now}.")
     if is_too_late(moment):
-        raise ValueError(f"{name} is {value}; the last one that can be is {LAST_MOMENT}.")
+        raise ValueError(f"{name} is {value}; the latest legal moment is {LAST_MOMENT}.")
     return moment
 
 
 def aware(moment: datetime) -> datetime:
-    """Return a moment of the database with its time zone."""
+    """Return a stored moment with its time zone."""
     if moment.tzinfo is not None:
         return moment
     return timezone.make_aware(moment, timezone.get_default_timezone())
 
 
 def is_too_late(moment: datetime) -> bool:
-    """Tell whether a moment is at the very end of the calendar, where not every zone has it."""
+    """Tell whether a moment is later than `LAST_MOMENT`."""
     return aware(moment) > LAST_MOMENT
 
 
@@ -61,7 +61,7 @@ def storable(moment: datetime) -> datetime:
 
 
 def local(moment: datetime) -> datetime:
-    """Return a moment of the database in the time zone that is in force."""
+    """Return a stored moment in the current time zone."""
     return timezone.localtime(aware(moment))
 
 

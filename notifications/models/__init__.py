@@ -1,4 +1,4 @@
-"""The truth: an inbox that counts for each user, the notifications in it, and the broadcasts."""
+"""The models: inboxes, which count for each user, notifications, broadcasts and mutes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One payload for an audience, stored once however many read it, and the log of all of them."""
+"""Broadcasts, each stored once however many users read it, and the log that numbers them."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ LOG_PK = 1
 
 
 def new_stamp() -> str:
-    """Return a fresh name for a state of the log, so that no two states are taken for one."""
+    """Return a random name for a state of the log, by which states are told apart."""
     return secrets.token_hex(8)
 
 
 class BroadcastLogQuerySet(models.QuerySet["BroadcastLog"]):
     def lock(self) -> BroadcastLog:
-        """Lock the log until commit; whoever publishes, changes or ends a broadcast comes here."""
+        """Lock the log until commit, as every change of a broadcast does; create a missing log."""
         log = self.select_for_update().filter(pk=LOG_PK).first()
         if log is None:
             self.bulk_create([BroadcastLog(pk=LOG_PK)], ignore_conflicts=True)
@@ -40,13 +40,13 @@ class BroadcastLogQuerySet(models.QuerySet["BroadcastLog"]):
 
 
 class BroadcastLog(models.Model):
-    """The counter of the broadcast stream: one row for the site.
+    """The counter of the broadcast stream: one row per site.
 
-    `stamp` names the state that the log is in. It is another after each change and after each
-    rollback, which numbers are not: what is known of the log may be kept under it.
+    `stamp` names the current state of the log. It differs after each change and, unlike a number,
+    is not given again after a rollback, so it can be the key of a cache.
 
-    `clock` is the time of its last change: see clock.py. `epoch` is the site's part of every
-    position's; another one makes all positions useless, in this log and in every user's.
+    `clock` is the time of the last change: see clock.py. `epoch` is the site's part of the epoch
+    in every client's position; a new one voids all positions, in this log and in all users' logs.
     """
 
     NAMES = ("last_seq", "clock", "pruned_seq", "stamp", "epoch")
@@ -67,18 +67,18 @@ class BroadcastLog(models.Model):
 
     @classmethod
     def columns(cls) -> dict[str, Subquery]:
-        """Return annotations that bring the log along with the rows of another table."""
+        """Return annotations that read the log with the rows of another table."""
         log = cls.objects.filter(pk=LOG_PK)
         return {f"log_{name}": Subquery(log.values(name)) for name in cls.NAMES}
 
     @classmethod
     def beside(cls, row: Any) -> Self:
-        """Return the log that came along with a row."""
-        found = {name: getattr(row, f"log_{name}") for name in cls.NAMES}
-        return cls(**{name: value for name, value in found.items() if value is not None})
+        """Return the log that was read with a row by `columns()`."""
+        values = {name: getattr(row, f"log_{name}") for name in cls.NAMES}
+        return cls(**{name: value for name, value in values.items() if value is not None})
 
     def advance(self, *, by: int = 1, pruned_seq: int = 0) -> None:
-        """Take the next `by` numbers of the locked log; note what was pruned."""
+        """Take the next `by` numbers of the locked log; raise its `pruned_seq`."""
         self.last_seq += by
         if by:
             self.clock = Tick.take().after(self.clock)
@@ -87,13 +87,13 @@ class BroadcastLog(models.Model):
         self.save(update_fields=["last_seq", "clock", "pruned_seq", "stamp"])
 
     def renew(self) -> None:
-        """Make every position of this history useless, the users' too; the log is locked."""
+        """Void all positions, in this log and in users' logs; the caller holds the lock."""
         self.epoch, self.stamp = new_stamp(), new_stamp()
         self.save(update_fields=["epoch", "stamp"])
 
 
 class State(models.TextChoices):
-    """Where a broadcast is in its life."""
+    """The states of a broadcast, from a draft to its end."""
 
     DRAFT = "draft", _("Draft")
     SCHEDULED = "scheduled", _("Scheduled")
@@ -104,41 +104,41 @@ class State(models.TextChoices):
 
 class BroadcastQuerySet(models.QuerySet["Broadcast"]):
     def drafts(self) -> Self:
-        """Those that nobody has sent."""
+        """Return the broadcasts that nobody has sent."""
         return self.filter(sent_at=None)
 
     def scheduled(self) -> Self:
-        """Those that wait for their time."""
+        """Return the sent broadcasts that wait for their start."""
         waiting = self.filter(sent_at__isnull=False, published_at=None)
         return waiting.filter(expired_at=None, recalled_at=None)
 
     def due(self, now: datetime) -> Self:
-        """Those whose time has come and is not over, in its order."""
+        """Return the scheduled broadcasts to publish now, in the order of their starts."""
         in_time = Q(expires=None) | Q(expires__gt=now)
         return self.scheduled().filter(in_time, starts__lte=now).order_by("starts", "pk")
 
     def missed(self, now: datetime) -> Self:
-        """Those whose time was over before any process was there to publish them."""
+        """Return the scheduled broadcasts that expired before a process could publish them."""
         return self.scheduled().filter(expires__lte=now)
 
     def live(self) -> Self:
-        """Those that are in the inboxes of their audience."""
+        """Return the broadcasts that are in the inboxes of their audience."""
         return self.filter(published_at__isnull=False, expired_at=None, recalled_at=None)
 
     def overdue(self, now: datetime) -> Self:
-        """Those that are live and whose time is over."""
+        """Return the live broadcasts to end now, in the order of their expiry."""
         return self.live().filter(expires__lte=now).order_by("expires", "pk")
 
     def ended(self) -> Self:
-        """The tombstones: published once, and live no more."""
+        """Return the tombstones: broadcasts that were published and are no longer live."""
         return self.filter(published_at__isnull=False).exclude(expired_at=None, recalled_at=None)
 
     def ended_before(self, moment: datetime) -> Self:
-        """Those that ended by then."""
+        """Return the broadcasts that expired or were recalled at or before a moment."""
         return self.filter(Q(expired_at__lte=moment) | Q(recalled_at__lte=moment))
 
     def in_state(self, state: str) -> Self:
-        """Those in one of the five states."""
+        """Return the broadcasts in one of the five states."""
         chosen: dict[str, Self] = {
             State.DRAFT: self.drafts(),
             State.SCHEDULED: self.scheduled(),
@@ -149,11 +149,11 @@ class BroadcastQuerySet(models.QuerySet["Broadcast"]):
         return chosen[state]
 
     def with_log(self) -> Self:
-        """Read the log along, in the same statement."""
+        """Read the log in the same statement, for `BroadcastLog.beside()`."""
         return self.annotate(**BroadcastLog.columns())
 
     def renumber(self, rows: Sequence[Broadcast], log: BroadcastLog, **changes: Any) -> None:
-        """Give changed rows the last numbers of the log, which was advanced for them."""
+        """Store changed rows under the last numbers of the log, which was advanced for them."""
         for seq, row in enumerate(rows, start=log.last_seq - len(rows) + 1):
             row.seq, row.clock = seq, log.clock
             row.published_seq = row.published_seq or seq
@@ -165,16 +165,17 @@ class BroadcastQuerySet(models.QuerySet["Broadcast"]):
 class Broadcast(Content):
     """One payload for everyone, for the staff or for groups.
 
-    Somebody said at `sent_at` that it shall go out; it did at `published_at`, and it ended when it
-    expired or was recalled. Until somebody says so, it is a draft.
+    It is a draft until somebody sends it at `sent_at`, perhaps for later; it goes out at
+    `published_at`, and ends at `expired_at` or `recalled_at`.
 
-    `seq` is the number of its last change and `published_seq` of its first; a user has read it when
-    their watermark is at `published_seq` or beyond, so a corrected text stays read.
+    `seq` is the number of its last change and `published_seq` that of its publication. Without a
+    mark of theirs, a user has read it if their watermark is at `published_seq` or beyond, so it
+    stays read when its text is corrected.
     """
 
     id: int
     sender_id: Any
-    # 0 until it is published.
+    # These three are 0 until it is published.
     seq = models.PositiveBigIntegerField(default=0, editable=False)
     clock = models.PositiveBigIntegerField(default=0, db_default=0, editable=False)
     published_seq = models.PositiveBigIntegerField(default=0, editable=False)
@@ -199,7 +200,7 @@ class Broadcast(Content):
     published_at = models.DateTimeField(_("published"), null=True, editable=False)
     expired_at = models.DateTimeField(_("expired"), null=True, editable=False)
     recalled_at = models.DateTimeField(_("recalled"), null=True, editable=False)
-    # How many had seen and read it when it ended; the watermarks go on past it.
+    # Counted when it ended, because the watermarks move on.
     seen_count = models.PositiveIntegerField(null=True, editable=False)
     read_count = models.PositiveIntegerField(null=True, editable=False)
 
@@ -208,7 +209,7 @@ class Broadcast(Content):
     class Meta:
         verbose_name = _("broadcast")
         verbose_name_plural = _("broadcasts")
-        # One right for all of it: whoever may send may also write, change and recall.
+        # One permission to write, send, change and recall.
         default_permissions = ()
         permissions = [("send_broadcast", _("Can send broadcasts"))]
         constraints = [
@@ -241,17 +242,17 @@ class Broadcast(Content):
 
     @property
     def is_news(self) -> bool:
-        """Whether it is live and has not changed since it went out."""
+        """True if it is live and has not changed since it went out."""
         return self.state == State.LIVE and self.seq == self.published_seq
 
     @property
     def dated(self) -> datetime:
-        """The moment under which it stands in lists."""
+        """The date by which lists order it."""
         return self.published_at or self.created
 
     @property
     def state(self) -> State:
-        """Where it is in its life."""
+        """The current state."""
         if self.recalled_at:
             return State.RECALLED
         if self.expired_at:

@@ -1,7 +1,7 @@
-"""Rows written from other rows, in one statement however many they are.
+"""Inserts a row for each row of a query, in one statement however many there are.
 
-`bulk_create()` prepares the same values again for each row, which is most of its time, and on
-SQLite it needs a statement for every 999 of them.
+`bulk_create()` prepares the same values for each row, which takes most of its time, and on SQLite
+it needs a statement for every 999 values.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from django.db.models.constants import OnConflict
 
 
 def can_return_rows(model: type[models.Model]) -> bool:
-    """Tell whether this model's database says what it has inserted."""
+    """Tell whether this model's database can return columns of inserted rows."""
     features = connections[router.db_for_write(model)].features
     return bool(features.can_return_rows_from_bulk_insert)
 
@@ -28,20 +28,20 @@ def insert_from(
     returning: tuple[str, ...] = (),
     ignore_conflicts: bool = False,
 ) -> list[tuple[Any, ...]]:
-    """Insert a row for each of `source`; return these columns of what was inserted.
+    """Insert a row of `model` for each row of `source`; return the `returning` columns.
 
-    `values` are expressions of `source`, or plain values that are the same for all; fields that
-    are not named get their defaults, once for all of them.
+    `values` are expressions over `source`, or plain values for all rows. Each other field gets its
+    default, evaluated once for all rows.
     """
     connection = connections[router.db_for_write(model)]
     fields = [
         each for each in model._meta.concrete_fields if not isinstance(each, models.AutoField)
     ]
     selected: dict[str, Any] = {}
-    for each in fields:
-        value = values[each.name] if each.name in values else each.get_default()
+    for field in fields:
+        value = values[field.name] if field.name in values else field.get_default()
         is_expression = hasattr(value, "resolve_expression")
-        selected[f"new_{each.name}"] = value if is_expression else Value(value, output_field=each)
+        selected[f"new_{field.name}"] = value if is_expression else Value(value, output_field=field)
     query = source.annotate(**selected).values_list(*selected).query
     select, params = query.get_compiler(connection.alias).as_sql()
     conflict = OnConflict.IGNORE if ignore_conflicts else None

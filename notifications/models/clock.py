@@ -1,8 +1,8 @@
-"""A clock for the logs: it never goes back, and two histories of one log never read the same on it.
+"""The clock of the logs, which goes only forward and tells two histories of one log apart.
 
-A hybrid of time and counter (Kulkarni and others, "Logical physical clocks", 2014): milliseconds
-since 1970, and below them 20 random bits. What was written after a backup was restored is later on
-it than all that was written before, and equal to none of it.
+It is a hybrid of time and counter (Kulkarni and others, "Logical physical clocks", 2014):
+milliseconds since 1970, followed by 20 random bits. A change made after a restored backup is later
+than all changes in the backup, and practically never has the time of a change that was lost.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ STEP_BITS = 10
 
 
 class Tick(NamedTuple):
-    """One reading, for all logs that change together; each goes on from its own last one."""
+    """One reading of the clock, for all logs that change together."""
 
     now: int
     step: int
@@ -31,5 +31,5 @@ class Tick(NamedTuple):
         )
 
     def after(self, last: int) -> int:
-        """Return the time of a change in a log whose last one was at `last`."""
+        """Return the time of a change in a log whose last change was at `last`."""
         return max(self.now, last + self.step)

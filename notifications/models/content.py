@@ -1,4 +1,4 @@
-"""What is said, as columns: the fields of a payload and when it stops to matter."""
+"""The columns of a payload and its expiry, shared by notifications and broadcasts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..message.payload import BODY_MAX_CHARS, TITLE_MAX_CHARS, URL_MAX_CHARS
 
 
 class Content(models.Model):
-    """A stored payload."""
+    """The abstract base of a model that stores a payload."""
 
     kind = models.CharField(_("kind"), max_length=KIND_MAX_CHARS, blank=True)
     level = models.CharField(_("level"), max_length=10, choices=Level, default=Level.INFO)

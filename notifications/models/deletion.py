@@ -1,4 +1,4 @@
-"""How the rows of a user go with the user."""
+"""Deletes the rows of a user together with the user."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from django.db.models.deletion import Collector
 
 
 def CASCADE_UNREAD(collector: Collector, field: Any, rows: Any, using: str) -> None:  # noqa: N802
-    """Cascade as `CASCADE` does, without reading what can be deleted by one statement.
+    """Cascade as `CASCADE` does, without reading rows that one statement can delete.
 
-    The admin's page that asks before a deletion lists what goes along, and so it reads all of it,
-    also what Django deletes unread: 450 MB for 100,000 notifications. Where rows have listeners or
-    others that refer to them, they are read.
+    The admin's confirmation page lists all rows to be deleted, and reads even those that Django
+    would delete unread: 450 MB for 100,000 notifications. Rows with signal receivers or with
+    references to them are still read.
     """
-    # Not the collector's own method: the admin's always says no.
+    # Not the collector's own method, because that of the admin always returns False.
     if Collector.can_fast_delete(collector, rows):
         collector.fast_deletes.append(rows)
     else:

@@ -1,4 +1,4 @@
-"""A user's counters, and the lock that puts everything in their log into one order."""
+"""A user's counters, and the lock that orders all changes in their log."""
 
 from __future__ import annotations
 
@@ -25,25 +25,22 @@ from .statements import Parameter, Statement
 
 TIME_ZONE_MAX_CHARS = 64
 QUERY_NAME = "django_notifier_inbox"
-"""By which queries get from a user to the inbox."""
+"""The name by which queries get from a user to their inbox."""
 
 
 def new_epoch() -> str:
-    """Return a fresh opaque name for a log, so that cursors of an earlier one are known as such."""
+    """Return a random name for a log, by which cursors of an earlier log are recognized."""
     return secrets.token_hex(6)
 
 
 class InboxQuerySet(models.QuerySet["Inbox"]):
     def ensure(self, user_pks: Iterable[Any]) -> None:
-        """Create the inboxes that are missing; in one order, against deadlocks.
-
-        Whose user is gone gets none.
-        """
+        """Create missing inboxes of existing users, in the order of keys to avoid deadlocks."""
         users = get_user_model()._base_manager.filter(pk__in=list(user_pks)).order_by("pk")
         insert_from(users, Inbox, {"user": F("pk")}, ignore_conflicts=True)
 
     def of(self, user_pk: Any) -> Inbox:
-        """Return the user's inbox, made now if this is the first contact."""
+        """Return the user's inbox; create it if there is none."""
         inbox = self.filter(pk=user_pk).first()
         if inbox is None:
             self.ensure([user_pk])
@@ -51,22 +48,22 @@ class InboxQuerySet(models.QuerySet["Inbox"]):
         return inbox
 
     def among(self, user_pks: Collection[Any]) -> Self:
-        """Only these users' own."""
-        # Not pk__in: a lookup of relations looks at each key twice, in twice the time.
+        """Return the inboxes of these users."""
+        # Not pk__in: a lookup of a relation prepares each key twice, in twice the time.
         return self.filter(user__pk__in=user_pks)
 
     def with_mutes(self, keys: MuteKeys | None) -> Self:
-        """Read along which of these their users have muted now, for `Inbox.muted`."""
+        """Read whether the users have muted these keys now, for `Inbox.muted`."""
         return self.annotate(**Mute.objects.all().beside(keys or MuteKeys(), timezone.now()))
 
     def lock(
         self, user_pks: Collection[Any], mute_keys: MuteKeys | None = None
     ) -> dict[Any, Inbox]:
-        """Lock these users' inboxes until commit and return them by user pk.
+        """Lock these users' inboxes until commit; return them by primary key, with their mutes.
 
-        What they have muted is read with them, as by `with_mutes()`.
-        Rows are locked in the order of the key, so that two callers cannot deadlock. SQLite has no
-        row locks: there the transaction itself must be immediate (see checks/rows.py).
+        Missing inboxes are created. Rows are locked in the order of the key, so that two callers
+        cannot deadlock. SQLite has no row locks: there the transaction itself must be immediate
+        (see checks/rows.py).
         """
         locked = self._locked(user_pks, mute_keys or MuteKeys())
         if len(locked) < len(user_pks):
@@ -77,15 +74,15 @@ class InboxQuerySet(models.QuerySet["Inbox"]):
         return locked
 
     def lock_of(self, user_pk: Any) -> Inbox:
-        """Lock one user's inbox until commit; raise `Inbox.DoesNotExist` for who was deleted."""
+        """Lock one user's inbox until commit; raise `Inbox.DoesNotExist` for a deleted user."""
         inbox = self.lock([user_pk]).get(user_pk)
         if inbox is None:
-            raise Inbox.DoesNotExist(f"There is no user {user_pk!r} any more.")
+            raise Inbox.DoesNotExist(f"The user {user_pk!r} no longer exists.")
         return inbox
 
     def _locked(self, user_pks: Collection[Any], keys: MuteKeys) -> dict[Any, Inbox]:
         alias = router.db_for_write(Inbox)
-        # Outside of a transaction nothing would keep the lock, which the ORM says.
+        # Outside a transaction the ORM raises, because nothing would keep the lock.
         if len(user_pks) != 1 or not connections[alias].in_atomic_block:
             rows = self.select_for_update().among(user_pks).order_by("pk").with_mutes(keys)
             return {inbox.pk: inbox for inbox in rows}
@@ -100,7 +97,7 @@ class InboxQuerySet(models.QuerySet["Inbox"]):
         return inboxes
 
     def advance(self, inboxes: Sequence[Inbox], *, by: int = 1, unread: int = 0) -> None:
-        """Take the next `by` numbers of each locked inbox and change its unread count."""
+        """Take the next `by` numbers of each locked inbox, and add `unread` to its unread count."""
         if not inboxes:
             return
         tick = Tick.take()
@@ -120,7 +117,7 @@ class InboxQuerySet(models.QuerySet["Inbox"]):
             inbox.clock = tick.after(inbox.clock)
 
     def move_watermark(self, inbox: Inbox, *, after: int, to: int) -> None:
-        """Mark the broadcasts up to `to` as read; those past `after` take a number each."""
+        """Mark broadcasts up to number `to` as read; those after `after` take a number each."""
         values = {
             "broadcast_read_seq": to,
             "read_all_after_seq": inbox.last_seq,
@@ -134,32 +131,32 @@ class InboxQuerySet(models.QuerySet["Inbox"]):
 
 
 class Inbox(models.Model):
-    """A user's counters. The row lock taken to advance `last_seq` orders everything in the log.
+    """A user's counters. The row lock taken to advance `last_seq` orders all changes in the log.
 
-    `clock` is the time of its last change: see clock.py. `unread` counts personal notifications.
-    Broadcasts are read up to `broadcast_read_seq`; when that moved last, those past
-    `read_all_from_seq` took as many numbers of this log, in their order, after
-    `read_all_after_seq`.
+    `clock` is the time of the last change: see clock.py. `unread` counts personal notifications.
+    Broadcasts are read up to `broadcast_read_seq`, unless a mark says otherwise. When it last
+    moved, the numbers after `read_all_from_seq` of the broadcast log became as many numbers of
+    this log, after `read_all_after_seq`.
 
-    The quiet hours stand here because whoever writes to the inbox reads it anyway; where one end is
-    None, there are none.
+    The quiet hours are stored here because every write reads the inbox; there are none if an end
+    is None.
     """
 
     clock_before = 0
-    """The clock when the row was locked."""
-    # Read along by `with_mutes()`.
+    """The `clock` as it was when the row was locked."""
+    # Read by `with_mutes()`.
     is_kind_muted = is_group_key_muted = False
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL,
         models.CASCADE,
         primary_key=True,
-        # A project may have any name on its users: this one gives them no attribute.
+        # The project's user model gets no attribute that could clash with its own.
         related_name="+",
         related_query_name=QUERY_NAME,
     )
     epoch = models.CharField(max_length=32, default=new_epoch, editable=False)
     last_seq = models.PositiveBigIntegerField(default=0)
-    # For the database too: the version before writes beside this one while it is replaced.
+    # A default in the database, because the previous version still writes during a deployment.
     clock = models.PositiveBigIntegerField(default=0, db_default=0, editable=False)
     unread = models.PositiveIntegerField(default=0)
     seen_seq = models.PositiveBigIntegerField(default=0)
@@ -183,19 +180,19 @@ class Inbox(models.Model):
 
     @property
     def muted(self) -> str:
-        """What its user has muted of what was asked: "kind", "thread", or nothing."""
+        """The muted one of the keys given to `with_mutes()`: "kind" or "thread", or ""."""
         if self.is_kind_muted:
             return "kind"
         return "thread" if self.is_group_key_muted else ""
 
     def is_quiet(self, now: datetime) -> bool:
-        """Tell whether these are its user's quiet hours."""
+        """Tell whether `now` is in the user's quiet hours."""
         starts, ends = self.quiet_from, self.quiet_until
         if starts is None or ends is None:
             return False
         try:
             zone: tzinfo = ZoneInfo(self.time_zone)
-        except (ValueError, OSError, ZoneInfoNotFoundError):  # it was renamed since it was chosen
+        except (ValueError, OSError, ZoneInfoNotFoundError):  # renamed since the user chose it
             zone = timezone.get_default_timezone()
         clock = aware(now).astimezone(zone).time()
         if starts <= ends:

@@ -1,4 +1,4 @@
-"""Models and those that inherit from them: Django's signals name the one class that was used."""
+"""Follows subclasses of models, because Django's signals are sent for the exact class."""
 
 from __future__ import annotations
 
@@ -9,12 +9,9 @@ from django.db.models.signals import class_prepared
 
 
 def follow(model: type[Model], act: Callable[[type[Model]], object]) -> None:
-    """Call `act` with a model and with each that inherits from it, now and when it is made later.
-
-    These are proxies and models with tables of their own, once each.
-    """
-    for each in dict.fromkeys(_with_heirs(model)):
-        act(each)
+    """Call `act` once with a model and each of its subclasses, including those defined later."""
+    for cls in dict.fromkeys(_with_heirs(model)):
+        act(cls)
 
     def prepared(sender: type[Model], **kwargs: object) -> None:
         if issubclass(sender, model):
@@ -25,5 +22,5 @@ def follow(model: type[Model], act: Callable[[type[Model]], object]) -> None:
 
 def _with_heirs(model: type[Model]) -> Iterator[type[Model]]:
     yield model
-    for each in model.__subclasses__():
-        yield from _with_heirs(each)
+    for subclass in model.__subclasses__():
+        yield from _with_heirs(subclass)

@@ -1,4 +1,4 @@
-"""What a user does not want to be told."""
+"""Mutes: the kinds and threads of which a user wants no notifications."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GROUP_KEY_MAX_CHARS = 200
 
 
 class MuteKeys(NamedTuple):
-    """What a user can mute of a notification: its kind and its thread, "" for none."""
+    """The kind and the thread of a notification, by which users can mute it; "" for none."""
 
     kind: Any = ""
     group_key: Any = ""
@@ -25,19 +25,19 @@ class MuteKeys(NamedTuple):
 
 class MuteQuerySet(models.QuerySet["Mute"]):
     def of(self, user_pk: Any) -> Self:
-        """Only this user's own."""
+        """Return this user's mutes."""
         return self.filter(user=user_pk)
 
     def in_force(self, now: datetime | Expression) -> Self:
-        """Those without an end, or with one that is to come."""
+        """Return the mutes that have not ended."""
         return self.filter(Q(until=None) | Q(until__gt=now))
 
     def over(self, now: datetime) -> Self:
-        """Those that have ended."""
+        """Return the mutes that have ended."""
         return self.filter(until__lte=now)
 
     def beside(self, keys: MuteKeys, now: datetime | Expression) -> dict[str, Exists]:
-        """Return annotations for inboxes that say which of the two its user has muted at `now`."""
+        """Return annotations for inboxes that say which of the keys the user has muted at `now`."""
         return {
             f"is_{name}_muted": Exists(
                 self.in_force(now).filter(user=OuterRef("pk"), **{name: value})
@@ -48,7 +48,7 @@ class MuteQuerySet(models.QuerySet["Mute"]):
 
 
 class Mute(models.Model):
-    """A kind that a user has muted, or one thread; until a moment, or for good."""
+    """A user's mute of one kind or one thread, until a moment or for good."""
 
     user_id: Any
     user = models.ForeignKey(

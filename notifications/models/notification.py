@@ -1,7 +1,4 @@
-"""What a user was told, in its newest state, and what they did with a broadcast.
-
-Numbers are allocated by inbox.py; nothing in this package sends.
-"""
+"""Notifications in their newest state, and users' marks on broadcasts."""
 
 from __future__ import annotations
 
@@ -26,92 +23,92 @@ from .mute import GROUP_KEY_MAX_CHARS
 from .statements import Parameter, Statement
 
 DEDUPE_KEY_MAX_CHARS = 200
-# Rows without a hole between them all move by the same: one number in a statement, where a number
-# for each takes a millisecond.
+# From so many on, rows that move by the same step are updated together: a number of its own for
+# each row takes a millisecond.
 TOGETHER_MIN = 50
 MOVED_AT_ONCE = 900
 
 
 class NotificationQuerySet(models.QuerySet["Notification"]):
     def of(self, user_pk: Any) -> Self:
-        """Only this user's own."""
+        """Return this user's rows."""
         return self.filter(recipient=user_pk)
 
     def personal(self) -> Self:
-        """Those that stand for themselves."""
+        """Return the notifications that are not marks on a broadcast."""
         return self.filter(broadcast=None)
 
     def marks(self) -> Self:
-        """Those that say what a reader did with a broadcast."""
+        """Return the marks on broadcasts."""
         return self.filter(broadcast__isnull=False)
 
     def after(self, seq: int) -> Self:
-        """What changed after a cursor, in the order of the log, tombstones included."""
+        """Return the changes after a number, in the order of the log, including tombstones."""
         return self.filter(seq__gt=seq).order_by("seq")
 
     def present(self) -> Self:
-        """Those that are not removed."""
+        """Return the rows that are not removed."""
         return self.filter(removed_at=None)
 
     def unread(self) -> Self:
-        """Those that count in the badge."""
+        """Return the rows that count in the badge."""
         return self.present().filter(read_at=None)
 
     def taking_in(self, user_pks: Collection[Any], key: str | None, group_key: str) -> Self:
-        """Those that a new one goes into: by its key, or else the unread of its thread.
+        """Return the rows to rewrite for a new notification: by its key, or else by its thread.
 
-        Of a thread's the newest is the last.
+        Of a thread, these are the unread ones, the newest last.
         """
         if key is not None:
             return self.filter(recipient__in=user_pks, dedupe_key=key)
         mine = self.personal().unread().filter(recipient__in=user_pks, dedupe_key=None)
-        # The second condition is that of the index.
+        # The exclusion is the condition of the index.
         return mine.filter(group_key=group_key).exclude(group_key="").order_by("seq")
 
     def expired(self, now: datetime) -> Self:
-        """Those whose time is over and that are not removed yet."""
+        """Return the rows that have expired and are not yet removed."""
         return self.present().filter(expires__lte=now)
 
     def outdated(self, *, read_before: datetime, unread_before: datetime) -> Self:
-        """Those that were read before a moment, or written before another and never read."""
+        """Return the notifications read before a moment, or written before another and unread."""
         left_alone = Q(read_at=None, created__lte=unread_before)
         return self.personal().present().filter(Q(read_at__lte=read_before) | left_alone)
 
     def forgotten(self, before: datetime) -> Self:
-        """Those that were removed, or whose broadcast has ended, before a moment."""
+        """Return the notifications removed, and the marks on broadcasts ended, before a moment."""
         ended = Q(broadcast__expired_at__lte=before) | Q(broadcast__recalled_at__lte=before)
         return self.filter(Q(broadcast=None, removed_at__lte=before) | ended)
 
     def newest_first(self) -> Self:
-        """The order of the list: by the time the text was written."""
+        """Order by the time the text was written, the newest first."""
         return self.order_by("-created", "-pk")
 
     def before(self, row: Notification) -> Self:
-        """What comes after this row in the list that has the newest first."""
+        """Return the rows that follow `row` in the newest-first order."""
         same_time = Q(created=row.created)
         if row.broadcast_id is None:
             same_time &= Q(pk__lt=row.pk)
         return self.filter(Q(created__lt=row.created) | same_time)
 
     def newer_than(self, row: Notification) -> Self:
-        """What comes ahead of this row in that list; a broadcast is ahead of its moment."""
+        """Return the rows that precede `row`; a broadcast comes first among equal dates."""
         later = Q(created__gt=row.created)
         if row.broadcast_id is None:
             later |= Q(created=row.created, pk__gt=row.pk)
         return self.filter(later)
 
     def newest_up_to(self, user_pk: Any, seq: int) -> tuple[int, int]:
-        """Return number and clock of a user's last change up to a number, zeros if there is none.
+        """Return number and clock of a user's last row up to a number, or zeros if there is none.
 
-        A change goes on to another number when its notification changes again.
+        A row gets another number when it changes again.
         """
-        found = _newest_of_one(self.db).execute({"recipient": user_pk, "seq": seq})
-        return (found[0][0], found[0][1]) if found else (0, 0)
+        rows = _newest_of_one(self.db).execute({"recipient": user_pk, "seq": seq})
+        return (rows[0][0], rows[0][1]) if rows else (0, 0)
 
     def create_in(self, inboxes: Sequence[Inbox], **fields: Any) -> list[Notification]:
-        """Write the same for each locked inbox, at its last number, in one statement.
+        """Insert the same notification at the last number of each locked inbox, in one statement.
 
-        Raises what the database raises; on one that cannot return rows, it takes some more.
+        A database that cannot return inserted rows needs more statements.
         """
         rows = [
             Notification(recipient_id=inbox.pk, seq=inbox.last_seq, clock=inbox.clock, **fields)
@@ -126,14 +123,14 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
             return rows
         values = {**fields, "recipient": F("pk"), "seq": F("last_seq"), "clock": F("clock")}
         source = Inbox.objects.among([inbox.pk for inbox in inboxes])
-        found = insert_from(source, Notification, values, returning=("recipient_id", "id"))
-        pks = {Inbox._meta.pk.to_python(user_pk): pk for user_pk, pk in found}
+        inserted = insert_from(source, Notification, values, returning=("recipient_id", "id"))
+        pks = {Inbox._meta.pk.to_python(user_pk): pk for user_pk, pk in inserted}
         for row in rows:
             _set_stored(row, pks[row.recipient_id])
         return rows
 
     def renumber(self, rows: Sequence[Notification], inbox: Inbox, **changes: Any) -> None:
-        """Give changed rows the last numbers of their inbox, which was advanced for them."""
+        """Store changed rows under the last numbers of their inbox, which was advanced for them."""
         by_step: dict[int, list[Notification]] = {}
         for seq, row in enumerate(rows, start=inbox.last_seq - len(rows) + 1):
             if not row._state.adding:
@@ -157,8 +154,8 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
 class Notification(Content):
     """One payload for one recipient, in its newest state.
 
-    With `broadcast` it is a mark: what this recipient did with that broadcast, whose text is there
-    and not here.
+    With `broadcast` set it is a mark: it says what the recipient did with that broadcast, and the
+    text is the broadcast's.
     """
 
     id: int
@@ -168,16 +165,16 @@ class Notification(Content):
         settings.AUTH_USER_MODEL, CASCADE_UNREAD, related_name="+", db_index=False
     )
     seq = models.PositiveBigIntegerField()
-    # When that number was taken, on the clock of its inbox; 0 for what an older version wrote.
+    # The time of the number on the inbox's clock; 0 if an older version wrote the row.
     clock = models.PositiveBigIntegerField(default=0, db_default=0, editable=False)
     broadcast = models.ForeignKey(
         Broadcast, CASCADE_UNREAD, null=True, blank=True, related_name="marks", db_index=False
     )
     dedupe_key = models.CharField(max_length=DEDUPE_KEY_MAX_CHARS, null=True, blank=True)  # noqa: DJ001  NULL is free of the unique constraint
     group_key = models.CharField(max_length=GROUP_KEY_MAX_CHARS, blank=True)
-    # How many of one group_key it stands for.
+    # The number of notifications of its thread that went into it.
     count = models.PositiveIntegerField(default=1)
-    # Written in its recipient's quiet hours: it counts, and no toast shows.
+    # Written in the recipient's quiet hours: it counts, but shows no toast.
     quiet = models.BooleanField(default=False)
     created = models.DateTimeField(default=timezone.now)
     read_at = models.DateTimeField(null=True, blank=True)
@@ -232,21 +229,21 @@ class Notification(Content):
 
     @property
     def content(self) -> Content:
-        """Where its text is: here, or in the broadcast."""
+        """The row with the text: the broadcast of a mark, or the notification itself."""
         return self.broadcast or self
 
     @property
     def item_id(self) -> str:
-        """Its id in the protocol."""
+        """The item id in the protocol, such as `n5120` or `b12`."""
         return f"b{self.broadcast_id}" if self.broadcast_id else f"n{self.pk}"
 
     @property
     def is_unread(self) -> bool:
-        """Whether it counts in the badge."""
+        """True if it counts in the badge."""
         return self.read_at is None and self.removed_at is None
 
     def is_restorable(self, now: datetime) -> bool:
-        """Tell whether it is removed and may come back."""
+        """Tell whether it is removed and has not expired."""
         return self.removed_at is not None and (self.expires is None or self.expires > now)
 
 

@@ -1,7 +1,7 @@
-"""Statements that are compiled once for each database, and executed with other values each time.
+"""Statements that are compiled once per database and executed with different values.
 
-The ORM builds and compiles a query anew wherever it is used, which takes ten times as long as a
-database needs to find a row by its key. What is written all the time is worth keeping.
+The ORM builds and compiles a query at each use, which takes ten times as long as a database needs
+to find a row by its key. That matters for the statements of each notification.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from django.db.models import Expression, sql
 
 
 class Parameter(Expression):
-    """A place in a query for the value that `Statement.execute()` is given by this name."""
+    """A placeholder in a query for the value that `Statement.execute()` gets under this name."""
 
     def __init__(self, name: str, output_field: models.Field[Any, Any]) -> None:
         super().__init__(output_field=output_field)
@@ -38,14 +38,14 @@ class Parameter(Expression):
         return "%s", (self,)
 
     def prepared(self, value: Any, connection: Any) -> Any:
-        """Return a value as the database takes it, by way of the field as anywhere in the ORM."""
+        """Return a value as the field prepares it for the database."""
         field = self.output_field
         prepare = field.get_db_prep_save if self._for_save else field.get_db_prep_value
         return prepare(value, connection=connection)
 
 
 class Statement:
-    """One statement for one database. `columns` are what it returns of each row, if anything."""
+    """A compiled statement for one database; `columns` are those that it returns, if any."""
 
     def __init__(
         self, alias: str, text: str, params: Sequence[Any], columns: Sequence[Any] = ()
@@ -54,7 +54,7 @@ class Statement:
         self._text = text
         self._params = params
         self._has_rows = bool(columns)
-        # A converter belongs to a connection, that is to a thread; where there are any, does not.
+        # Converters belong to a connection, and so to a thread; only whether there are any is kept.
         connection = connections[alias]
         self._converted = [
             (at, column) for at, column in enumerate(columns) if _converters(column, connection)
@@ -69,7 +69,7 @@ class Statement:
 
     @classmethod
     def update(cls, rows: models.QuerySet[Any], **values: Any) -> Self:
-        """Compile what sets these values in all rows of a query."""
+        """Compile an update that sets these values in all rows of a query."""
         query: Any = rows.query.chain(sql.UpdateQuery)
         query.add_update_values(values)
         text, params = query.get_compiler(rows.db).as_sql()
@@ -78,7 +78,7 @@ class Statement:
     @classmethod
     @cache
     def insert(cls, alias: str, model: type[models.Model]) -> Self:
-        """Compile what inserts one row and returns its key. All other fields are parameters."""
+        """Compile an insert of one row that returns its key; all other fields are parameters."""
         key = model._meta.pk
         fields = [each for each in model._meta.concrete_fields if each is not key]
         places = {each.attname: Parameter(each.attname, each) for each in fields}
@@ -90,7 +90,7 @@ class Statement:
         return cls(alias, text, params, [key.get_col(model._meta.db_table)])
 
     def execute(self, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-        """Execute it with a value for each parameter; return the rows."""
+        """Execute the statement with a value for each parameter; return the rows."""
         connection = connections[self.alias]
         params = [
             each.prepared(values[each.name], connection) if isinstance(each, Parameter) else each

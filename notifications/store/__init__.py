@@ -1,1 +1,1 @@
-"""Each change of what is stored, one transaction each, and reading it back."""
+"""Writes changes to the database, one transaction each, and reads them back."""

@@ -1,4 +1,4 @@
-"""How many a broadcast is for, and how many of them have seen and read it."""
+"""Counts the users a broadcast is for, and those of them who have seen and read it."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from ..models.inbox import QUERY_NAME
 
 @dataclass(frozen=True, kw_only=True)
 class Counts:
-    """How many of its audience have had a broadcast on screen or read it, and how many read it."""
+    """The numbers of users who have seen a broadcast (on screen or read) and who have read it."""
 
     seen: int
     read: int
 
 
 def reach(audience: str, group_pks: Iterable[Any] = ()) -> int:
-    """Return how many users an audience has now."""
+    """Return the current number of users in an audience."""
     return users_of(audience, group_pks).count()
 
 
 def group_pks(broadcast: Broadcast) -> list[Any]:
-    """Return the keys of a broadcast's groups; without a query where they were read along."""
+    """Return the keys of a broadcast's groups, without a query if they were prefetched."""
     return [group.pk for group in broadcast.groups.all()]
 
 
 def counts(broadcasts: Iterable[Broadcast]) -> dict[int, Counts]:
     """Return the counts of broadcasts, by primary key, in at most three queries.
 
-    Who is in an audience now and joined before it was told counts. One that has ended has the
-    counts that `keep_counts()` left, or is missing.
+    A user counts who is in the audience now and joined before the broadcast went out. A broadcast
+    that has ended has the counts stored by `keep_counts()`, or is missing.
     """
     shown = list(broadcasts)
     kept = {
@@ -50,9 +50,9 @@ def counts(broadcasts: Iterable[Broadcast]) -> dict[int, Counts]:
 
 
 def keep_counts(ended: Sequence[Broadcast]) -> None:
-    """Store the counts of broadcasts that have ended just now."""
-    for pk, found in _counted(ended).items():
-        Broadcast.objects.filter(pk=pk).update(seen_count=found.seen, read_count=found.read)
+    """Store the final counts of broadcasts that have just ended."""
+    for pk, counted in _counted(ended).items():
+        Broadcast.objects.filter(pk=pk).update(seen_count=counted.seen, read_count=counted.read)
 
 
 def _counted(broadcasts: Sequence[Broadcast]) -> dict[int, Counts]:
@@ -75,17 +75,19 @@ def _counted(broadcasts: Sequence[Broadcast]) -> dict[int, Counts]:
 def _by_watermarks(live: Sequence[Broadcast]) -> dict[str, int]:
     first = min(each.published_seq for each in live)
     columns = {}
-    for each in live:
-        of = Q() if each.audience == Audience.EVERYONE else Q(pk__in=_audience(each).values("pk"))
+    for broadcast in live:
+        pk, seq = broadcast.pk, broadcast.published_seq
+        is_for_all = broadcast.audience == Audience.EVERYONE
+        of = Q() if is_for_all else Q(pk__in=_audience(broadcast).values("pk"))
         if has_field("date_joined"):
-            of &= Q(date_joined__lte=each.published_at)
-        columns[f"seen_{each.pk}"] = Count("pk", filter=of & _is_past(each.published_seq))
-        columns[f"read_{each.pk}"] = Count("pk", filter=of & _has_read(each.published_seq))
+            of &= Q(date_joined__lte=broadcast.published_at)
+        columns[f"seen_{pk}"] = Count("pk", filter=of & _is_past(seq))
+        columns[f"read_{pk}"] = Count("pk", filter=of & _has_read(seq))
     row: dict[str, int] = users_of(Audience.EVERYONE).filter(_is_past(first)).aggregate(**columns)
     return row
 
 
-# What the watermarks do not know: those marked by themselves.
+# The watermarks do not cover broadcasts that a user marked one by one.
 def _by_marks(live: Sequence[Broadcast]) -> dict[int, dict[str, int]]:
     inbox, seq = f"recipient__{QUERY_NAME}", F("broadcast__published_seq")
     is_read = Q(read_at__isnull=False)

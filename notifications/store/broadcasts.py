@@ -1,6 +1,6 @@
 """Changes to broadcasts. Each is one transaction: lock the log, take its next numbers, write rows.
 
-Nothing here checks input or sends; inbox.py does the same for inboxes.
+It neither checks input nor sends hints; inbox.py is its counterpart for inboxes.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from .transactions import RefusedError, in_one_transaction
 
 
 class WrongStateError(RefusedError):
-    """A broadcast is not, or no longer, where it would have to be for this."""
+    """The state of a broadcast does not allow the change."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LogChange:
-    """What took the numbers of the log after `after`, in their order."""
+    """The broadcasts that took the numbers of the log after `after`, in order."""
 
     after: int = 0
     rows: Sequence[Broadcast] = ()
@@ -31,7 +31,7 @@ class LogChange:
 
 @in_one_transaction
 def add(row: Broadcast, groups: Iterable[Group]) -> LogChange:
-    """Store a broadcast and publish it, unless it starts later."""
+    """Store a broadcast, and publish it unless it starts later."""
     log = BroadcastLog.objects.lock()
     row.save()
     row.groups.set(groups)
@@ -40,7 +40,7 @@ def add(row: Broadcast, groups: Iterable[Group]) -> LogChange:
 
 @in_one_transaction
 def send(row: Broadcast) -> LogChange:
-    """Publish a draft, or let it wait for its start."""
+    """Publish a draft, or schedule it for its start."""
     log = BroadcastLog.objects.lock()
     _refresh(row, State.DRAFT)
     return _go_on(log, row)
@@ -48,7 +48,7 @@ def send(row: Broadcast) -> LogChange:
 
 @in_one_transaction
 def publish_due() -> LogChange:
-    """Publish what is due now. Whoever comes second finds nothing left."""
+    """Publish the scheduled broadcasts that are due."""
     log = BroadcastLog.objects.lock()
     now = timezone.now()
     return _number(log, list(Broadcast.objects.due(now)), published_at=now)
@@ -56,7 +56,7 @@ def publish_due() -> LogChange:
 
 @in_one_transaction
 def end_overdue() -> LogChange:
-    """End what has expired."""
+    """End the broadcasts that have expired."""
     log = BroadcastLog.objects.lock()
     now = timezone.now()
     Broadcast.objects.missed(now).update(expired_at=now)
@@ -65,7 +65,7 @@ def end_overdue() -> LogChange:
 
 @in_one_transaction
 def end_outdated(published_before: datetime) -> LogChange:
-    """End what is live for longer than anybody shall keep it."""
+    """End the live broadcasts that were published before a moment."""
     log = BroadcastLog.objects.lock()
     rows = Broadcast.objects.live().filter(published_at__lte=published_before)
     return _number(log, list(rows.order_by("published_seq")), expired_at=timezone.now())
@@ -73,7 +73,7 @@ def end_outdated(published_before: datetime) -> LogChange:
 
 @in_one_transaction
 def change(row: Broadcast, fields: dict[str, Any]) -> LogChange:
-    """Write other fields into a broadcast that has not ended."""
+    """Change fields of a broadcast that has not ended."""
     log = BroadcastLog.objects.lock()
     _refresh(row, State.DRAFT, State.SCHEDULED, State.LIVE)
     return _write(log, row, **fields)
@@ -81,7 +81,7 @@ def change(row: Broadcast, fields: dict[str, Any]) -> LogChange:
 
 @in_one_transaction
 def recall(row: Broadcast) -> LogChange:
-    """End a live broadcast, or keep a scheduled one from going out."""
+    """End a live broadcast, or cancel a scheduled one."""
     log = BroadcastLog.objects.lock()
     _refresh(row, State.SCHEDULED, State.LIVE)
     return _write(log, row, recalled_at=timezone.now())
@@ -89,19 +89,19 @@ def recall(row: Broadcast) -> LogChange:
 
 @in_one_transaction
 def prune(*, ended_before: datetime) -> int:
-    """Delete the tombstones that no mark needs any more; return how many."""
+    """Delete the tombstones without marks that ended before a moment; return their number."""
     log = BroadcastLog.objects.lock()
     old = Broadcast.objects.ended().ended_before(ended_before).filter(marks=None)
     rows = dict(old.values_list("pk", "seq"))
     if rows:
-        # Readers from before one of them may still hold what it took away.
+        # A reader whose cursor is before a tombstone may still show its broadcast.
         log.advance(by=0, pruned_seq=max(rows.values()))
         Broadcast.objects.filter(pk__in=rows).delete()
     return len(rows)
 
 
 def _refresh(row: Broadcast, *states: State) -> None:
-    # The caller's copy may be older than what somebody else did in the meantime.
+    # Somebody else may have changed it since the caller read it.
     row.refresh_from_db()
     if row.state not in states:
         legal = " or ".join(state.value for state in states)

@@ -1,7 +1,7 @@
-"""What comes after a cursor, read from the database. Pure reading, apart from making a first inbox.
+"""Reads the changes after a cursor. It writes nothing but the inbox of a user who has none.
 
-The inbox is read before the rows, and rows only up to its number: what commits in between has a
-higher number and comes with the next reading. So a page is one state of the log.
+The inbox is read first, then rows up to its number: a change that commits in between has a higher
+number and comes with the next page. So a page shows one state of the log.
 """
 
 from __future__ import annotations
@@ -30,12 +30,11 @@ READERS_PER_QUERY = 100
 
 @dataclass(frozen=True, kw_only=True)
 class FeedPage:
-    """What a reader gets at its position: at most 100 items, and where it stands after them.
+    """The changes after a reader's position: at most 100 items, and the `cursor` after them.
 
-    `head` is the end of both logs at that moment; `unread` counts the whole inbox, and
-    `unread_broadcasts` is the part of it that the inbox's own counter leaves out. `more` says that
-    another page is due, `reset` that the reader's position was of no use and that it goes on from
-    `cursor` with an empty store.
+    `head` is the end of both logs at that moment. `unread` counts the whole inbox, including
+    `unread_broadcasts`. `more` says that another page follows, `reset` that the reader's position
+    was invalid and it continues from `cursor` with an empty store.
     """
 
     epoch: Epoch
@@ -50,14 +49,14 @@ class FeedPage:
 
     @property
     def lacks_changes(self) -> bool:
-        """Whether changes of the user's log are not there that were there by its numbers."""
+        """True if the page has fewer changes of the user's log than its numbers promise."""
         personal: int = sum(item["stream"] == "u" for item in self.items)
         return personal < self.cursor.u - self.start.u
 
 
 @dataclass(frozen=True)
 class StartingPoint:
-    """Where a page's widget starts: after what its user has already seen."""
+    """The position at which the widget of a fresh page starts: after what its user has seen."""
 
     epoch: Epoch
     u: int
@@ -67,7 +66,7 @@ class StartingPoint:
 
 @dataclass(frozen=True)
 class Head:
-    """How far a user's log has come, and the broadcasts."""
+    """The ends of a user's log and of the broadcast log."""
 
     epoch: str
     cursor: Cursor
@@ -81,17 +80,17 @@ class Head:
 
 
 Reader = tuple[Any, Resume]
-"""A user's primary key, and where the reader says it stands."""
+"""A user's primary key, and the position that a client of theirs sent."""
 
 
-def starting_point(stood: UserState) -> StartingPoint:
-    """Return the cursor that a freshly rendered page goes on from."""
-    inbox, board = stood.inbox, stood.board
+def starting_point(state: UserState) -> StartingPoint:
+    """Return the position from which a freshly rendered page continues."""
+    inbox, board = state.inbox, state.board
     return StartingPoint(
-        stood.epoch,
+        state.epoch,
         max(inbox.seen_seq, inbox.pruned_seq),
         max(inbox.broadcast_seen_seq, board.pruned_seq),
-        stood.unread,
+        state.unread,
     )
 
 
@@ -101,12 +100,12 @@ def read(user_pk: Any, resume: Resume) -> FeedPage:
 
 
 def read_many(readers: Sequence[Reader]) -> list[FeedPage]:
-    """Return a page for each reader, in their order, in a few queries for all of them."""
+    """Return a page for each reader, in the same order, with a few queries for all of them."""
     states = user_state.of_many({user_pk for user_pk, _ in readers})
     readings = [Reading(states[user_pk], resume) for user_pk, resume in readers]
     _read_rows(readings)
     pages = {reading: reading.page() for reading in readings}
-    # Rows that a pruning deleted between the two readings are missing from a page unnoticed.
+    # Pruning may have deleted rows after the inboxes were read.
     lacking = [reading for reading, page in pages.items() if page.lacks_changes]
     if lacking:
         inboxes = Inbox.objects.filter(pk__in={reading.user_pk for reading in lacking})
@@ -119,7 +118,7 @@ def read_many(readers: Sequence[Reader]) -> list[FeedPage]:
 
 
 def heads(user_pks: Sequence[Any]) -> dict[Any, Head]:
-    """Return how far the logs of these users have come."""
+    """Return the ends of these users' logs, by primary key."""
     log = BroadcastLog.columns()
     rows = Inbox.objects.filter(pk__in=user_pks).annotate(
         b=log["log_last_seq"], site=log["log_epoch"]
@@ -132,10 +131,10 @@ def heads(user_pks: Sequence[Any]) -> dict[Any, Head]:
 
 
 class Reading:
-    """One reader's page in the making: where it starts, and the rows from there on."""
+    """The work on one reader's page: where it starts, and the rows from there on."""
 
-    def __init__(self, stood: UserState, resume: Resume) -> None:
-        self.stood, self.head = stood, stood.head
+    def __init__(self, state: UserState, resume: Resume) -> None:
+        self.state, self.head = state, state.head
         self.seen = Epoch.parse(resume.epoch) if resume.epoch else None
         self.start = Cursor(
             self.head.u if resume.u is None else resume.u,
@@ -144,72 +143,72 @@ class Reading:
         self.rows: Sequence[Notification] = ()
         self.is_reset = False
         if (
-            not (self.seen is None or stood.is_of(self.seen))
+            not (self.seen is None or state.is_of(self.seen))
             or self.head.is_behind(self.start)
-            or self.start.u < stood.inbox.pruned_seq
-            or self.start.b < stood.board.pruned_seq
+            or self.start.u < state.inbox.pruned_seq
+            or self.start.b < state.board.pruned_seq
         ):
             self.reset()
 
     @property
     def user_pk(self) -> Any:
         """The primary key of its user."""
-        return self.stood.inbox.pk
+        return self.state.inbox.pk
 
     @property
     def behind(self) -> int:
-        """How many changes of its user's log the reader lacks."""
+        """The number of changes of the user's log that the reader lacks."""
         return self.head.u - self.start.u
 
     @property
     def span(self) -> Q:
-        """The rows that its page may need: the one at its start as well."""
+        """The condition for the rows that the page may need, including the one at its start."""
         return Q(recipient=self.user_pk, seq__gte=self.start.u, seq__lte=self.head.u)
 
     def reset(self) -> None:
-        """Let the reader start anew, at the end of both logs."""
+        """Restart the reader at the end of both logs."""
         self.start, self.rows, self.is_reset = self.head, (), True
 
     def page(self) -> FeedPage:
-        """Return what changed for its user, and then what changed for all."""
+        """Return the page: changes of the user's log first, then of the broadcast log."""
         if self._was_set_back():
             self.reset()
-        items = [self.stood.change(row) for row in self.rows if row.seq > self.start.u]
-        marks = self.stood.read_all(after=self.start.u)
-        told = [personal_item(mark) for mark in marks if mark.seq <= self.head.u]
-        if told:
-            items = sorted(items + told, key=itemgetter("seq"))
+        items = [self.state.change(row) for row in self.rows if row.seq > self.start.u]
+        marks = self.state.read_all(after=self.start.u)
+        read = [personal_item(mark) for mark in marks if mark.seq <= self.head.u]
+        if read:
+            items = sorted(items + read, key=itemgetter("seq"))
         cursor = self.head
         if len(items) > FEED_PAGE_ITEMS:
             items = items[:FEED_PAGE_ITEMS]
             cursor = self.start.at(u=items[-1]["seq"])
         else:
-            for entry in self.stood.board.changes(after=self.start.b):
+            for entry in self.state.board.changes(after=self.start.b):
                 if len(items) == FEED_PAGE_ITEMS:
                     cursor = self.head.at(b=entry.seq - 1)
                     break
-                if item := self.stood.broadcast_change(entry):
+                if item := self.state.broadcast_change(entry):
                     items.append(item)
         return FeedPage(
-            epoch=self.stood.epoch,
+            epoch=self.state.epoch,
             start=self.start,
             cursor=cursor,
             head=self.head,
-            unread=self.stood.unread,
-            unread_broadcasts=self.stood.unread_broadcasts,
+            unread=self.state.unread,
+            unread_broadcasts=self.state.unread_broadcasts,
             items=items,
             reset=self.is_reset,
             more=cursor != self.head,
         )
 
     def _was_set_back(self) -> bool:
-        """Tell whether its reader has seen a change that is not of this log's history."""
+        """Tell whether the reader has seen a change that is not in this log's history."""
         if self.is_reset or self.seen is None or not self.seen.u.clock:
             return False
-        seen, newest = self.seen.u, self.stood.epoch.u
+        seen, newest = self.seen.u, self.state.epoch.u
         if seen.seq < newest.seq:
             before = [row for row in self.rows[: FEED_PAGE_ITEMS + 1] if row.seq <= seen.seq]
-            # The row at that number is nearly always there, at the start of the page.
+            # The rows that were read nearly always begin with the one at that number.
             if before and (before[-1].seq == seen.seq or len(before) <= FEED_PAGE_ITEMS):
                 newest = Anchor(before[-1].seq, before[-1].clock)
             else:
@@ -218,7 +217,7 @@ class Reading:
 
 
 def _read_rows(readings: Sequence[Reading]) -> None:
-    """Read the rows of those who lack something, in one query for all but those far behind."""
+    """Read the rows that readers lack; up to 100 readers that are not far behind share a query."""
     near: list[Reading] = []
     for reading in readings:
         if reading.behind > FEED_PAGE_ITEMS:
@@ -241,13 +240,13 @@ def _read_rows(readings: Sequence[Reading]) -> None:
 
 
 def portion(page: FeedPage, position: Cursor, room_chars: int) -> tuple[Frame, Mark]:
-    """Return a frame with what a reader at `position` lacks of a page and has room for."""
+    """Return a frame with the items of a page after `position` that fit in `room_chars`."""
     items = [item for item in page.items if item["seq"] > getattr(position, item["stream"])]
     fitting: list[str] = []
     for item in items:
         encoded = protocol.encode(item)
         room_chars -= len(encoded)
-        # The first always fits, or one that is longer than the window would never be delivered.
+        # The first always goes, or an item longer than the window would never be delivered.
         if fitting and room_chars < 0:
             break
         fitting.append(encoded)

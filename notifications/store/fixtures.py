@@ -1,6 +1,6 @@
-"""Rows that `loaddata` writes: they set logs back, or bring numbers that no counter knows of.
+"""Repairs counters after `loaddata`, whose rows may set a log back or have numbers beyond its end.
 
-Whoever holds a position of such a log starts anew, and the next number is one that no row has.
+Clients with a position in such a log start again, and its next number is free.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .transactions import in_one_transaction
 
 
 def connect() -> None:
-    """Connect everything here."""
+    """Connect the receivers of this module."""
     pre_save.connect(start_inbox_anew, sender=Inbox)
     post_save.connect(count_notification, sender=Notification)
     pre_save.connect(start_log_anew, sender=BroadcastLog)
@@ -25,7 +25,7 @@ def connect() -> None:
 
 
 def start_inbox_anew(instance: Inbox, raw: bool, using: str, **kwargs: object) -> None:
-    """Give a loaded inbox a new epoch, and a number that is none of its rows'."""
+    """Give a loaded inbox a new epoch and a number not below any of its rows."""
     if raw:
         rows = Notification.objects.using(using).of(instance.pk)
         instance.last_seq = max(instance.last_seq, _last(rows))
@@ -33,7 +33,7 @@ def start_inbox_anew(instance: Inbox, raw: bool, using: str, **kwargs: object) -
 
 
 def count_notification(instance: Notification, raw: bool, using: str, **kwargs: object) -> None:
-    """Have the inbox of a loaded notification go on after its number, in a new epoch."""
+    """Move the inbox of a loaded notification up to its number, in a new epoch."""
     if raw:
         behind = Inbox.objects.using(using).filter(
             pk=instance.recipient_id, last_seq__lt=instance.seq
@@ -42,14 +42,14 @@ def count_notification(instance: Notification, raw: bool, using: str, **kwargs: 
 
 
 def start_log_anew(instance: BroadcastLog, raw: bool, using: str, **kwargs: object) -> None:
-    """Give a loaded log a new epoch, and a number that is no broadcast's."""
+    """Give a loaded log a new epoch and a number not below any broadcast."""
     if raw:
         instance.last_seq = max(instance.last_seq, _last(Broadcast.objects.using(using)))
         instance.epoch, instance.stamp = new_stamp(), new_stamp()
 
 
 def count_broadcast(instance: Broadcast, raw: bool, using: str, **kwargs: object) -> None:
-    """Have the log go on after the number of a loaded broadcast, in a new epoch."""
+    """Move the log up to the number of a loaded broadcast, in a new epoch."""
     if raw and instance.seq:
         logs = BroadcastLog.objects.using(using)
         logs.get_or_create(pk=LOG_PK)
@@ -62,9 +62,9 @@ def count_broadcast(instance: Broadcast, raw: bool, using: str, **kwargs: object
 
 @in_one_transaction
 def mend_counters(user_pks: Collection[Any]) -> int:
-    """Have these users' inboxes go on after their rows and count the unread; tell how many did not.
+    """Correct the last numbers and unread counts of these users' inboxes from their rows.
 
-    Whoever has notifications and no inbox gets one.
+    Creates missing inboxes. Returns the number of inboxes that were wrong.
     """
     mended = 0
     for pk, inbox in Inbox.objects.lock(user_pks).items():
@@ -78,7 +78,7 @@ def mend_counters(user_pks: Collection[Any]) -> int:
 
 @in_one_transaction
 def mend_log() -> None:
-    """Have the log of broadcasts go on after the last of them."""
+    """Move the broadcast log up to the number of the last broadcast."""
     log = BroadcastLog.objects.lock()
     if missing := max(_last(Broadcast.objects.all()) - log.last_seq, 0):
         log.advance(by=missing)

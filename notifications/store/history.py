@@ -1,8 +1,8 @@
-"""Whether what somebody has seen of the logs is in the database, which may have been set back.
+"""Detects that the database was set back behind changes that clients have seen.
 
-A backup that was restored, a replica that was promoted without the last changes, or rows that were
-loaded give numbers a second time: whoever stands at 7 would never get the new 3 to 7. So a position
-comes with the time of a change that was seen, and what is told of another history is void.
+After a restored backup, a replica promoted without the last changes, or loaded rows, numbers are
+given a second time: a client at 7 would never get the new 3 to 7. So a position includes the time
+of a change that the client has seen, and a position from another history is void.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from .transactions import in_one_transaction
 
 
 class Claim(NamedTuple):
-    """What was seen of a user's log."""
+    """A position that a client of a user holds, to be verified against the database."""
 
     user_pk: Any
     epoch: Epoch
 
     def is_of(self, inbox: Any, rows: NotificationQuerySet) -> bool:
-        """Tell whether it is in the history of a user's log, as all is that is of another log."""
+        """Tell whether the position is in the log's history; True also if it is of another log."""
         epoch, anchor = self.epoch, self.epoch.u
         if inbox is None or (epoch.inbox, epoch.site) != (inbox.epoch, inbox.log_epoch or ""):
             return True
@@ -35,10 +35,10 @@ class Claim(NamedTuple):
 
 
 def are_known(claims: Sequence[Claim]) -> list[bool]:
-    """Tell of each whether it is in the history of the database that is written to.
+    """Tell for each claim whether it is in the history of the database that is written to.
 
-    A replica may lag behind what was seen; that one may not. What was seen of a log that has
-    another name by now is not looked for.
+    That database, unlike a replica, cannot lag behind what clients have seen. A claim about a log
+    with another epoch counts as known: its client starts again anyway.
     """
     alias = router.db_for_write(Inbox)
     inboxes = Inbox.objects.using(alias).annotate(**BroadcastLog.columns())
@@ -48,7 +48,7 @@ def are_known(claims: Sequence[Claim]) -> list[bool]:
 
 
 def knows_broadcasts_up_to(anchor: Anchor) -> bool:
-    """Tell whether a change of the broadcast log is in that history."""
+    """Tell whether a change of the broadcast log is in the history of the written database."""
     alias = router.db_for_write(BroadcastLog)
     log = BroadcastLog.objects.using(alias).first() or BroadcastLog()
     if anchor.seq >= log.last_seq:
@@ -60,10 +60,9 @@ def knows_broadcasts_up_to(anchor: Anchor) -> bool:
 
 @in_one_transaction
 def renew(known: str | None = None) -> str:
-    """Make every position void that anybody holds, so that all clients start anew.
+    """Void the positions of all clients, so that they start again; return the site's new epoch.
 
-    Return the new epoch of the site. With `known`, the one that was found to be void, nothing
-    happens if it was renewed since.
+    `known` is the epoch that was found void: if it has been renewed since, nothing happens.
     """
     log = BroadcastLog.objects.lock()
     if known in (None, log.epoch):

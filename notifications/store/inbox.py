@@ -1,6 +1,6 @@
-"""Changes of state. Each is one transaction: lock inboxes, take their next numbers, write rows.
+"""Changes to inboxes. Each is one transaction: lock inboxes, take their next numbers, write rows.
 
-Nothing here checks input or sends. What comes back says which hints are to be sent.
+It neither checks input nor sends hints; a `Change` holds what a hint needs.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from .user_state import UserState
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
 
-# Older ones that became read with all others are told by the count alone.
+# "Mark all as read" gives the newest broadcasts a number each; older ones only change the count.
 READ_ALL_TOLD = 100
 
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """One inbox after a change, and the rows that took numbers after `after`, in their order.
+    """One inbox after a change, and the rows that took numbers after `after`, in order.
 
-    `user_state` is None where nothing about broadcasts was looked at. `is_rewrite` says that the
-    row was there before.
+    `user_state` is None if the change did not read broadcasts. `is_rewrite` says that an existing
+    row was rewritten.
     """
 
     inbox: Inbox
@@ -46,9 +46,9 @@ class Change:
 
 @in_one_transaction
 def add(texts: Sequence[Rendered], options: Options) -> list[Change]:
-    """Write one notification for each user, with the text that is theirs.
+    """Write one notification for each user, with the text in their language.
 
-    Users who have it muted, and those who have one that is to be kept, are not in the answer.
+    Users who have muted it, or whose existing notification is kept, get no change.
     """
     now = timezone.now()
     user_pks = [pk for _, pks in texts for pk in pks]
@@ -58,7 +58,7 @@ def add(texts: Sequence[Rendered], options: Options) -> list[Change]:
         if not inbox.muted
     }
     existing: dict[Any, Notification] = {}
-    # Even an empty query is compiled, which takes a third of the time of notify().
+    # Django compiles even an empty query, which takes a third of the time of notify().
     if options.dedupe_key is not None or options.group_key:
         rows = Notification.objects.taking_in(inboxes, options.dedupe_key, options.group_key)
         existing = {row.recipient_id: row for row in rows}
@@ -78,9 +78,9 @@ def add(texts: Sequence[Rendered], options: Options) -> list[Change]:
 
 
 def obstacles(user_pks: Collection[Any], options: Options) -> dict[Any, str]:
-    """Return what keeps each of these users from being shown something now; "" for nothing.
+    """Map each user to the reason why a notification would not be shown now, or to "".
 
-    It is what they have muted, "kind" or "thread", or their "quiet hours".
+    The reasons are "kind" and "thread", if muted, and "quiet hours".
     """
     reasons = dict.fromkeys(user_pks, "")
     if options.mute_keys is not None:
@@ -93,7 +93,7 @@ def obstacles(user_pks: Collection[Any], options: Options) -> dict[Any, str]:
 def _alike(
     texts: Sequence[Rendered], members: Mapping[Any, T], look: Callable[[T], K]
 ) -> Iterator[tuple[Fields, K, list[T]]]:
-    """Put together the members, by user, that get the same text and look alike."""
+    """Group the members, a mapping by user, that get the same text and have the same `look`."""
     for fields, user_pks in texts:
         parts: dict[K, list[T]] = {}
         for pk in user_pks:
@@ -136,7 +136,7 @@ def _rewrite(
 
 @in_one_transaction
 def set_read(user_pk: Any, targets: Targets, *, read: bool) -> Change:
-    """Mark those chosen that are this user's, present and not yet so."""
+    """Mark the targets that are present in this user's inbox as read or unread."""
     inbox = Inbox.objects.lock_of(user_pk)
     present = (row for row in _rows(inbox, targets) if row.removed_at is None)
     changing = [row for row in present if (row.read_at is None) == read]
@@ -149,22 +149,23 @@ def set_read(user_pk: Any, targets: Targets, *, read: bool) -> Change:
 def set_all_read(user_pk: Any) -> Change:
     """Mark everything as read. For broadcasts without a mark, only the watermark moves."""
     inbox = Inbox.objects.lock_of(user_pk)
-    stood = user_state.of(user_pk)
+    state = user_state.of(user_pk)
     rows = list(Notification.objects.of(user_pk).personal().unread().order_by("seq"))
-    marks = [mark for mark in stood.chosen(stood.marks) if mark.is_unread]
+    marks = [mark for mark in state.chosen(state.marks) if mark.is_unread]
     change = _renumber(inbox, rows + marks, unread=-len(rows), read_at=timezone.now())
-    news = {each.pk for each in stood.unmarked()}
+    news = {each.pk for each in state.unmarked()}
     if not news:
         return change
-    Inbox.objects.move_watermark(inbox, after=stood.told_after(READ_ALL_TOLD), to=stood.board.head)
+    after = state.seq_before_newest(READ_ALL_TOLD)
+    Inbox.objects.move_watermark(inbox, after=after, to=state.board.head)
     moved = user_state.of(user_pk)
-    told = [mark for mark in moved.read_all(after=0) if mark.broadcast_id in news]
-    return replace(change, inbox=inbox, rows=[*change.rows, *told], user_state=moved)
+    read = [mark for mark in moved.read_all(after=0) if mark.broadcast_id in news]
+    return replace(change, inbox=inbox, rows=[*change.rows, *read], user_state=moved)
 
 
 @in_one_transaction
 def remove(user_pk: Any, targets: Targets, *, limit: int | None = None) -> Change:
-    """Take those chosen that are this user's out of the inbox; a tombstone stays in the log."""
+    """Remove the targets from this user's inbox; a tombstone of each stays in the log."""
     inbox = Inbox.objects.lock_of(user_pk)
     changing = [row for row in _rows(inbox, targets, limit) if row.removed_at is None]
     unread = _personal(row for row in changing if row.is_unread)
@@ -173,7 +174,7 @@ def remove(user_pk: Any, targets: Targets, *, limit: int | None = None) -> Chang
 
 @in_one_transaction
 def restore(user_pk: Any, targets: Targets) -> Change:
-    """Bring those chosen back that this user's inbox lost, as read or unread as they went."""
+    """Bring removed targets back into this user's inbox, read or unread as they were."""
     inbox = Inbox.objects.lock_of(user_pk)
     now = timezone.now()
     changing = [row for row in _rows(inbox, targets) if row.is_restorable(now)]
@@ -183,10 +184,10 @@ def restore(user_pk: Any, targets: Targets) -> Change:
 
 @in_one_transaction
 def prune(user_pk: Any, rows: NotificationQuerySet, *, limit: int) -> int:
-    """Delete the oldest of this user's `rows`, which are no longer shown; return how many.
+    """Delete the oldest of this user's `rows`, at most `limit`; return their number.
 
-    A reader that stands before one of them may still hold what it took away, and nothing in the
-    log would say so. `pruned_seq` sends such readers back to the start; all others know already.
+    They are no longer shown, but a reader whose cursor is before one of them may still show it.
+    `pruned_seq` makes such readers start again.
     """
     inbox = Inbox.objects.lock_of(user_pk)
     seqs = list(rows.of(user_pk).order_by("seq").values_list("seq", flat=True)[:limit])
@@ -198,7 +199,7 @@ def prune(user_pk: Any, rows: NotificationQuerySet, *, limit: int) -> int:
 
 @in_one_transaction
 def set_seen(user_pk: Any, seq: int, broadcast_seq: int) -> None:
-    """Move the seen position forward, never back and never past the logs."""
+    """Move the seen position forward, at most to the ends of the logs."""
     behind = Q(seen_seq__lt=seq) | Q(broadcast_seen_seq__lt=broadcast_seq)
     head = Coalesce(Subquery(BroadcastLog.objects.values("last_seq")), 0)
     Inbox.objects.filter(behind, pk=user_pk).update(

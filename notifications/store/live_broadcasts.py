@@ -1,7 +1,6 @@
-"""The broadcasts as one value: what is live, and what has changed. Read once for each state.
+"""All live broadcasts and the changes of their log as one value, read once per state of the log.
 
-A process keeps the value of the newest state that it has seen, so that most readers need no query
-for it.
+A process keeps the value that it read last, so that most readers need no query for it.
 """
 
 from __future__ import annotations
@@ -20,7 +19,10 @@ from ..wire.epochs import Anchor
 
 @dataclass(frozen=True, kw_only=True)
 class Viewer:
-    """What of a user decides which broadcasts are theirs. `joined` is None for ever."""
+    """The facts about a user that decide which broadcasts are theirs.
+
+    `joined` is None if the user model has no `date_joined`: the user then gets all of them.
+    """
 
     joined: datetime | None = None
     is_staff: bool = False
@@ -29,7 +31,7 @@ class Viewer:
 
 @dataclass(frozen=True)
 class LogEntry:
-    """One number of the log: the broadcast that took it last, None where that has ended."""
+    """One number of the log, and the broadcast that took it; `broadcast` is None once it ended."""
 
     seq: int
     pk: int
@@ -38,7 +40,7 @@ class LogEntry:
 
 
 class LiveBroadcasts:
-    """Every broadcast that is live at one state of the log, and the tombstones of the others."""
+    """The broadcasts that are live at one state of the log, and the tombstones of ended ones."""
 
     def __init__(
         self,
@@ -54,7 +56,7 @@ class LiveBroadcasts:
         self._groups = groups or {}
         self._by_pk = {each.pk: each for each in live}
         self._published_seqs = [each.published_seq for each in live]
-        # In their order even where a clock was set back.
+        # Ascending, for bisect, even if a clock was set back.
         self._dates = list(accumulate((each.dated for each in live), max))
         self._to_everyone = _counted(live, Audience.EVERYONE)
         self._to_staff = _counted(live, Audience.STAFF)
@@ -68,10 +70,10 @@ class LiveBroadcasts:
 
     @classmethod
     def read(cls, log: BroadcastLog) -> Self:
-        """Read what is live at a state of the log, or at a later one if it has gone on since."""
+        """Read the broadcasts at this state of the log, or a later one if it has changed since."""
         live = list(Broadcast.objects.live().order_by("published_seq").with_log())
         if live:
-            # It may have gone on since, and what is live belongs to this state of it.
+            # The log may have changed since; these rows belong to this state of it.
             log = BroadcastLog.beside(live[0])
         ended = (
             Broadcast.objects.ended()
@@ -88,20 +90,20 @@ class LiveBroadcasts:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is live."""
+        """True if no broadcast is live."""
         return not self._live
 
     def get(self, pk: int | None) -> Broadcast | None:
-        """Return a live broadcast."""
+        """Return the live broadcast with this primary key, or None."""
         return self._by_pk.get(pk or 0)
 
     def of(self, viewer: Viewer, *, after: int = 0) -> Iterator[Broadcast]:
-        """Iterate over a user's live broadcasts, the oldest first, from after a number."""
+        """Iterate over a user's live broadcasts published after a number, the oldest first."""
         start = self._start(viewer, after)
         return (each for each in self._live[start:] if self._is_for(viewer, each))
 
     def count(self, viewer: Viewer, *, after: int = 0) -> int:
-        """Return how many `of()` iterates over, however many are live."""
+        """Return the number of broadcasts in `of()`; only those to groups are looked at singly."""
         start = self._start(viewer, after)
         count = self._to_everyone[-1] - self._to_everyone[start]
         if viewer.is_staff:
@@ -112,16 +114,16 @@ class LiveBroadcasts:
         return count
 
     def is_for(self, viewer: Viewer, broadcast: Broadcast) -> bool:
-        """Tell whether a live broadcast is a user's."""
+        """Tell whether a live broadcast is for a user."""
         place = bisect_left(self._published_seqs, broadcast.published_seq)
         return place >= self._start(viewer) and self._is_for(viewer, broadcast)
 
     def changes(self, *, after: int) -> Iterator[LogEntry]:
-        """Iterate over the log after a number, in its order."""
+        """Iterate over the entries of the log after a number, in order."""
         return iter(self._log[bisect_right(self._seqs, after) :])
 
     def knows(self, anchor: Anchor) -> bool:
-        """Tell whether a change that somebody has seen is of this log's history."""
+        """Tell whether a change that a client has seen is in this log's history."""
         if anchor.seq >= self.head:
             return anchor.seq == self.head and anchor.agrees_with(self.newest)
         place = bisect_right(self._seqs, anchor.seq)
@@ -141,7 +143,7 @@ class LiveBroadcasts:
 
 
 def live_broadcasts_at(log: BroadcastLog) -> LiveBroadcasts:
-    """Return the broadcasts of a state of the log, or of a later one if it has gone on since."""
+    """Return the broadcasts at this state of the log, or at a later one if it has changed since."""
     global _newest
     board = _newest  # another thread may replace it at any moment
     if board is None or board.stamp != log.stamp:
@@ -150,12 +152,12 @@ def live_broadcasts_at(log: BroadcastLog) -> LiveBroadcasts:
 
 
 def last_live_broadcasts() -> LiveBroadcasts:
-    """Return the broadcasts that this process has read last."""
+    """Return the broadcasts as this process read them last."""
     return _newest or LiveBroadcasts(BroadcastLog())
 
 
 def _counted(live: Sequence[Broadcast], audience: Audience) -> list[int]:
-    """Return how many of an audience are before each place, and before the end."""
+    """Return, for each place in `live` and for its end, how many for the audience come before."""
     return [0, *accumulate(each.audience == audience for each in live)]
 
 

@@ -11,11 +11,11 @@ from ..models import Inbox, MuteKeys
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How something is told. `mute_keys` is None for what passes mutes and quiet hours.
+    """The checked options of a call. `mute_keys` is None if it bypasses mutes and quiet hours.
 
-    Where a user already has one with this `dedupe_key`, it is rewritten in place, present and
-    unread again, or without `rewrite` left alone. Without a key, an unread one of the same
-    `group_key` is rewritten and counts one more.
+    If a user already has a notification with this `dedupe_key`, `rewrite` replaces it in place,
+    present and unread again; otherwise it is kept. Without a key, an unread notification with the
+    same `group_key` is rewritten, and its count grows by one.
     """
 
     mute_keys: MuteKeys | None = field(default_factory=MuteKeys)
@@ -26,7 +26,7 @@ class Options:
 
     @property
     def fields(self) -> Fields:
-        """What of this is stored with the text."""
+        """The options that are stored with the text, as model fields."""
         return {
             "dedupe_key": self.dedupe_key,
             "group_key": self.group_key,
@@ -34,5 +34,5 @@ class Options:
         }
 
     def is_quiet(self, inbox: Inbox, now: datetime) -> bool:
-        """Tell whether it comes in quiet hours."""
+        """Tell whether quiet hours of this user apply now."""
         return self.mute_keys is not None and inbox.is_quiet(now)

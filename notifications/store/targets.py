@@ -1,4 +1,4 @@
-"""Which items a verb is about, from the ways in which a caller can name them."""
+"""Reads the ways in which a caller can name notifications."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from ..models import Broadcast, Notification, NotificationQuerySet
 from ..wire.protocol import NUMBER_MAX, parse_item_id
 
 Item = Notification | Broadcast | int | str
-"""How a notification is named: itself, its primary key, or its item id such as `n5120` or `b12`."""
+"""A notification or broadcast, a notification's primary key, or an item id as `n5120` or `b12`."""
 
 Items = Item | Iterable[Item]
-"""One notification, or several: a list, a QuerySet, any iterable."""
+"""One item or an iterable of items, such as a list or a QuerySet."""
 
 
 @dataclass(frozen=True)
 class Targets:
-    """What a verb is about: some of the notifications, and some of the broadcasts."""
+    """The notifications and the broadcasts that an action was called with."""
 
     rows: NotificationQuerySet
     broadcasts: frozenset[int] = frozenset()
 
 
 def targets_of(items: Items) -> Targets:
-    """Return what these name; raise `TypeError` for what names no notification."""
+    """Return the targets that these items name; raise `TypeError` for anything else."""
     several = items if isinstance(items, Iterable) and not isinstance(items, str) else [items]
     named: list[tuple[str, int]] = []
     for item in several:
@@ -39,8 +39,8 @@ def targets_of(items: Items) -> Targets:
         target = parse_item_id(name)
         if target is None:
             raise TypeError(
-                f"{short(item)} names no notification; pass it, its pk, its id, or several of "
-                "these."
+                f"{short(item)} does not name a notification; pass the notification, its primary "
+                "key, its item id such as 'n5120', or several of these."
             )
         named.append(target)
     return Targets(

@@ -1,4 +1,4 @@
-"""The transaction that each change of state is: how long it waits, and when it is tried again."""
+"""Runs each change in a transaction, with a limit on waiting for locks, and retries conflicts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..models import Inbox
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# Many writers to one inbox in REPEATABLE READ all lose against the first, so the pauses grow apart.
+# In REPEATABLE READ, all concurrent writers to an inbox but the first fail: the pauses spread them.
 PAUSES_SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64)
 
 # SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -28,27 +28,27 @@ CONFLICTS = (SERIALIZATION_FAILURE, DEADLOCK_DETECTED)
 
 
 class RefusedError(ValueError):
-    """A change was not possible, and nothing was written: a caller's transaction can go on."""
+    """A change was refused before anything was written; a caller's transaction can continue."""
 
 
 def database() -> str:
-    """Return the alias of the database that the inboxes are written to."""
+    """Return the alias of the database to which inboxes are written."""
     return router.db_for_write(Inbox)
 
 
 def is_outermost() -> bool:
-    """Tell whether a change made now is a transaction of its own, not part of a caller's."""
+    """Tell whether a change made now would get its own transaction, not join the caller's."""
     connection = connections[database()]
     return not connection.in_atomic_block and connection.get_autocommit()
 
 
 def in_one_transaction(change: Callable[P, R]) -> Callable[P, R]:
-    """Make a function one transaction: one of its own, or part of the caller's.
+    """Decorate a function to run in its own transaction, or as part of the caller's.
 
-    One of its own waits for a lock at most `NOTIFICATIONS_LOCK_TIMEOUT_SECONDS` on PostgreSQL
-    (SQLite has `timeout` in its options), and is tried again after it lost against another. A
-    caller's transaction keeps its own time-outs, and only the caller can run it again. The notes
-    of the `OperationalError` say which it was.
+    Its own transaction waits at most `NOTIFICATIONS_LOCK_TIMEOUT_SECONDS` for a lock on PostgreSQL
+    (SQLite has the option `timeout`), and is retried after a deadlock or serialization failure. A
+    caller's transaction keeps its time-outs, and only the caller can retry it. A note on the
+    `OperationalError` says what happened.
     """
 
     @wraps(change)
@@ -84,15 +84,15 @@ def _do_on_its_own(change: Callable[[], R]) -> R:
         if _sqlstate(exc) == LOCK_NOT_AVAILABLE:
             exc.add_note(
                 "Another transaction has kept an inbox locked for longer than "
-                f"NOTIFICATIONS_LOCK_TIMEOUT_SECONDS ({conf.LOCK_TIMEOUT_SECONDS}). It notified "
-                "and then stayed open; pg_stat_activity shows it."
+                f"NOTIFICATIONS_LOCK_TIMEOUT_SECONDS ({conf.LOCK_TIMEOUT_SECONDS}). Look in "
+                "pg_stat_activity for one that notified the same user and stayed open."
             )
         raise
 
 
 def _do_as_part(change: Callable[[], R]) -> R:
     try:
-        # Without a savepoint: an error here breaks the caller's transaction off.
+        # Without a savepoint: an error here breaks the caller's transaction.
         with transaction.atomic(using=database(), savepoint=False):
             try:
                 return change()
@@ -102,14 +102,14 @@ def _do_as_part(change: Callable[[], R]) -> R:
     except OperationalError as exc:
         if _sqlstate(exc) in CONFLICTS:
             exc.add_note(
-                "Notifications were written inside a transaction that lost against another. A call "
-                "outside of any transaction is tried again by itself; here the whole transaction "
-                "has to be, by whoever opened it."
+                "This transaction conflicted with another one and was rolled back. A call outside "
+                "any transaction is retried automatically; a transaction of yours has to be "
+                "retried as a whole by the code that opened it."
             )
         raise
 
 
 def _sqlstate(exc: OperationalError) -> Any:
-    # psycopg 3 and psycopg 2 name it differently.
+    # psycopg 3 and psycopg 2 use different names.
     cause = exc.__cause__
     return getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)

@@ -1,7 +1,7 @@
-"""Where a user is in both streams: their inbox, the live broadcasts, and their marks on them.
+"""The state of a user: their inbox, the live broadcasts, and their marks on them.
 
-A broadcast as its reader sees it is a `Notification` with `broadcast` set. It is stored when the
-reader marks that one; until then it follows from the watermark in the inbox.
+A mark is a broadcast as its reader sees it: a `Notification` with `broadcast` set. It is stored
+when the reader marks that broadcast; until then it is derived from the inbox's watermark.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from ..wire.items import broadcast_item, personal_item, tombstone
 from ..wire.protocol import Cursor
 from .live_broadcasts import LiveBroadcasts, LogEntry, Viewer, live_broadcasts_at
 
-# Fields that a user model has when it stands on AbstractUser; without them nobody joined late, and
-# nobody is of the staff.
+# A user model has these fields if it extends AbstractUser; without them all users get all
+# broadcasts, and nobody is staff.
 JOINED = "date_joined"
 IS_STAFF = "is_staff"
 
 
 @dataclass(frozen=True, kw_only=True)
 class UserState:
-    """One user at one moment. `marks` are the stored ones of live broadcasts, by broadcast."""
+    """The state of one user at one moment. `marks` maps live broadcasts' keys to stored marks."""
 
     inbox: Inbox
     board: LiveBroadcasts
@@ -39,23 +39,23 @@ class UserState:
 
     @property
     def head(self) -> Cursor:
-        """The end of both logs."""
+        """The ends of both logs."""
         return Cursor(self.inbox.last_seq, self.board.head)
 
     @property
     def epoch(self) -> Epoch:
-        """What a client holds of both logs who has all of this."""
+        """The epoch for a client that has received all of this state."""
         newest = Anchor(self.inbox.last_seq, self.inbox.clock)
         return Epoch(self.inbox.epoch, self.board.epoch, newest, self.board.newest)
 
     def is_of(self, epoch: Epoch) -> bool:
-        """Tell whether these are the logs of an epoch, and have come to what it says was seen."""
+        """Tell whether an epoch names these logs, and they reach the changes it has seen."""
         is_same = (epoch.inbox, epoch.site) == (self.inbox.epoch, self.board.epoch)
         return is_same and epoch.u.seq <= self.inbox.last_seq and self.board.knows(epoch.b)
 
     @cached_property
     def unread_broadcasts(self) -> int:
-        """How many broadcasts count in the badge."""
+        """The number of unread broadcasts."""
         watermark = self.inbox.broadcast_read_seq
         count = self.board.count(self.viewer, after=watermark)
         for pk in self.marks:
@@ -66,28 +66,28 @@ class UserState:
 
     @property
     def unread(self) -> int:
-        """How many of all count in the badge."""
+        """The number in the badge: unread notifications and broadcasts."""
         return self.inbox.unread + self.unread_broadcasts
 
     def is_unread(self, broadcast: Broadcast) -> bool:
-        """Tell whether the user has neither read nor removed a live broadcast of theirs."""
+        """Tell whether the user has neither read nor removed a live broadcast."""
         mark = self.marks.get(broadcast.pk)
         if mark is not None:
             return mark.is_unread
         return broadcast.published_seq > self.inbox.broadcast_read_seq
 
     def unmarked(self) -> list[Broadcast]:
-        """Return the broadcasts that the watermark has not come to, without those marked singly."""
+        """Return the broadcasts beyond the watermark that have no stored mark."""
         fresh = self.board.of(self.viewer, after=self.inbox.broadcast_read_seq)
         return [each for each in fresh if each.pk not in self.marks]
 
-    def told_after(self, count: int) -> int:
-        """Return the published number that all but the newest `count` broadcasts are up to."""
+    def seq_before_newest(self, count: int) -> int:
+        """Return the highest number before those of the newest `count` broadcasts."""
         newest = list(self.board.of(self.viewer))[-count:]
         return newest[0].published_seq - 1 if newest else self.board.head
 
     def mark(self, broadcast: Broadcast) -> Notification:
-        """Return a live broadcast as this user sees it."""
+        """Return the user's mark on a live broadcast; an unstored one is derived."""
         return self.marks.get(broadcast.pk) or Notification(
             recipient_id=self.inbox.pk,
             broadcast=broadcast,
@@ -97,25 +97,28 @@ class UserState:
         )
 
     def states(self) -> Iterator[tuple[Broadcast, bool]]:
-        """Iterate over the user's broadcasts that are in the inbox, and whether each is unread."""
-        for each in self.board.of(self.viewer):
-            mark = self.marks.get(each.pk)
+        """Iterate over the broadcasts in the user's inbox, each with whether it is unread."""
+        for broadcast in self.board.of(self.viewer):
+            mark = self.marks.get(broadcast.pk)
             if mark is None or mark.removed_at is None:
-                yield each, self.is_unread(each)
+                yield broadcast, self.is_unread(broadcast)
 
     def broadcasts(self) -> Iterator[Notification]:
-        """Iterate over the user's broadcasts that are in the inbox, the newest first."""
+        """Iterate over the broadcasts in the user's inbox, the newest first."""
         mine = list(self.board.of(self.viewer))
         marks = (self.mark(each) for each in reversed(mine))
         return (mark for mark in marks if mark.removed_at is None)
 
     def chosen(self, pks: Iterable[int]) -> list[Notification]:
-        """Return those of these broadcasts that are live and the user's, removed ones too."""
+        """Return marks on those of these broadcasts that are live and for this user.
+
+        Broadcasts that the user has removed are included.
+        """
         named = (self.board.get(pk) for pk in pks)
         return [self.mark(each) for each in named if each and self.board.is_for(self.viewer, each)]
 
     def change(self, row: Notification) -> dict[str, Any]:
-        """Return a change of this user's log as an item; a broadcast with its text as it is now."""
+        """Return a change of this user's log as an item; a broadcast has its current text."""
         if row.broadcast_id is not None:
             broadcast = self.board.get(row.broadcast_id)
             if broadcast is None:
@@ -124,55 +127,57 @@ class UserState:
         return personal_item(row)
 
     def broadcast_change(self, entry: LogEntry) -> dict[str, Any] | None:
-        """Return a change of the broadcast log as an item; None where it is not this user's."""
+        """Return a change of the broadcast log as an item, or None if it is not for this user."""
         if entry.broadcast is None:
             return tombstone("b", entry.seq, f"b{entry.pk}")
         marks = (mark for mark in self.chosen([entry.pk]) if mark.removed_at is None)
         return next((broadcast_item(entry.seq, mark) for mark in marks), None)
 
     def item(self, row: Notification) -> dict[str, Any]:
-        """Return a row of this user's list as an item: unmarked broadcasts are on stream b."""
+        """Return a row of this user's list as an item; an unmarked broadcast is on stream b."""
         if row._state.adding and row.broadcast:
             return broadcast_item(row.broadcast.seq, row)
         return personal_item(row)
 
     def read_all(self, *, after: int) -> Iterator[Notification]:
-        """Iterate over the broadcasts that became read with the last "mark all as read".
+        """Iterate over the broadcasts that the last "mark all as read" marked.
 
-        Only those whose number in the user's log lies after this one, and that have no stored mark.
+        It skips those with a stored mark, and those whose number in the user's log is not after
+        `after`.
         """
         inbox = self.inbox
         shift = inbox.read_all_after_seq - inbox.read_all_from_seq
-        for each in self.board.of(self.viewer, after=max(inbox.read_all_from_seq, after - shift)):
-            if each.published_seq > inbox.broadcast_read_seq:
+        first = max(inbox.read_all_from_seq, after - shift)
+        for broadcast in self.board.of(self.viewer, after=first):
+            if broadcast.published_seq > inbox.broadcast_read_seq:
                 return
-            if each.pk not in self.marks:
-                mark = self.mark(each)
-                mark.seq = each.published_seq + shift
+            if broadcast.pk not in self.marks:
+                mark = self.mark(broadcast)
+                mark.seq = broadcast.published_seq + shift
                 yield mark
 
 
 def of(user_pk: Any) -> UserState:
-    """Return how one user stands; make the inbox if this is the first contact."""
+    """Return the state of one user; create the inbox if there is none."""
     return of_many([user_pk])[user_pk]
 
 
 def of_visitor(request: HttpRequest) -> UserState | None:
-    """Return how the visitor of a page stands, looked up once; None for who is not logged in."""
+    """Return the state of a page's visitor, read once per request; None if not logged in."""
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
         return None
-    # By user: a view may log somebody in.
-    known: dict[Any, UserState] = vars(request).setdefault("_notifications_standings", {})
+    # By user, because a view may log somebody in.
+    known: dict[Any, UserState] = vars(request).setdefault("_notifications_states", {})
     if user.pk not in known:
         known[user.pk] = of(user.pk)
     return known[user.pk]
 
 
 def of_many(user_pks: Collection[Any]) -> dict[Any, UserState]:
-    """Return how users stand, by primary key, in a few queries for all of them.
+    """Return the states of users by primary key, with a few queries for all of them.
 
-    Who was deleted meanwhile stands before an empty inbox, and spoils nothing for the others.
+    A user who was deleted meanwhile has an empty inbox.
     """
     if not user_pks:
         return {}
@@ -196,7 +201,7 @@ def of_many(user_pks: Collection[Any]) -> dict[Any, UserState]:
     return states
 
 
-# The state of the other log and what decides on audiences come along, in the same statement.
+# One statement reads the broadcast log and the fields that decide on audiences as well.
 def _rows() -> QuerySet[Inbox]:
     columns = {name: F(f"user__{name}") for name in (JOINED, IS_STAFF) if has_field(name)}
     return Inbox.objects.annotate(

@@ -78,8 +78,8 @@ class NotificationClient:
         try:
             await _check_database(self._user_pk)
             await self._browser.aforce_login(self._user)
-            stood = await in_database_thread(user_state.of, self._user_pk)
-            self._tab.open(feed.starting_point(stood), stood.inbox.is_quiet)
+            state = await in_database_thread(user_state.of, self._user_pk)
+            self._tab.open(feed.starting_point(state), state.inbox.is_quiet)
             await self._connect()
         except BaseException:
             await self._leave()

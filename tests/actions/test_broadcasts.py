@@ -403,11 +403,11 @@ NOW = timezone.now()
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"starts": NOW - HOUR}, "starts is .* which is past"),
-        ({"expires": NOW - HOUR}, "expires is .* which is past"),
+        ({"starts": NOW - HOUR}, "starts is .* which is in the past"),
+        ({"expires": NOW - HOUR}, "expires is .* which is in the past"),
         ({"starts": NOW + 2 * HOUR, "expires": NOW + HOUR}, "expires is .* must be after starts"),
         ({"starts": datetime(2999, 1, 1)}, "starts is .* which has no time zone"),
-        ({"expires": "tomorrow"}, "expires is 'tomorrow'; it must be a datetime to come"),
+        ({"expires": "tomorrow"}, "expires is 'tomorrow'; it must be a datetime in the future"),
         ({"audience": "all"}, "Unknown audience 'all'; pass 'everyone', 'staff' or groups"),
         ({"audience": 7}, "audience is 7; it must be 'everyone', 'staff' or groups"),
         ({"audience": []}, "Nobody is in this audience"),

@@ -295,7 +295,7 @@ def test_a_new_user_who_has_gone_gets_nothing(old: User, new: User) -> None:
     told(old)
     User.objects.filter(pk=new.pk).delete()
 
-    gone = pytest.raises(Inbox.DoesNotExist, match=f"no user {new.pk} any more")
+    gone = pytest.raises(Inbox.DoesNotExist, match=f"user {new.pk} no longer exists")
     with gone, transaction.atomic():
         merge_users(old, new)
     assert state_of(old) == (1, 1)

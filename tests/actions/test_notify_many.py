@@ -160,7 +160,7 @@ def test_a_union_that_has_something_else_for_a_key_is_told_before_anything_is_wr
 ) -> None:
     shifted = User.objects.extra(select={"shout": "upper(username)"})
 
-    with pytest.raises(TypeError, match="no primary key of User"):
+    with pytest.raises(TypeError, match="not a primary key of User"):
         notify_many(shifted.union(User.objects.annotate(Count("groups"))), "Hello")
 
     assert not Notification.objects.exists()
@@ -234,7 +234,7 @@ def test_what_fails_between_two_batches_is_told_with_what_is_written(
         if told == 4:
             raise OSError("the terminal is gone")
 
-    with pytest.raises(PartiallyNotifiedError, match="for 4 users and stopped between") as caught:
+    with pytest.raises(PartiallyNotifiedError, match=r"notified 4 users .* between two") as caught:
         notify_many(User.objects.all(), "Hello", progress=fail_at_four)
 
     assert (caught.value.notified, list(caught.value.failed)) == (4, [])

@@ -370,14 +370,14 @@ async def test_every_verb_has_an_asynchronous_twin(own_kinds: dict[str, Kind]) -
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({}, "kind= or thread="),
-        ({"kind": "order.shipped", "thread": THREAD}, "kind= or thread="),
-        ({"kind": "order.lost"}, r"Unknown kind 'order\.lost'; the registered ones are: order\.s"),
+        ({}, "give one of the two"),
+        ({"kind": "order.shipped", "thread": THREAD}, "give one of the two"),
+        ({"kind": "order.lost"}, r"Unknown kind 'order\.lost'; the registered kinds are: order\.s"),
         ({"thread": "x" * 201}, "1 to 200 characters"),
         ({"thread": "\x00"}, "NUL"),
         ({"thread": 7}, "1 to 200 characters"),
         ({"thread": THREAD, "until": datetime(2050, 1, 1)}, "time zone"),
-        ({"thread": THREAD, "until": timezone.now() - HOUR}, "which is past"),
+        ({"thread": THREAD, "until": timezone.now() - HOUR}, "which is in the past"),
         ({"thread": THREAD, "until": "tomorrow"}, "must be a datetime"),
     ],
     ids=["none", "both", "unknown", "long", "nul", "number", "naive", "past", "text"],

@@ -101,7 +101,7 @@ def test_the_same_again_is_the_same_kind() -> None:
 def test_a_name_that_is_taken_is_told() -> None:
     register_kind("order.shipped", label="Order shipped")
 
-    with pytest.raises(ValueError, match=r"'order\.shipped' is registered already.*Order shipped"):
+    with pytest.raises(ValueError, match=r"'order\.shipped' is already registered.*Order shipped"):
         register_kind("order.shipped", label="Another")
 
 

@@ -246,7 +246,7 @@ def test_a_url_that_could_do_harm_is_told_with_the_legal_kinds(url: str) -> None
 def test_a_text_over_its_limit_is_told_with_the_limit(name: str, limit: int) -> None:
     said = refusal({"title": "Saved", name: "/" * (limit + 1)})
 
-    assert f"{name} has {limit + 1} characters, the limit is {limit}" in said
+    assert f"{name} has {limit + 1} characters; the limit is {limit}" in said
 
 
 @pytest.mark.parametrize("name", ["title", "body", "kind", "url"])
@@ -302,13 +302,13 @@ def cycle() -> dict[str, Any]:
 def test_data_that_json_cannot_carry_is_told_with_the_legal_types(value: object) -> None:
     said = refusal({"title": "Saved", "data": {"x": [value]}})
 
-    assert "data cannot be carried as JSON" in said
+    assert "data cannot be written as JSON" in said
     assert "'x'" in said
     assert "finite numbers, booleans, None, lists" in said
 
 
 def test_an_integer_that_python_does_not_write_out_is_told() -> None:
-    assert "data cannot be carried as JSON" in refusal({"title": "Saved", "data": {"x": 10**5000}})
+    assert "data cannot be written as JSON" in refusal({"title": "Saved", "data": {"x": 10**5000}})
 
 
 @pytest.mark.parametrize("value", ["\x00", "a\x00", "\\\x00", {"\x00": 1}], ids=repr)
@@ -319,7 +319,7 @@ def test_a_nul_in_data_is_told(value: object) -> None:
 def test_data_over_16_kb_is_told_with_the_limit() -> None:
     said = refusal({"title": "Saved", "data": {"x": "d" * DATA_MAX_BYTES}})
 
-    assert "data is 16393 bytes as JSON, the limit is 16384" in said
+    assert "data takes 16393 bytes as JSON; the limit is 16384" in said
 
 
 def test_data_is_measured_in_bytes_as_it_is_sent() -> None:
@@ -343,7 +343,7 @@ def test_data_nested_to_the_limit_is_carried() -> None:
 def test_data_nested_deeper_than_every_reader_can_follow_is_refused(levels: int) -> None:
     said = refusal({"title": "Saved", "data": nested(levels)})
 
-    assert "nested deeper" in said or "cannot be carried" in said
+    assert "nested deeper" in said or "cannot be written" in said
 
 
 # Whatever is accepted can be stored, sent and read (failures that would come after the commit)

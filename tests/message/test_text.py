@@ -197,5 +197,5 @@ def test_values_of_data_are_those_that_json_has(alice: User) -> None:
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), object(), {1, 2}, b"bytes"])
 def test_what_json_has_no_word_for_is_told(value: Any) -> None:
-    with pytest.raises(ValueError, match="data cannot be carried as JSON"):
+    with pytest.raises(ValueError, match="data cannot be written as JSON"):
         Payload(title="Hello", data={"value": value})

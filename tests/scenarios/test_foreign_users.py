@@ -136,8 +136,9 @@ def test_an_audience_that_such_users_cannot_tell_is_refused_with_the_reason(
     told, staff, groups = printed[:3]
 
     assert told == "1"
-    assert staff.startswith("Member cannot tell who is of the staff: Cannot resolve keyword")
-    assert groups.startswith("Member cannot tell who is of the groups: Cannot resolve keyword")
+    refusal = "Member has no field for the audience"
+    assert staff.startswith(f"{refusal} 'staff': Cannot resolve keyword")
+    assert groups.startswith(f"{refusal} 'groups': Cannot resolve keyword")
 
 
 def test_the_admin_says_that_nobody_is_in_it(printed: list[str]) -> None:

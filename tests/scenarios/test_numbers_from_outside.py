@@ -52,7 +52,7 @@ def test_a_verb_says_that_it_names_no_notification(alice: User, number: Any) -> 
     item = f"n{number}" if isinstance(number, str) else number
 
     for verb in (mark_read, remove):
-        with pytest.raises(TypeError, match="names no notification"):
+        with pytest.raises(TypeError, match="does not name a notification"):
             verb(alice, [item])
 
 

@@ -224,7 +224,7 @@ def test_what_is_no_strict_json_is_refused(text: str | bytes) -> None:
 
 @pytest.mark.parametrize("item", ["n²", "n٣", "n" + "9" * 19, "n-1", "\ud800"])
 async def test_what_cannot_be_an_id_is_refused_where_it_is_named(alice: User, item: str) -> None:
-    with pytest.raises(TypeError, match="names no notification"):
+    with pytest.raises(TypeError, match="does not name a notification"):
         await amark_read(alice, [item])
 
 

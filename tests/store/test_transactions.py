@@ -285,7 +285,7 @@ def test_a_callers_transaction_that_lost_is_not_tried_again_and_the_error_says_w
     with isolation(level), pytest.raises(OperationalError, match="not serialize") as caught:
         notify_between()
 
-    assert "the whole transaction has to be" in caught.value.__notes__[0]
+    assert "has to be retried as a whole" in caught.value.__notes__[0]
     assert texts_of(alice) == ["first", "meanwhile"]
 
 

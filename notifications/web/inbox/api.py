@@ -56,7 +56,7 @@ def posted_json(request: HttpRequest, example: str) -> Any:
     try:
         return read_json(request.body)
     except (ValueError, RawPostDataException) as exc:
-        raise ProtocolError(f"The body is no JSON: {exc}. Send {example}.") from exc
+        raise ProtocolError(f"The body is not JSON: {exc}. Send {example}.") from exc
 
 
 def posted(request: HttpRequest, example: str) -> dict[str, Any]:
@@ -93,8 +93,8 @@ def items(request: HttpRequest) -> HttpResponse:
     unread = request.GET.get("unread", "")
     if unread not in ("", "0", "1"):
         raise ProtocolError(f"unread is {unread[:20]!r}; it must be 0 or 1.")
-    stood = user_state.of(request.user.pk)
-    listing = Listing(stood, unread=unread == "1")
+    state = user_state.of(request.user.pk)
+    listing = Listing(state, unread=unread == "1")
     before = request.GET.get("before")
     if before:
         anchor = listing.find(*parse_ids([before]))
@@ -102,7 +102,7 @@ def items(request: HttpRequest) -> HttpResponse:
     else:
         found = listing.newest(limit + 1)
     following = found[limit - 1].item_id if len(found) > limit else None
-    shown = [stood.item(row) for row in found[:limit]]
+    shown = [state.item(row) for row in found[:limit]]
     return answer(request, {"items": shown, "next": following})
 
 
@@ -147,8 +147,8 @@ def read_all(request: HttpRequest) -> HttpResponse:
 
 
 def _standing(request: HttpRequest) -> HttpResponse:
-    stood = user_state.of(request.user.pk)
-    return JsonResponse({"unread": stood.unread, "cursor": stood.head.as_json()})
+    state = user_state.of(request.user.pk)
+    return JsonResponse({"unread": state.unread, "cursor": state.head.as_json()})
 
 
 def _posted_ids(request: HttpRequest) -> tuple[str, ...]:

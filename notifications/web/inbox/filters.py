@@ -36,15 +36,15 @@ class Tally:
     unread: int
 
 
-def tallies_of(stood: UserState) -> list[Tally]:
+def tallies_of(state: UserState) -> list[Tally]:
     """Count what is in a user's inbox, by kind."""
-    rows = Notification.objects.of(stood.inbox.pk).personal().present()
+    rows = Notification.objects.of(state.inbox.pk).personal().present()
     counted = rows.values_list("kind").order_by("kind")
     totals: Counter[str] = Counter()
     unread: Counter[str] = Counter()
     for kind, *counts in counted.annotate(Count("pk"), unread=Count("pk", filter=Q(read_at=None))):
         totals[kind], unread[kind] = counts
-    for broadcast, is_unread in stood.states():
+    for broadcast, is_unread in state.states():
         totals[broadcast.kind] += 1
         unread[broadcast.kind] += is_unread
     return [Tally(kind=kind, total=totals[kind], unread=unread[kind]) for kind in totals]

@@ -104,17 +104,17 @@ class _Part:
     has_older: bool
 
 
-def read(stood: UserState, selection: Selection) -> InboxPage:
+def read(state: UserState, selection: Selection) -> InboxPage:
     """Return the page of a user's inbox that a selection asks for.
 
     A place that does not exist is the start of the list; a kind that does not exist shows nothing.
     """
-    tallies = filters.tallies_of(stood)
-    anchor, removed = _named(stood, selection)
+    tallies = filters.tallies_of(state)
+    anchor, removed = _named(state, selection)
     part = _Part([], has_newer=False, has_older=False)
     # Compared here and not in the database, which refuses some texts.
     if selection.kind is None or any(tally.kind == selection.kind for tally in tallies):
-        listing = Listing(stood, unread=selection.unread, kind=selection.kind)
+        listing = Listing(state, unread=selection.unread, kind=selection.kind)
         part = _part(listing, selection, anchor)
     by_day = groupby(part.rows, key=lambda row: local(row.created).date())
     here = selection.filters
@@ -131,9 +131,9 @@ def read(stood: UserState, selection: Selection) -> InboxPage:
     )
 
 
-def _named(stood: UserState, selection: Selection) -> tuple[Notification | None, list[str]]:
+def _named(state: UserState, selection: Selection) -> tuple[Notification | None, list[str]]:
     place = selection.before or selection.after
-    named = Listing(stood).find_all([*selection.removed, *([place] if place else [])])
+    named = Listing(state).find_all([*selection.removed, *([place] if place else [])])
     now = timezone.now()
     rows = {row.item_id: row for row in named}
     gone = [each for each in selection.removed if each in rows and rows[each].is_restorable(now)]

@@ -64,12 +64,12 @@ def inbox_page(request: HttpRequest) -> HttpResponse:
     selection = Selection.from_query(request.GET.dict())
     if request.method == "POST":
         return _change(request, selection)
-    stood = user_state.of_visitor(request)
-    assert stood is not None  # noqa: S101  @login_required lets nobody else in
+    state = user_state.of_visitor(request)
+    assert state is not None  # noqa: S101  @login_required lets nobody else in
     # A layout shows the messages of `django.contrib.messages`, which nobody would see of a script.
     is_script = request.headers.get("X-Requested-With") == "XMLHttpRequest"
     context = {
-        "inbox": inbox.read(stood, selection),
+        "inbox": inbox.read(state, selection),
         "page_user": str(request.user.pk),
         "now": timestamp(datetime.now(UTC)),
         "layout": select_template([FRAGMENT] if is_script else LAYOUTS),

@@ -232,8 +232,8 @@ def test_a_transient_one_is_not_stored(alice: User) -> None:
         (["Hello", "--data", "[" * 100_000], 'it must be like {"order": 12}'),
         (["Hello", "--data", "[1]"], "data is [1] (list); it must be a mapping"),
         (["Hello", "--level", "loud"], "choose from 'info', 'success', 'warning', 'error'"),
-        (["Hello", "--transient", "--key", "k"], "it takes no key or expires"),
-        (["Hello", "--if-exists", "keep"], "if_exists='keep' goes with the key"),
+        (["Hello", "--transient", "--key", "k"], "omit key and expires"),
+        (["Hello", "--if-exists", "keep"], "if_exists='keep' needs the key"),
         (["Hello", "--expires", "soon"], "it must be like 2026-12-01T08:00, or +30m, +2h, +3d"),
         ([], "the following arguments are required: TITLE"),
     ],
@@ -370,8 +370,8 @@ def test_a_moment_may_be_counted_from_now(text: str, span: timedelta) -> None:
         (["--at", "+99999999999d"], "it must be like 2026-12-01T08:00, or +30m, +2h, +3d"),
         (["--at", "2026-13-01T08:00"], "it must be like 2026-12-01T08:00, or +30m, +2h, +3d"),
         (["--at", "9999-12-31T23:59-12:00"], "it must be like 2026-12-01T08:00, or +30m"),
-        (["--at", "2020-12-01T08:00"], "--at is '2020-12-01T08:00', which is past; it is 2"),
-        (["--expires", "2020-12-01"], "--expires is '2020-12-01', which is past; it is 2"),
+        (["--at", "2020-12-01T08:00"], "'2020-12-01T08:00', which is in the past; it is now 2"),
+        (["--expires", "2020-12-01"], "'2020-12-01', which is in the past; it is now 2"),
         (["--at", "+2h", "--expires", "+1h"], "it must be after starts"),
         (["--url", "//evil.example"], "it must be a path on this site"),
     ],
@@ -502,7 +502,7 @@ def test_with_verbosity_0_nothing_is_printed(site: Any, settings: Settings) -> N
     [
         ("notify alice Hello", 0, "Told 1 user."),
         ("notify alcie Hello", 1, "did you mean 'alice'?"),
-        ("notify alice Hello --data {", 1, "--data is no JSON"),
+        ("notify alice Hello --data {", 1, "--data is not JSON"),
         ("notify alice", 2, "the following arguments are required: TITLE"),
         ("notify alice Hello --level loud", 2, "invalid choice: 'loud'"),
         ("broadcast Hello", 0, "is live: reaches 1 user."),
@@ -752,7 +752,7 @@ def test_users_with_an_email_for_a_name_and_a_uuid_for_a_key(tmp_path: Path) -> 
     assert first == "Told 2 users."
     assert second == f"{unknown} 'an@example.com' (did you mean 'ann@example.com'?). {named}"
     assert third == f"{unknown} 'pk:12'. {named}"
-    assert fourth.startswith("Nothing was sent: Member cannot tell who is of the staff")
+    assert fourth.startswith("Nothing was sent: Member has no field for the audience 'staff'")
     assert others == ["Told 1 user.", "Broadcast 1 is live: reaches 2 users.", "[2, 1]"]
 
 

@@ -434,10 +434,10 @@ def test_ids_that_are_not_the_users_own_are_left_out_in_silence(
 @pytest.mark.parametrize(
     ("body", "told_about"),
     [
-        ("", "no JSON"),
-        ("{", "no JSON"),
-        (b"\xff", "no JSON"),
-        ("[" * 5000, "no JSON"),
+        ("", "not JSON"),
+        ("{", "not JSON"),
+        (b"\xff", "not JSON"),
+        ("[" * 5000, "not JSON"),
         ([], "must be an object"),
         (None, "must be an object"),
         ({}, "list of at most 1000 item ids"),
@@ -459,7 +459,7 @@ def test_what_a_verb_cannot_read_is_told(
 def test_a_form_instead_of_json_is_told(client: Client, path: str) -> None:
     response = client.post(path, {"ids": "n1", "csrfmiddlewaretoken": CSRF_TOKEN})
 
-    assert "no JSON" in complaint(response)
+    assert "not JSON" in complaint(response)
 
 
 def test_a_thousand_ids_at_once_are_legal(client: Client, alice: User) -> None:

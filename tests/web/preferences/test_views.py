@@ -460,22 +460,22 @@ def test_hours_without_a_zone_are_those_of_the_site(api: Client, settings: Setti
 @pytest.mark.parametrize(
     ("path", "body", "complaint"),
     [
-        (MUTE, "{", "The body is no JSON"),
+        (MUTE, "{", "The body is not JSON"),
         (MUTE, [], "must be an object"),
-        (MUTE, {}, "Name one of the two"),
-        (MUTE, {"kind": "news", "group_key": "order-7"}, "Name one of the two"),
+        (MUTE, {}, "give one of the two"),
+        (MUTE, {"kind": "news", "group_key": "order-7"}, "give one of the two"),
         (MUTE, {"kind": "nothing.there"}, "Unknown kind 'nothing.there'"),
         (MUTE, {"kind": "payment.failed"}, "is critical"),
         (MUTE, {"kind": ["news"]}, "must be a string"),
         (MUTE, {"group_key": "\x00"}, "NUL"),
         (MUTE, {"group_key": "\ud800"}, "surrogate"),
         (MUTE, {"group_key": "x" * 100_000}, "must be a string of 1 to 200"),
-        (MUTE, {"group_key": "a", "until": "2000-01-01T00:00:00Z"}, "which is past"),
+        (MUTE, {"group_key": "a", "until": "2000-01-01T00:00:00Z"}, "which is in the past"),
         (MUTE, {"group_key": "a", "until": "2100-01-01T00:00:00"}, "with a time zone"),
         (MUTE, {"group_key": "a", "until": "9999-12-31T23:00:00-12:00"}, "with a time zone"),
         (MUTE, {"group_key": "a", "until": "2100-13-01T00:00:00Z"}, "with a time zone"),
         (MUTE, {"group_key": "a", "until": 5}, "with a time zone"),
-        (UNMUTE, {}, "Name one of the two"),
+        (UNMUTE, {}, "give one of the two"),
         (UNMUTE, {"group_key": "\x00"}, "NUL"),
         (QUIET_HOURS, [], "must be an object"),
         (QUIET_HOURS, {"from": "22:00"}, "until is None"),
@@ -595,7 +595,7 @@ def test_one_thread_more_than_can_be_muted_is_refused_by_the_api(
     answer = browser.post(MUTE, {"group_key": "three"}, content_type="application/json")
 
     assert answer.status_code == 400
-    assert "muted 2 threads, which is the most" in answer.json()["error"]["detail"]
+    assert "muted 2 threads, the limit" in answer.json()["error"]["detail"]
     assert muted_threads(alice) == ["one", "two"]
 
 
@@ -628,7 +628,7 @@ def test_what_has_ended_makes_room(alice: User, full: None) -> None:
 
 
 def test_a_refusal_leaves_the_callers_transaction_usable(alice: User, full: None) -> None:
-    with pytest.raises(TooManyMutesError, match="which is the most"):
+    with pytest.raises(TooManyMutesError, match="the limit that is set"):
         mute(alice, thread="three")
 
     unmute(alice, thread="one")
