@@ -1,4 +1,4 @@
-"""Broadcasts in Django's admin, and “Send a notification…” on users and groups."""
+"""Broadcasts in Django's admin, and the action “Send a notification…” on users and groups."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""“Send a notification…” on users and on groups."""
+"""The action “Send a notification…” on users and groups."""
 
 from __future__ import annotations
 
@@ -39,39 +39,39 @@ FIELDS = [(None, {"fields": ["title", "body", "level", "url"]})]
 
 
 class NoticeForm(MessageForm):
-    """What is said to chosen users. `token` keeps a form that is sent twice from telling twice."""
+    """A notification to chosen users. `token` keeps a double submission from notifying twice."""
 
     token = forms.CharField(max_length=64, widget=forms.HiddenInput)
 
 
 class SendsNotifications(AnyModelAdmin):
-    """Gives an admin of users or of groups the action “Send a notification…”."""
+    """A mixin that gives an admin of users or groups the action “Send a notification…”."""
 
     def get_actions(self, request: HttpRequest, action_location: Any = None) -> dict[str, Any]:
         inner = super().get_actions
         if getattr(action_location, "name", "CHANGE_LIST") != "CHANGE_LIST":
-            # This argument is new in Django 6.1: an admin of the project's may not know it yet.
+            # This argument is new in Django 6.1; an admin of the project may not take it yet.
             is_known = "action_location" in signature(inner).parameters
             return inner(request, action_location) if is_known else {}  # type: ignore[call-arg]
         actions = dict(inner(request))
-        # As Django has it: an admin may have no actions at all, and a popup has none.
+        # As in Django: an admin may have actions disabled, and a popup has none.
         if may_send(request) and self.actions is not None and IS_POPUP_VAR not in request.GET:
             actions[NAME] = self.get_action(NAME)
         return actions
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Count the notifications that go with users; there may be too many to list them."""
+        """Count the notifications deleted with users, which may be too many to list."""
         listed, counts, *rest = super().get_deleted_objects(objs, request)
-        found = 0
+        total = 0
         if issubclass(self.model, get_user_model()):
-            found = Notification.objects.filter(recipient__in=[user.pk for user in objs]).count()
-        if found:
-            counts[str(Notification._meta.verbose_name_plural)] = found
+            total = Notification.objects.filter(recipient__in=[user.pk for user in objs]).count()
+        if total:
+            counts[str(Notification._meta.verbose_name_plural)] = total
         return listed, counts, *rest
 
     @admin.action(description=gettext_lazy("Send a notification…"))
     def send_notification(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse:
-        """Ask what to say to the chosen users; for groups, write a broadcast to them."""
+        """Ask for a notification and send it to the users; for groups, open a new broadcast."""
         check_may_send(request)
         if issubclass(queryset.model, Group):
             pks = ",".join(str(pk) for pk in queryset.values_list("pk", flat=True))
@@ -86,7 +86,7 @@ class SendsNotifications(AnyModelAdmin):
 
     def _ask(self, request: HttpRequest, users: QuerySet[Any], form: NoticeForm) -> HttpResponse:
         request.current_app = self.admin_site.name
-        # Not the rows: an admin may show users once for each group that they are in.
+        # Distinct, because an admin may list a user once per group.
         count = users.aggregate(users=Count("pk", distinct=True))["users"]
         selected = ngettext("%(number)s user selected", "%(number)s users selected", count)
         context = {
@@ -106,31 +106,31 @@ class SendsNotifications(AnyModelAdmin):
     def _tell(self, request: HttpRequest, users: QuerySet[Any], form: NoticeForm) -> HttpResponse:
         title = form.cleaned_data["title"]
         try:
-            told = notify_many(
+            notified = notify_many(
                 users, form.payload(), key=f"admin.{form.cleaned_data['token']}", if_exists="keep"
             )
         except PartiallyNotifiedError as exc:
             log_notified(request, users, exc.notified, title)
             self.message_user(request, partial_text(exc.notified), messages.ERROR)
             return self._ask(request, users, form)
-        if not told:
+        if not notified:
             self.message_user(request, _("They had all been told already."), messages.WARNING)
         else:
-            log_notified(request, users, told, title)
+            log_notified(request, users, notified, title)
             text = _("“%(title)s” was sent to %(users)s.")
-            shown = {"title": title, "users": count_of_users(told)}
+            shown = {"title": title, "users": count_of_users(notified)}
             self.message_user(request, text % shown, messages.SUCCESS)
         return redirect(request.get_full_path())
 
 
 def new_token() -> str:
-    """Return a fresh name for one thing to say."""
+    """Return a random token for one form."""
     return secrets.token_urlsafe(16)
 
 
-def partial_text(told: int) -> str:
-    """Return what to do after only some were told."""
+def partial_text(notified: int) -> str:
+    """Return the message that only some users were notified, and what to do."""
     return _(
         "It failed in the middle: %(users)s were told, the others were not. Send it again; nobody "
         "is told twice."
-    ) % {"users": count_of_users(told)}
+    ) % {"users": count_of_users(notified)}

@@ -1,4 +1,4 @@
-"""Broadcasts in Django's admin: write one, look at it, send it, change or recall it."""
+"""The admin of broadcasts: write, review, send, change and recall them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CHANGEABLE = (State.SCHEDULED, State.LIVE)
 
 
 class BroadcastAdmin(Confirmations, Listing):
-    """Drafts, and what became of them; for those with `notifications.send_broadcast` alone."""
+    """The admin of broadcasts, for users with the permission `notifications.send_broadcast`."""
 
     add_form_template = change_form_template = "notifications/admin/broadcast_form.html"
 
@@ -114,11 +114,11 @@ class BroadcastAdmin(Confirmations, Listing):
     def response_change(self, request: HttpRequest, obj: Broadcast) -> HttpResponse:
         if "_review" in request.POST:
             return redirect(self.address("send", obj.pk))
-        said = {
+        text = {
             State.DRAFT: _("“%(title)s” was saved as a draft."),
             State.LIVE: _("“%(title)s” was changed on every screen."),
         }.get(obj.state, _("“%(title)s” was changed."))
-        self.message_user(request, said % {"title": obj}, messages.SUCCESS)
+        self.message_user(request, text % {"title": obj}, messages.SUCCESS)
         return self.response_post_save_change(request, obj)
 
     def _refuse(self, request: HttpRequest, problem: str) -> HttpResponseRedirect:
@@ -127,7 +127,7 @@ class BroadcastAdmin(Confirmations, Listing):
 
 
 def facts(broadcast: Broadcast | None) -> dict[str, Any]:
-    """Return what the page of a sent broadcast shows above its form."""
+    """Return the context that a sent broadcast's page shows above its form; {} for a draft."""
     if broadcast is None or not is_sent(broadcast):
         return {}
     return {
@@ -140,12 +140,12 @@ def facts(broadcast: Broadcast | None) -> dict[str, Any]:
 
 
 def is_sent(broadcast: Broadcast | None) -> bool:
-    """Tell whether a broadcast is stored and no draft any more."""
+    """Tell whether a broadcast is stored and not a draft."""
     return broadcast is not None and broadcast.state != State.DRAFT
 
 
 def is_meant_for(request: HttpRequest, broadcast: Broadcast) -> bool:
-    """Tell whether the button that was pressed is one of this broadcast's page.
+    """Tell whether the pressed button belongs to the broadcast's present state.
 
     Somebody else may have sent or recalled it since the page was loaded.
     """
@@ -155,5 +155,5 @@ def is_meant_for(request: HttpRequest, broadcast: Broadcast) -> bool:
 
 
 def meanwhile() -> str:
-    """Return why a form was not taken."""
+    """Return the message that somebody else has changed the broadcast."""
     return _("Somebody else has sent, changed or recalled it meanwhile. Nothing was changed.")

@@ -1,4 +1,4 @@
-"""The pages on which somebody looks once more: before a draft goes out, before a recall."""
+"""The pages that ask for confirmation before a broadcast is sent or recalled."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ else:
 
 
 class NotDoneError(ValueError):
-    """Something was not done, for a reason that is said in the user's language."""
+    """An action was not carried out; the text gives the reason in the user's language."""
 
 
 class Confirmations(BroadcastModelAdmin):
-    """An admin of broadcasts that sends and recalls them, each on a page of its own."""
+    """An admin of broadcasts with pages to send and to recall one."""
 
     def get_urls(self) -> list[URLPattern]:
         views = [("send", self.send_view), ("recall", self.recall_view)]
@@ -49,7 +49,7 @@ class Confirmations(BroadcastModelAdmin):
         return [*ours, *super().get_urls()]
 
     def send_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Show a draft with whom it will reach; on POST send it."""
+        """Show a draft and how many users it will reach; on POST send it."""
         check_may_send(request)
         broadcast = get_object_or_404(Broadcast, pk=pk)
         if request.method == "POST":
@@ -61,7 +61,7 @@ class Confirmations(BroadcastModelAdmin):
         return self._page(request, broadcast, _("Review and send"), "send", context)
 
     def recall_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Show what is to be recalled; on POST do it."""
+        """Show a broadcast to be recalled; on POST recall it."""
         check_may_send(request)
         broadcast = get_object_or_404(Broadcast, pk=pk)
         if request.method == "POST":
@@ -95,7 +95,7 @@ class Confirmations(BroadcastModelAdmin):
         self.log_change(request, broadcast, recall_text(counted))
         return _("“%(title)s” was recalled.") % {"title": broadcast}
 
-    # All or nothing, and nobody else changes this broadcast meanwhile.
+    # One transaction under the log's lock, so that nobody else changes the broadcast meanwhile.
     def _do(self, request: HttpRequest, pk: int, act: Any) -> HttpResponse:
         try:
             with transaction.atomic(using=database()):
@@ -131,14 +131,14 @@ class Confirmations(BroadcastModelAdmin):
         return TemplateResponse(request, f"notifications/admin/{name}.html", context)
 
     def address(self, name: str, *args: Any) -> str:
-        """Return the address of one of this admin's pages."""
+        """Return the URL of one of this admin's pages."""
         return reverse(
             f"admin:notifications_broadcast_{name}", args=args, current_app=self.admin_site.name
         )
 
 
 def reach_text(broadcast: Broadcast) -> str:
-    """Return how many users a broadcast would reach, and how many of them are online now."""
+    """Return a sentence with the numbers of users a broadcast would reach and of those online."""
     users = reach(broadcast.audience, group_pks(broadcast))
     answer = presence.online([(broadcast.audience, group_pks(broadcast))])
     shown = {"number": number(users)}
@@ -165,7 +165,7 @@ def reach_text(broadcast: Broadcast) -> str:
 
 
 def recall_text(counted: Counts | None) -> str:
-    """Return what the history says of a recall, with the last that could be counted."""
+    """Return the history entry of a recall, with the last counts if it was live."""
     if counted is None:
         return _("Recalled before it went out.")
     return _("Recalled; %(seen)s had seen it, %(read)s had read it.") % {
@@ -175,5 +175,5 @@ def recall_text(counted: Counts | None) -> str:
 
 
 def not_recallable() -> str:
-    """Return why something cannot be recalled."""
+    """Return the message that a broadcast cannot be recalled."""
     return _("Only what is live or scheduled can be recalled. Nothing was changed.")

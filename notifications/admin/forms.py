@@ -1,4 +1,4 @@
-"""The forms: what a notification says, whom a broadcast is for, and when."""
+"""The forms for notifications and broadcasts."""
 
 from __future__ import annotations
 
@@ -36,26 +36,26 @@ _zone = lazy(timezone.get_current_timezone_name, str)
 
 
 class LinesField(forms.CharField):
-    """A text whose lines end as they do everywhere but in a posted form."""
+    """A text field that turns the line ends of a posted form into newlines."""
 
     def to_python(self, value: Any) -> str:
         return str(super().to_python(value)).replace("\r\n", "\n")
 
 
 class GroupsField(GroupsChoiceField):
-    """Groups by their keys. Of a number that is too long Django's field asks the database."""
+    """Groups by key. Django's field would query even numbers that are too long for the database."""
 
     def clean(self, value: Any) -> Any:
-        for each in value or ():
-            if whole_number(str(each)) is None:
+        for key in value or ():
+            if whole_number(str(key)) is None:
                 raise ValidationError(
-                    self.error_messages["invalid_pk_value"], "invalid_pk_value", {"pk": each}
+                    self.error_messages["invalid_pk_value"], "invalid_pk_value", {"pk": key}
                 )
         return super().clean(value)
 
 
 class MomentField(forms.DateTimeField):
-    """A date and time in the zone that is in force, picked in the browser's own way."""
+    """An optional date and time in the current time zone, with the browser's own picker."""
 
     def __init__(self, **options: Any) -> None:
         """Take the options of a `DateTimeField`."""
@@ -68,7 +68,7 @@ class MomentField(forms.DateTimeField):
 
 
 class MessageForm(BroadcastModelForm):
-    """What is said; the fields of a payload."""
+    """The fields of a payload."""
 
     class Meta:
         model = Broadcast
@@ -85,9 +85,9 @@ class MessageForm(BroadcastModelForm):
         }
 
     def payload(self) -> Payload:
-        """Return what the form says; what it has no fields for stays as it is stored."""
-        said = {name: self.cleaned_data[name] for name in MessageForm.Meta.fields}
-        return Payload(kind=self.instance.kind, data=self.instance.data, **said)
+        """Return the payload; its kind and data stay as they are stored."""
+        values = {name: self.cleaned_data[name] for name in MessageForm.Meta.fields}
+        return Payload(kind=self.instance.kind, data=self.instance.data, **values)
 
     def clean_url(self) -> str:
         url: str = self.cleaned_data["url"]
@@ -107,13 +107,13 @@ class MessageForm(BroadcastModelForm):
         return cleaned
 
     def add_errors(self, wrong: dict[str, str]) -> None:
-        """Say at each field what is wrong about it."""
+        """Add errors, given as texts by field name."""
         for name, text in wrong.items():
             self.add_error(name, text)
 
 
 class ChangeForm(MessageForm):
-    """What can be changed once it was sent."""
+    """The fields of a broadcast that can be changed after it was sent."""
 
     expires = MomentField(label=gettext_lazy("Ends"))
 
@@ -127,12 +127,12 @@ class ChangeForm(MessageForm):
         return cleaned
 
     def start(self, cleaned: dict[str, Any]) -> datetime | None:
-        """Return when it goes out, if it has not and shall not at once."""
+        """Return the start if it has not gone out yet and has one, else None."""
         return None if self.instance.published_at else self.instance.starts
 
 
 class ComposeForm(ChangeForm):
-    """A draft, all of it."""
+    """All fields of a draft."""
 
     audience = forms.ChoiceField(
         label=gettext_lazy("Audience"),
@@ -158,7 +158,7 @@ class ComposeForm(ChangeForm):
         fields = [*ChangeForm.Meta.fields, "audience", "groups", "starts"]
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        """Start with the date of the draft, if it has one."""
+        """Preselect “Later” if the draft has a start."""
         super().__init__(*args, **options)
         if self.instance.starts:
             self.initial["when"] = LATER

@@ -1,4 +1,4 @@
-"""What the admin's history says beyond the forms."""
+"""Adds to the admin's history what forms do not record."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ def count_of_users(users: int) -> str:
     return ngettext("%(number)s user", "%(number)s users", users) % {"number": number(users)}
 
 
-def log_notified(request: HttpRequest, users: QuerySet[Any], told: int, title: str) -> None:
-    """Note in one line who sent what to how many users."""
+def log_notified(request: HttpRequest, users: QuerySet[Any], notified: int, title: str) -> None:
+    """Log in one entry who sent which notification to how many users."""
     sender: Any = request.user.pk
     LogEntry.objects.create(
         user_id=sender,
         content_type=ContentType.objects.get_for_model(users.model),
-        object_repr=count_of_users(told),
+        object_repr=count_of_users(notified),
         action_flag=CHANGE,
         change_message=_("Sent the notification “%(title)s”.") % {"title": title},
     )
 
 
 def log_published(broadcast: Broadcast, **signal: Any) -> None:
-    """Note that a scheduled broadcast has gone out, in the name of who sent it."""
+    """Log that a scheduled broadcast has gone out, in its sender's name."""
     if broadcast.starts and broadcast.sender_id:
         LogEntry.objects.log_actions(
             broadcast.sender_id,

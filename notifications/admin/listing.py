@@ -1,4 +1,4 @@
-"""The list of broadcasts: its columns, its filter, and the address its numbers move by."""
+"""The list of broadcasts: its columns, its filter, and the view that updates its numbers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ASKED_MAX = 100
 
 
 class StateFilter(admin.SimpleListFilter):
-    """Those in one of the five states."""
+    """A filter by the state of a broadcast."""
 
     title = gettext_lazy("state")
     parameter_name = "state"
@@ -43,10 +43,10 @@ class StateFilter(admin.SimpleListFilter):
 
 
 class BroadcastList(ChangeList):
-    """A page of the list, whose broadcasts carry their figures."""
+    """A page of the list, whose broadcasts have their figures as an attribute."""
 
     def get_results(self, request: HttpRequest) -> None:
-        """Read the page, and count for all of it at once."""
+        """Read the page, and count for all its broadcasts at once."""
         super().get_results(request)
         self.result_list = list(self.result_list)
         shown = figures(self.result_list)
@@ -55,7 +55,7 @@ class BroadcastList(ChangeList):
 
 
 class Listing(BroadcastModelAdmin):
-    """An admin of broadcasts whose list moves while somebody watches."""
+    """An admin of broadcasts whose list updates its numbers while it is open."""
 
     list_display = ["title", "state", "online", "seen", "read", "to", "sender", "dated"]
     list_filter = [StateFilter, "audience"]
@@ -78,7 +78,7 @@ class Listing(BroadcastModelAdmin):
         return [ours, *super().get_urls()]
 
     def figures_view(self, request: HttpRequest) -> HttpResponse:
-        """Return the figures of the broadcasts that a page shows, `?ids=7,8`, as JSON."""
+        """Return the figures of the broadcasts in `?ids=7,8` as JSON."""
         check_may_send(request)
         pks = [whole_number(text) for text in request.GET.get("ids", "").split(",")]
         if len(pks) > ASKED_MAX or None in pks:
@@ -112,7 +112,7 @@ class Listing(BroadcastModelAdmin):
 
 
 def state_badge(broadcast: Broadcast) -> SafeString:
-    """Return a broadcast's state as a badge; `notifications-admin/figures.js` keeps it right."""
+    """Return a broadcast's state as a badge; `notifications-admin/figures.js` updates it."""
     return format_html(
         '<span class="broadcast-state" data-broadcast="{}" data-state="{}">{}</span>',
         broadcast.pk,
@@ -122,7 +122,7 @@ def state_badge(broadcast: Broadcast) -> SafeString:
 
 
 def figure(broadcast: Any, name: str) -> SafeString:
-    """Return one of the numbers of a broadcast, which the same module keeps right."""
+    """Return one of a broadcast's figures as HTML; the same script updates it."""
     return format_html(
         '<span class="broadcast-figure" data-broadcast="{}" data-figure="{}">{}</span>',
         broadcast.pk,
@@ -132,7 +132,7 @@ def figure(broadcast: Any, name: str) -> SafeString:
 
 
 def audience_text(broadcast: Broadcast) -> str:
-    """Return whom a broadcast is for, groups by their names."""
+    """Return a broadcast's audience as text, with the names of its groups."""
     if broadcast.audience != Audience.GROUPS:
         return str(Audience(broadcast.audience).label)
     names = ", ".join(sorted(group.name for group in broadcast.groups.all()))

@@ -1,4 +1,4 @@
-"""The numbers that move while somebody watches, and how numbers and dates are written."""
+"""The figures of broadcasts, which open pages update, and the formats of numbers and dates."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ UNKNOWN = "–"
 
 
 def figures(broadcasts: Iterable[Broadcast]) -> Mapping[int, Mapping[str, str]]:
-    """Return what a list shows of each broadcast, as text, by primary key."""
+    """Return the state and the figures of each broadcast as texts, by primary key."""
     shown = list(broadcasts)
     live = [each for each in shown if each.state == State.LIVE]
     counted = counts(shown)
-    here = dict(zip((each.pk for each in live), online_texts(live), strict=True))
+    online = dict(zip((each.pk for each in live), online_texts(live), strict=True))
     rows = {}
-    for each in shown:
-        found = counted.get(each.pk)
-        rows[each.pk] = {
-            "state": each.state.value,
-            "label": str(each.state.label),
-            "online": here.get(each.pk, UNKNOWN),
-            "seen": number(found.seen) if found else UNKNOWN,
-            "read": number(found.read) if found else UNKNOWN,
+    for broadcast in shown:
+        totals = counted.get(broadcast.pk)
+        rows[broadcast.pk] = {
+            "state": broadcast.state.value,
+            "label": str(broadcast.state.label),
+            "online": online.get(broadcast.pk, UNKNOWN),
+            "seen": number(totals.seen) if totals else UNKNOWN,
+            "read": number(totals.read) if totals else UNKNOWN,
         }
     return rows
 
 
 def online_texts(broadcasts: Sequence[Broadcast]) -> list[str]:
-    """Return how many of each audience are online, or dashes when nobody can tell."""
+    """Return the number of users online in each audience, or dashes if the broker is away."""
     if not broadcasts:
         return []
     answer = presence.online([(each.audience, group_pks(each)) for each in broadcasts])
@@ -46,15 +46,15 @@ def online_texts(broadcasts: Sequence[Broadcast]) -> list[str]:
 
 
 def online_text(online: Any) -> str:
-    """Return how many users are online, marked where the number is not exact."""
+    """Return the number of users online, with “≈” if it is an estimate."""
     return number(online.count) if online.is_exact else f"≈ {number(online.count)}"
 
 
 def number(value: int) -> str:
-    """Return a number as it is written in the language in force."""
+    """Return a number formatted for the active language."""
     return str(number_format(value, force_grouping=True))
 
 
 def moment_text(moment: datetime, style: str = "DATETIME_FORMAT") -> str:
-    """Return a date and time as they are written in the language and zone in force."""
+    """Return a date and time formatted for the active language and the current time zone."""
     return date_format(local(moment), style)

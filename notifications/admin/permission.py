@@ -1,4 +1,4 @@
-"""The one right that all of this needs."""
+"""The permission that all of the app's admin needs."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ SEND_BROADCAST = "notifications.send_broadcast"
 
 
 def may_send(request: HttpRequest) -> bool:
-    """Tell whether who asks may send broadcasts and notifications from the admin."""
+    """Tell whether the user may send broadcasts and notifications from the admin."""
     return request.user.has_perm(SEND_BROADCAST)
 
 
 def check_may_send(request: HttpRequest) -> None:
-    """Raise `PermissionDenied` for who may not."""
+    """Raise `PermissionDenied` unless the user may send."""
     if not may_send(request):
         raise PermissionDenied

@@ -1,4 +1,4 @@
-"""What has to be right about a broadcast before it may go out, said to who wrote it."""
+"""The conditions on which a broadcast may be sent, with messages for its author."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..store.broadcast_counts import group_pks
 
 
 def wrong_dates(starts: datetime | None, expires: datetime | None) -> dict[str, str]:
-    """Return what is wrong about the dates, by the name of the field."""
+    """Return error texts about the dates by field name; {} if they are right."""
     now = timezone.now()
     wrong = {}
     if starts and starts <= now:
@@ -30,14 +30,14 @@ def wrong_dates(starts: datetime | None, expires: datetime | None) -> dict[str, 
 
 
 def wrong_audience(audience: str, groups: Iterable[Any]) -> dict[str, str]:
-    """Return what is wrong about an audience, by the name of the field."""
+    """Return an error text about the audience by field name; {} if it is right."""
     pks = list(groups)
     if audience == Audience.GROUPS and not pks:
         return {"groups": _("Choose at least one group.")}
     try:
         if is_anybody_in(audience, pks):
             return {}
-    except ValueError:  # users without groups, or whose `is_staff` is no field
+    except ValueError:  # the user model has no groups, or `is_staff` is not a field
         pass
     if audience == Audience.GROUPS:
         return {"groups": _("Nobody is in these groups.")}
@@ -45,7 +45,7 @@ def wrong_audience(audience: str, groups: Iterable[Any]) -> dict[str, str]:
 
 
 def obstacle(broadcast: Broadcast) -> str:
-    """Return why a stored broadcast cannot be sent now, or nothing."""
+    """Return the reason why a stored broadcast cannot be sent now, or ""."""
     if broadcast.state != State.DRAFT:
         return _("It has been sent already. Nothing was sent again.")
     wrong = wrong_dates(broadcast.starts, broadcast.expires)
@@ -55,7 +55,7 @@ def obstacle(broadcast: Broadcast) -> str:
 
 
 def fingerprint(broadcast: Broadcast) -> str:
-    """Return a short name for all that a draft says, so that only what was reviewed is sent."""
+    """Return a digest of a draft's fields, by which a change after the review is recognized."""
     fields = ("title", "body", "level", "url", "audience", "starts", "expires")
-    said = [str(getattr(broadcast, name)) for name in fields]
-    return hashlib.sha256(repr((said, sorted(group_pks(broadcast)))).encode()).hexdigest()[:16]
+    values = [str(getattr(broadcast, name)) for name in fields]
+    return hashlib.sha256(repr((values, sorted(group_pks(broadcast)))).encode()).hexdigest()[:16]

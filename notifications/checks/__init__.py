@@ -1,6 +1,6 @@
-"""System checks: `manage.py check` says what is configured wrong, and what would be right.
+"""System checks: `manage.py check` reports wrong configuration and how to correct it.
 
-docs/checks.md lists them. An id is never given to another check.
+docs/checks.md lists them. The id of a removed check is not used again.
 """
 
 from .layer import check_channel_layer, check_core_layer, check_memory_layer

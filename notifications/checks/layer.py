@@ -1,4 +1,4 @@
-"""Checks of the channel layer: what carries hints from the writers to the sockets."""
+"""Checks of the channel layer, which carries hints from writers to sockets."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ RIGHT = (
     'Set CHANNEL_LAYERS = {"default": {"BACKEND": '
     '"notifications.delivery.layers.RedisPubSubLayer", "CONFIG": {"hosts": ["redis://…"]}}}.'
 )
-# What redis-py 8 changed, to values that the core layer does not get along with.
+# redis-py 8 changed the defaults of these options to values that break the core layer.
 CHANGED_IN = 8
 OPTIONS = {"socket_timeout": 15, "max_connections": 10_000}
 
 
 @checks.register
 def check_channel_layer(**kwargs: Any) -> list[checks.CheckMessage]:
-    """notifications.E002: there is no channel layer, so nothing is delivered live."""
+    """Report notifications.E002: without a channel layer nothing is delivered live."""
     if _default_layer() is not None:
         return []
     return [
@@ -35,13 +35,13 @@ def check_channel_layer(**kwargs: Any) -> list[checks.CheckMessage]:
 
 @checks.register
 def check_memory_layer(**kwargs: Any) -> list[checks.CheckMessage]:
-    """notifications.W004: the layer ends at the process, and so does live delivery."""
+    """Report notifications.W004: an in-memory layer does not reach other processes."""
     if (_default_layer() or {}).get("BACKEND") != MEMORY_LAYER or is_test_run():
         return []
     return [
         checks.Warning(
-            "The in-memory channel layer reaches its own process only: what a shell, a task queue "
-            "or a second server process notifies arrives with the next sweep.",
+            "The in-memory channel layer reaches its own process only: notifications from a shell, "
+            "a task queue or a second server process arrive with the next sweep.",
             hint=RIGHT,
             id="notifications.W004",
         )
@@ -50,7 +50,7 @@ def check_memory_layer(**kwargs: Any) -> list[checks.CheckMessage]:
 
 @checks.register
 def check_core_layer(**kwargs: Any) -> list[checks.CheckMessage]:
-    """notifications.W005: the core Redis layer runs on defaults of redis-py 8."""
+    """Report notifications.W005: the core Redis layer has unsuitable defaults of redis-py 8."""
     layer = _default_layer() or {}
     if layer.get("BACKEND") != CORE_LAYER or int(redis_version().partition(".")[0]) < CHANGED_IN:
         return []
@@ -69,8 +69,8 @@ def check_core_layer(**kwargs: Any) -> list[checks.CheckMessage]:
         checks.Warning(
             f"The core Redis layer's hosts do not set {' and '.join(names)}. redis-py "
             f"{redis_version()} ends a read after 5 s, which is as long as the layer waits for "
-            "messages, and raises from 101 connections on.",
-            hint=f'Set each host like {{"address": "redis://…", {wanted}}}, or use '
+            "messages, and raises at the 101st connection.",
+            hint=f'Write each host as {{"address": "redis://…", {wanted}}}, or use '
             '"notifications.delivery.layers.RedisPubSubLayer", which needs neither.',
             id="notifications.W005",
         )
@@ -83,7 +83,7 @@ def is_test_run() -> bool:
 
 
 def redis_version() -> str:
-    """Return the version of redis-py, which takes so long to import that most commands do not."""
+    """Return the version of redis-py; the import is slow, so it happens here."""
     import redis
 
     return redis.__version__

@@ -1,7 +1,7 @@
-"""Where an ASGI application takes the notification socket, whatever it is wrapped in.
+"""Finds out whether an ASGI application has a route to the notification socket.
 
-Wrappers are looked into as far as they can be. One that hides what it wraps, as a property or in
-code does, is asked: with a socket that nobody opened.
+It looks into middleware for the application inside. If a middleware hides that, for instance in a
+property, the application is called with a test socket.
 """
 
 from __future__ import annotations
@@ -19,30 +19,30 @@ from django.urls import Resolver404
 from ..wire.protocol import SOCKET_PATH
 
 ANSWER_SECONDS = 5.0
-# What Channels and Django raise where they have no route.
+# The errors that Channels and Django raise if there is no route begin so.
 NO_ROUTE = ("No route found", "No application configured", "Django can only handle")
 
 
 class Route(Enum):
-    """How a socket gets to a `NotificationConsumer`."""
+    """A result of the search for the route to a `NotificationConsumer`."""
 
     OPEN = auto()
     BEHIND_ANOTHER = auto()
-    """A route that stands before it takes the same path."""
+    """An earlier route takes the same path."""
     NOWHERE = auto()
-    """A router was seen that has no route to one."""
+    """A router has no route to it."""
 
 
 def routes_to_consumer(application: Any) -> set[Route]:
-    """Return the ways to a `NotificationConsumer` that can be seen."""
+    """Return the results found in an application; an empty set if no router was found."""
     routes = set(_walk(application, SOCKET_PATH, set()))
     return routes - {Route.NOWHERE} or routes
 
 
 def accepts(application: Any) -> bool | None:
-    """Open a socket of an application in this process; tell whether it does, None if nobody knows.
+    """Open a test socket in this process; tell whether the application accepts it.
 
-    An application that refuses it, or fails, may have its reasons in this process alone.
+    Returns False if it has no route, and None if it refuses or fails, perhaps only in this process.
     """
     try:
         events = asyncio.run(asyncio.wait_for(_answers(application), ANSWER_SECONDS))
@@ -57,7 +57,7 @@ def accepts(application: Any) -> bool | None:
 async def _answers(application: Any) -> list[Any]:
     from ..realtime.runtime import end, start_hub
 
-    start_hub()  # not one that publishes and sweeps, as a server's does
+    start_hub()  # without the schedule and the sweep, which a server's hub has
     scope = {
         "type": "websocket",
         "scheme": "ws",
@@ -99,8 +99,8 @@ def _walk(application: Any, path: str | None, seen: set[tuple[int, str | None]])
             yield from _walk(inner, path, seen)
 
 
-# The first route that matches takes the path. What matches nothing here may still be reached, under
-# a path that something else has cut.
+# The first matching route takes the path. A route that does not match may still be reached if a
+# middleware shortens the path.
 def _routed(
     router: URLRouter, path: str | None, seen: set[tuple[int, str | None]]
 ) -> Iterator[Route]:
@@ -108,18 +108,18 @@ def _routed(
     is_taken = False
     for route in router.routes:
         match = None if path is None else route.pattern.match(path.lstrip("/"))
-        found = set(_walk(route.callback, match[0] if match else None, seen))
-        is_behind = match and is_taken and found - {Route.NOWHERE}
-        yield from {Route.BEHIND_ANOTHER} if is_behind else found
+        results = set(_walk(route.callback, match[0] if match else None, seen))
+        is_behind = match and is_taken and results - {Route.NOWHERE}
+        yield from {Route.BEHIND_ANOTHER} if is_behind else results
         is_taken = is_taken or bool(match)
 
 
-# A middleware keeps what it wraps in an attribute, whatever its name, in a slot, or in a closure.
+# A middleware keeps the inner application in an attribute, a slot or a closure.
 def _kept(application: Any) -> Iterator[Any]:
     values: list[Any] = []
     for holder in (application, getattr(application, "__self__", None)):
         values += getattr(holder, "__dict__", {}).values()
-        # Those of a function are its globals, too.
+        # The slots of a function include its globals.
         for base in () if isinstance(holder, FunctionType) else type(holder).__mro__:
             slots = (each for each in vars(base).values() if isinstance(each, MemberDescriptorType))
             values += (getattr(holder, slot.__name__, None) for slot in slots)
@@ -128,6 +128,6 @@ def _kept(application: Any) -> Iterator[Any]:
                 values.append(cell.cell_contents)
     for value in values:
         inner = value if isinstance(value, (list, tuple)) else [value]
-        for each in value.values() if isinstance(value, Mapping) else inner:
-            if callable(each) and not isinstance(each, type):
-                yield each
+        for candidate in value.values() if isinstance(value, Mapping) else inner:
+            if callable(candidate) and not isinstance(candidate, type):
+                yield candidate

@@ -1,4 +1,4 @@
-"""Checks that ask the database, or about it: they run with `manage.py check --database default`."""
+"""Checks of the database and its rows, which run with `manage.py check --database default`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NAMED_AT_MOST = 10
 def check_sqlite_transactions(
     databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[checks.CheckMessage]:
-    """notifications.W001: SQLite has no row locks, so its transactions must start by writing."""
+    """Report notifications.W001: on SQLite, transactions must begin immediately."""
     messages: list[checks.CheckMessage] = []
     for alias in databases or ():
         connection = connections[alias]
@@ -35,9 +35,9 @@ def check_sqlite_transactions(
 
 @checks.register(checks.Tags.database)
 def check_kinds(databases: Sequence[str] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
-    """notifications.W010: what is notified has a kind that nobody registered, so none can mute it.
+    """Report notifications.W010: notifications have an unregistered kind, which nobody can mute.
 
-    A site that registers no kind at all does without them and is left alone.
+    A site that registers no kind at all gets no warning.
     """
     from ..message.kinds import find, registered
     from ..models import Notification
@@ -46,7 +46,7 @@ def check_kinds(databases: Sequence[str] | None = None, **kwargs: Any) -> list[c
         return []
     unknown: list[str] = []
     for alias in databases or ():
-        # `migrate` runs the checks before it makes the tables.
+        # `migrate` runs the checks before it creates the tables.
         if Notification._meta.db_table in connections[alias].introspection.table_names():
             rows = Notification.objects.using(alias).personal().order_by("-pk")
             newest = set(rows.values_list("kind", flat=True)[:NEWEST])
@@ -57,10 +57,11 @@ def check_kinds(databases: Sequence[str] | None = None, **kwargs: Any) -> list[c
     more = f" and {len(unknown) - NAMED_AT_MOST} more" if len(unknown) > NAMED_AT_MOST else ""
     return [
         checks.Warning(
-            f"Of the newest {NEWEST:,} notifications some are of kinds that are not registered: "
+            f"Some of the newest {NEWEST:,} notifications have kinds that are not registered: "
             f"{named}{more}. Users cannot mute them.",
             hint="Register them in an app's notification_kinds.py, such as "
-            f"register_kind({unknown[0]!r}, label=…), or correct the kind where they are notified.",
+            f"register_kind({unknown[0]!r}, label=…), or correct the kind in the code that "
+            "notifies.",
             id="notifications.W010",
         )
     ]

@@ -1,4 +1,4 @@
-"""Checks of the site around the app: its addresses, templates, sessions and connections."""
+"""Checks of the site around the app: its URLs, templates, sessions and database connections."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ UNSHARED_CACHES = (
 
 @checks.register(checks.Tags.templates)
 def check_templates(**kwargs: Any) -> list[checks.CheckMessage]:
-    """notifications.W002: templates do not know their request, so the widget renders nothing."""
+    """Report notifications.W002: without the request in templates the widget renders nothing."""
     engines: list[dict[str, Any]] = settings.TEMPLATES
     options = [engine.get("OPTIONS", {}) for engine in engines]
     if not options or any(REQUEST in each.get("context_processors", ()) for each in options):
@@ -43,7 +43,7 @@ def check_templates(**kwargs: Any) -> list[checks.CheckMessage]:
 
 @checks.register(checks.Tags.caches)
 def check_session_cache(**kwargs: Any) -> list[checks.CheckMessage]:
-    """notifications.W006: each process has sessions of its own, or keeps those that ended."""
+    """Report notifications.W006: sessions are in a cache that processes do not share."""
     if settings.SESSION_ENGINE not in CACHED_SESSIONS or is_test_run():
         return []
     alias = settings.SESSION_CACHE_ALIAS
@@ -63,13 +63,13 @@ def check_session_cache(**kwargs: Any) -> list[checks.CheckMessage]:
 
 @checks.register(checks.Tags.security, deploy=True)
 def check_cookie_sessions(**kwargs: Any) -> list[checks.CheckMessage]:
-    """notifications.W015: nobody can look up whether a session has ended."""
+    """Report notifications.W015: nobody can look up whether a session in a cookie has ended."""
     if has_lasting_keys():
         return []
     return [
         checks.Warning(
-            "Sessions are in signed cookies, which nobody can end: a socket whose log-out was not "
-            "told, because the broker was away, goes on until the cookie expires.",
+            "Sessions are in signed cookies, which nobody can end: after a log-out while the "
+            "broker is away, the session's sockets stay open until the cookie expires.",
             hint='Use SESSION_ENGINE = "django.contrib.sessions.backends.cached_db" or "….db".',
             id="notifications.W015",
         )
@@ -78,7 +78,7 @@ def check_cookie_sessions(**kwargs: Any) -> list[checks.CheckMessage]:
 
 @checks.register(checks.Tags.urls)
 def check_session_path(**kwargs: Any) -> list[checks.CheckMessage]:
-    """notifications.W016: browsers do not send the session's cookie to the socket."""
+    """Report notifications.W016: browsers do not send the session cookie to the socket."""
     prefix = settings.FORCE_SCRIPT_NAME or ""
     socket = f"{prefix.rstrip('/')}/{SOCKET_PATH}"
     path = settings.SESSION_COOKIE_PATH
@@ -88,8 +88,8 @@ def check_session_path(**kwargs: Any) -> list[checks.CheckMessage]:
         checks.Warning(
             f"SESSION_COOKIE_PATH is {path!r}: browsers do not send the cookie to the socket at "
             f"{socket}, so nobody is logged in there.",
-            hint='Use SESSION_COOKIE_PATH = "/", or FORCE_SCRIPT_NAME where the whole site is '
-            "below that path.",
+            hint='Use SESSION_COOKIE_PATH = "/", or FORCE_SCRIPT_NAME if the whole site is below '
+            "that path.",
             id="notifications.W016",
         )
     ]
@@ -97,7 +97,7 @@ def check_session_path(**kwargs: Any) -> list[checks.CheckMessage]:
 
 @checks.register(checks.Tags.urls)
 def check_addresses(**kwargs: Any) -> list[checks.CheckMessage]:
-    """notifications.W011: pages with the widget fail, for it links to addresses that are not."""
+    """Report notifications.W011: the app's URLs are missing, so pages with the widget fail."""
     if not getattr(settings, "ROOT_URLCONF", None):
         return []
     try:
@@ -105,7 +105,7 @@ def check_addresses(**kwargs: Any) -> list[checks.CheckMessage]:
     except NoReverseMatch:
         return [
             checks.Warning(
-                "The app's addresses are not in ROOT_URLCONF: pages with "
+                "The app's URLs are not in ROOT_URLCONF: pages with "
                 "{% notifications_widget %} fail.",
                 hint='Add path("notifications/", include("notifications.urls")) to urlpatterns; no '
                 f"other app may have the namespace {NAMESPACE!r}.",
@@ -117,7 +117,7 @@ def check_addresses(**kwargs: Any) -> list[checks.CheckMessage]:
 
 @checks.register(checks.Tags.urls)
 def check_reachable(**kwargs: Any) -> list[checks.CheckMessage]:
-    """notifications.W013: a pattern that stands before the app's takes its addresses."""
+    """Report notifications.W013: an earlier pattern takes the app's URLs."""
     if not getattr(settings, "ROOT_URLCONF", None) or check_addresses():
         return []
     from ..urls import urlpatterns
@@ -129,9 +129,9 @@ def check_reachable(**kwargs: Any) -> list[checks.CheckMessage]:
     first = next(iter(taken))
     return [
         checks.Warning(
-            f"{len(taken)} of the app's addresses lead elsewhere, such as "
-            f"{reverse(f'{NAMESPACE}:{first}')} to {taken[first]}: a pattern that matches it, "
-            "perhaps one for all that is left, stands before them in the URLconf.",
+            f"{len(taken)} of the app's URLs lead elsewhere, such as "
+            f"{reverse(f'{NAMESPACE}:{first}')} to {taken[first]}: an earlier pattern in the "
+            "URLconf, perhaps a catch-all, matches them.",
             hint='Move path("notifications/", include("notifications.urls")) above that pattern.',
             id="notifications.W013",
         )
@@ -150,7 +150,7 @@ def _taken_by(name: str) -> str:
 
 @checks.register(checks.Tags.database, deploy=True)
 def check_connections(**kwargs: Any) -> list[checks.CheckMessage]:
-    """notifications.W012: connections outlive the threads that opened them."""
+    """Report notifications.W012: under ASGI, persistent connections outlive their threads."""
     kept = [
         alias
         for alias, each in settings.DATABASES.items()

@@ -1,4 +1,4 @@
-"""The check for deployment that the site's ASGI application leads to the socket."""
+"""The deployment check that the site's ASGI application has a route to the socket."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .routes import Route, accepts, routes_to_consumer
 
 @checks.register(checks.Tags.urls, deploy=True)
 def check_socket(**kwargs: Any) -> list[checks.CheckMessage]:
-    """notifications.W009 and W014: no route for sockets, or one that another takes.
+    """Report notifications.W009 and W014: the socket has no route, or an earlier route takes it.
 
     It loads the ASGI application, as a server would.
     """
@@ -24,8 +24,8 @@ def check_socket(**kwargs: Any) -> list[checks.CheckMessage]:
         return [
             checks.Warning(
                 f"ASGI_APPLICATION cannot be loaded: {type(exc).__name__}: {exc}",
-                hint='Set it like ASGI_APPLICATION = "mysite.asgi.application"; where it is, mend '
-                "what the module raises.",
+                hint='Set it, such as ASGI_APPLICATION = "mysite.asgi.application", or correct the '
+                "error in that module.",
                 id="notifications.W009",
             )
         ]
@@ -35,8 +35,8 @@ def check_socket(**kwargs: Any) -> list[checks.CheckMessage]:
     if Route.BEHIND_ANOTHER in routes:
         return [
             checks.Warning(
-                f"A route of {settings.ASGI_APPLICATION} that stands before the one to "
-                f"NotificationConsumer takes its path, /{SOCKET_PATH}.",
+                f"In {settings.ASGI_APPLICATION} an earlier route takes the path of "
+                f"NotificationConsumer, /{SOCKET_PATH}.",
                 hint="Put notifications.routing.websocket_urlpatterns first in the URLRouter.",
                 id="notifications.W014",
             )
@@ -46,8 +46,8 @@ def check_socket(**kwargs: Any) -> list[checks.CheckMessage]:
         return []
     return [
         checks.Warning(
-            f"No route of {settings.ASGI_APPLICATION} to NotificationConsumer can be found.",
-            hint="Give notifications.routing.websocket_urlpatterns to the URLRouter of "
+            f"{settings.ASGI_APPLICATION} has no route to NotificationConsumer that can be found.",
+            hint="Add notifications.routing.websocket_urlpatterns to the URLRouter of "
             '"websocket" in your asgi.py.',
             id="notifications.W009",
         )

@@ -1,4 +1,4 @@
-"""Checks of the app's own settings: what they are called, and what they hold."""
+"""Checks of the names and values of the app's own settings."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from django.core.exceptions import ImproperlyConfigured
 
 from ..conf import PREFIX, Conf
 
-# NOTIFICATIONS_BATCHSIZE is taken for a mistake, NOTIFICATIONS_BACKEND for the project's own.
+# So NOTIFICATIONS_BATCHSIZE counts as a misspelling, NOTIFICATIONS_BACKEND as the project's own.
 ALIKE = 0.8
 
 
 @checks.register
 def check_settings(**kwargs: Any) -> list[checks.CheckMessage]:
-    """notifications.E001: a setting cannot be read."""
+    """Report notifications.E001: a setting has an illegal value."""
     messages: list[checks.CheckMessage] = []
     for setting in Conf.all():
         try:
@@ -29,8 +29,8 @@ def check_settings(**kwargs: Any) -> list[checks.CheckMessage]:
 
 @checks.register
 def check_names(**kwargs: Any) -> list[checks.CheckMessage]:
-    """notifications.W003: a setting of this prefix is none of the app's, so nothing reads it."""
-    # Compared without what all have in common, which would make any two alike.
+    """Report notifications.W003: a setting has the app's prefix and an unknown name."""
+    # Compared without the prefix, which would make all names similar.
     known = [setting.name.removeprefix(PREFIX) for setting in Conf.all()]
     messages: list[checks.CheckMessage] = []
     for name in dir(settings):
@@ -38,14 +38,14 @@ def check_names(**kwargs: Any) -> list[checks.CheckMessage]:
         if not name.startswith(PREFIX) or bare in known:
             continue
         hint = (
-            "Remove it, or call it otherwise if it is your own. The app's settings are "
+            "Remove it, or rename it if it is your own. The app's settings are "
             f"{', '.join(PREFIX + each for each in known)}."
         )
         for near in get_close_matches(bare, known, n=1, cutoff=ALIKE):
             hint = f"Rename it to {PREFIX}{near}, or remove it."
         messages.append(
             checks.Warning(
-                f"{name} is no setting of the app, and nothing reads it.",
+                f"{name} is not a setting of the app, so nothing reads it.",
                 hint=hint,
                 id="notifications.W003",
             )

@@ -142,7 +142,7 @@ def test_a_mistyped_setting_is_told_with_the_one_it_resembles(settings: Settings
     [message] = check_names()
 
     assert message.id == "notifications.W003"
-    assert "NOTIFICATIONS_BATCHSIZE is no setting" in message.msg
+    assert "NOTIFICATIONS_BATCHSIZE is not a setting" in message.msg
     assert "Rename it to NOTIFICATIONS_BATCH_SIZE" in str(message.hint)
 
 
