@@ -1,1 +1,1 @@
-"""After the commit: which hints are sent, and the channel layer that carries them."""
+"""Sends hints after the commit, and provides the channel layer that carries them."""

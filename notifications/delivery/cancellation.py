@@ -1,6 +1,6 @@
-"""Ends a task that was cancelled although the library that it waited in lost the cancellation.
+"""Ends a cancelled task even if a library has swallowed its `CancelledError`.
 
-redis-py can, while it connects: it raises another error in its place, or none at all.
+redis-py can do so while it connects: it raises another error instead, or none.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import asyncio
 
 
 def raise_if_cancelled() -> None:
-    """Raise `CancelledError` if the running task was asked to end."""
+    """Raise `CancelledError` if the running task has been cancelled."""
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError

@@ -1,8 +1,8 @@
-"""The channel layer this app is fastest on: Redis pub/sub, with two things added.
+"""The recommended channel layer: Redis pub/sub with two additions.
 
-A synchronous, bulk way to send: `async_to_sync(layer.group_send)` makes a loop and a connection for
-each call; `group_send_now` publishes any number of messages in one pipeline on a kept connection.
-And word of a lost connection: what was published meanwhile is gone, which the base keeps to itself.
+`group_send_now` publishes any number of messages from synchronous code, in one pipeline on a kept
+connection; `async_to_sync(layer.group_send)` opens a loop and a connection for each call. And the
+layer tells its channels after a reconnect that messages were lost, which its base does not.
 """
 
 from __future__ import annotations
@@ -46,16 +46,16 @@ _HOST_DEFAULTS = {
     "socket_connect_timeout": 1.0,
     # redis-py 8 raises beyond 100 connections instead of waiting.
     "max_connections": 10_000,
-    # By RESP3, redis-py 8 logs each message that it gets.
+    # With RESP3, redis-py 8 logs each message that it receives.
     "protocol": 2,
 }
 
 
 class RedisPubSubLayer(RedisPubSubChannelLayer):  # type: ignore[misc]  # untyped base
-    """`channels_redis.pubsub.RedisPubSubChannelLayer` that can also send from synchronous code.
+    """A `channels_redis.pubsub.RedisPubSubChannelLayer` that also sends from synchronous code.
 
-    Takes the same `CONFIG`. Each host gets connection options that suit this use, unless the
-    configuration names them.
+    It takes the same `CONFIG`. Each host gets suitable connection options, unless the configuration
+    sets them.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class RedisPubSubLayer(RedisPubSubChannelLayer):  # type: ignore[misc]  # untype
         )
 
     async def new_channel(self, prefix: str = "specific.") -> str:
-        """Open a channel; unlike in the base, a failed attempt leaves nothing behind."""
+        """Open a channel; unlike the base, forget it if subscribing fails."""
         layer = self._get_layer()
         channel = f"{layer.prefix}{prefix}{uuid4().hex}"
         try:
@@ -85,12 +85,12 @@ class RedisPubSubLayer(RedisPubSubChannelLayer):  # type: ignore[misc]  # untype
     def group_send_now(
         self, messages: Sequence[tuple[str, Mapping[str, Any]]], *, timeout_seconds: float
     ) -> None:
-        """Publish `(group, message)` pairs in one round trip for each host.
+        """Publish `(group, message)` pairs in one round trip per host.
 
-        Safe from any thread and after a fork. Raises `redis.RedisError` when a host does not take
-        them within the time for one reply.
+        It is safe in any thread and after a fork. Raises `redis.RedisError` if a host does not
+        answer within `timeout_seconds`.
         """
-        # Connections made before a fork belong to the parent; a child begins with none.
+        # Connections opened before a fork belong to the parent.
         key = (os.getpid(), timeout_seconds)
         senders = self._senders.get(key)
         if senders is None:
@@ -102,7 +102,7 @@ class RedisPubSubLayer(RedisPubSubChannelLayer):  # type: ignore[misc]  # untype
             shard = _consistent_hash(channel, len(senders))
             batches.setdefault(shard, []).append((channel, self.serialize(message)))
         for shard, batch in batches.items():
-            if len(batch) == 1:  # without what a pipeline costs
+            if len(batch) == 1:  # a pipeline would take longer
                 senders[shard].publish(*batch[0])
                 continue
             with senders[shard].pipeline(transaction=False) as pipeline:
@@ -119,7 +119,7 @@ class RedisPubSubLayer(RedisPubSubChannelLayer):  # type: ignore[misc]  # untype
 
 
 class _Shard(RedisSingleShardConnection):  # type: ignore[misc]  # untyped base
-    """The base's connection, which says when it was away, in the log and to every channel here."""
+    """The base's connection, which also reports its losses to the log and to all channels."""
 
     def _ensure_redis(self) -> None:
         if self._redis is None:
@@ -140,7 +140,7 @@ class _Shard(RedisSingleShardConnection):  # type: ignore[misc]  # untyped base
                         ignore_subscribe_messages=True, timeout=POLL_SECONDS
                     )
                     self._receive_message(message)
-            except Exception as exc:  # whatever Redis does, this task must not end by itself
+            except Exception as exc:  # whatever Redis does, this task must go on
                 raise_if_cancelled()
                 if not is_away:
                     logger.error(AWAY, type(exc).__name__, exc)
@@ -159,23 +159,23 @@ class _Shard(RedisSingleShardConnection):  # type: ignore[misc]  # untyped base
 
 
 class _PubSub(PubSub):
-    """redis-py's subscriptions, which it renews in silence when it connects again."""
+    """redis-py's subscriptions, with a callback for their renewal after a reconnect."""
 
     reconnected: Any = None
 
     async def on_connect(self, connection: Any) -> None:
-        """Renew the subscriptions, then say so."""
+        """Renew the subscriptions, then call `reconnected`."""
         await super().on_connect(connection)
         self.reconnected()
 
 
 def sender_to(host: Mapping[str, Any], timeout_seconds: float) -> redis.Redis:
-    """Return a synchronous client of one of a layer's hosts, which gives up after that time."""
+    """Return a synchronous client for one of a layer's hosts, with a time-out for each reply."""
     options: dict[str, Any] = {
         **host,
         "socket_timeout": timeout_seconds,
         "socket_connect_timeout": timeout_seconds,
-        # The circuit breaker decides about another try; one here would double the caller's wait.
+        # The circuit breaker decides about retries; one here would double the caller's wait.
         "retry": Retry(NoBackoff(), 0),
     }
     pooling = {"max_connections": SENDING_CONNECTIONS_MAX, "timeout": timeout_seconds}

@@ -1,8 +1,8 @@
-"""Sends hints. The only module that writes to the channel layer.
+"""Sends the hints about changes to the channel layer.
 
-A hint that fails costs time and never a notification, so nothing here raises: it logs, counts, and
-leaves the repair to the sweep. A layer with `group_send_now` (see layers.py) gets all hints in one
-call on a kept connection; any other gets the standard `group_send`.
+A lost hint delays a stored notification and does not lose it, so a failure is logged and counted,
+and the sweep repairs it. A layer with `group_send_now` (see layers.py) gets all hints in one call
+on a kept connection; any other layer gets the standard `group_send`.
 """
 
 from __future__ import annotations
@@ -39,14 +39,15 @@ PROBE_MAX_SECONDS = 2.0
 Watcher = Callable[[Sequence[Change | LogChange | Hint]], object]
 
 watchers: list[Watcher] = []
-"""Shown what will be sent if the transaction commits. Tests put theirs here; see testing/."""
+"""Functions that are called with what will be sent if the transaction commits; see testing/."""
 
 
 def send(messages: Sequence[Hint]) -> None:
-    """Hand hints to the channel layer within `NOTIFICATIONS_SEND_TIMEOUT_SECONDS`; never raise.
+    """Send hints to the channel layer; log and count a failure instead of raising it.
 
-    After a failure the circuit is open: calls return at once, and a thread of its own probes the
-    layer until it answers again. The probe tells the hubs to sweep, for hints were lost.
+    A layer that does not answer within `NOTIFICATIONS_SEND_TIMEOUT_SECONDS` opens the circuit
+    breaker, as any failure does: calls then return at once, while a thread probes the layer until
+    it answers. The probe tells the hubs to sweep, because hints were lost.
     """
     layer = get_channel_layer()
     if layer is None or not messages:
@@ -57,13 +58,13 @@ def send(messages: Sequence[Hint]) -> None:
     try:
         _transmit(layer, messages)
         count("delivery.sent", len(messages))
-    except Exception as exc:  # the hint must not reach the caller's request
+    except Exception as exc:  # a failed hint must not fail the caller's request
         count("delivery.failed", len(messages))
         _breaker.trip(layer, exc)
 
 
 def send_on_commit(messages: Sequence[Hint]) -> None:
-    """Send hints when the transaction around this call commits; at once where there is none."""
+    """Send hints when the transaction around this call commits, or at once if there is none."""
     _show(messages)
 
     def send_hints() -> None:
@@ -74,18 +75,18 @@ def send_on_commit(messages: Sequence[Hint]) -> None:
 
 
 def announce(changes: Iterable[Change]) -> None:
-    """Tell, on commit, what has changed in inboxes; a change without rows tells nothing."""
-    told = [change for change in changes if change.rows]
-    _show(told)
-    send_on_commit([_hint(change) for change in told])
+    """Send hints about changes of inboxes on commit; a change without rows needs none."""
+    with_rows = [change for change in changes if change.rows]
+    _show(with_rows)
+    send_on_commit([_hint(change) for change in with_rows])
 
 
 def announce_broadcasts(change: LogChange) -> None:
-    """Tell, on commit, what has changed in the broadcast log."""
+    """Send hints about a change of the broadcast log on commit."""
     if not change.rows:
         return
     _show([change])
-    told: list[Hint] = []
+    messages: list[Hint] = []
     for row in change.rows:
         item = ""
         if row.is_news:
@@ -95,8 +96,8 @@ def announce_broadcasts(change: LogChange) -> None:
         hint = hints.broadcast(
             seq=row.seq, item=item, audience=row.audience, groups=list(pks), clock=row.clock
         )
-        told.append(hint)
-    send_on_commit(told)
+        messages.append(hint)
+    send_on_commit(messages)
 
 
 def _show(messages: Sequence[Change | LogChange | Hint]) -> None:
@@ -105,13 +106,13 @@ def _show(messages: Sequence[Change | LogChange | Hint]) -> None:
 
 
 def _hint(change: Change) -> Hint:
-    inbox, stood = change.inbox, change.user_state
+    inbox, state = change.inbox, change.user_state
     item: Callable[[Notification], dict[str, Any]] = personal_item
     broadcasts = None
-    if stood is not None:
-        # A broadcast may have ended before the user's state was read: its end must not be undone.
-        item = stood.change
-        broadcasts = {"unread_broadcasts": stood.unread_broadcasts, "head": stood.head.b}
+    if state is not None:
+        # A broadcast may have ended before the user's state was read; the item must not revive it.
+        item = state.change
+        broadcasts = {"unread_broadcasts": state.unread_broadcasts, "head": state.head.b}
     return hints.changed(
         inbox.pk,
         epoch=inbox.epoch,
@@ -126,7 +127,7 @@ def _hint(change: Change) -> Hint:
 
 
 def _transmit(layer: Any, messages: Sequence[Hint]) -> None:
-    # Asked of the class: an instance of the stock pub/sub layer answers in a running loop only.
+    # On the class, because an instance of the stock pub/sub layer needs a running loop.
     if hasattr(type(layer), "group_send_now"):
         layer.group_send_now(messages, timeout_seconds=conf.SEND_TIMEOUT_SECONDS)
     else:

@@ -1,1 +1,1 @@
-"""Rules that say who is told when a model changes."""
+"""Declared rules that notify users when a model changes."""

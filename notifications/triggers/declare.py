@@ -1,6 +1,6 @@
-"""Triggers: declared rules "when this model changes, notify these people".
+"""Declares triggers: rules of the form "when this model changes, notify these users".
 
-Each app's are in its `notification_triggers.py`, which is imported when the registry is ready.
+An app declares its triggers in `notification_triggers.py`, which is imported automatically.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .tracking import watch
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# How many arguments the function of each may take, the longest first.
+# The numbers of arguments that the function of each event may take, the largest first.
 ARGUMENTS = {
     "created": (1,),
     "updated": (1,),
@@ -44,23 +44,24 @@ def trigger(
     field: str = "",
     when: Callable[[Any], object] | None = None,
 ) -> Callable[[F], F]:
-    """Ask the decorated function whom to tell what when this happens to an instance.
+    """Call the decorated function with an instance of the model when an event happens to it.
 
-    It returns None, a pair `(user or users, payload)`, or a list of such pairs; a third member is a
-    mapping of options for `notify()`. `on` is "created", "updated", "deleted", or with `field=`
-    "added" or "removed"; `changed` names fields, and the function may then take their previous
-    values as a second argument. Raises `TypeError`,
-    `ValueError` or `LookupError` for a rule that cannot be, at the latest when Django starts.
+    The function returns None, a tuple `(user or users, payload)`, or a list of such tuples; a third
+    member is a dict of options for `notify()`. `on` is "created", "updated" or "deleted"; or
+    "added" or "removed" with a many-to-many `field`, and the function also gets a list of the
+    objects. `changed` names fields, and the function may also take a dict of their previous values.
+    `when` takes the instance and says whether to call the function. Raises `TypeError`,
+    `ValueError` or `LookupError` for an invalid rule, at the latest when Django starts.
     """
     names = (changed,) if isinstance(changed, str) else tuple(changed)
     if names and on in (None, "updated") and not field:
         event = "changed"
     elif names:
-        raise ValueError("changed= goes without field= and with no on= but 'updated'.")
+        raise ValueError("changed= allows no field=, and no on= other than 'updated'.")
     elif on not in EVENTS:
         raise ValueError(f"on is {on!r}; it must be one of {', '.join(EVENTS)}, or give changed=.")
     elif bool(field) != (on in ("added", "removed")):
-        raise ValueError("field= names a many-to-many field; it belongs to 'added' and 'removed'.")
+        raise ValueError("field= names a many-to-many field for on='added' and on='removed' only.")
     else:
         event = on
     if when is not None and not callable(when):
@@ -80,7 +81,7 @@ def trigger(
 
 
 def connect_waiting() -> None:
-    """Begin with the rules declared since; before all models are there, they wait."""
+    """Connect the rules that were declared before all models were loaded."""
     while _waiting:
         model, rule = _waiting.pop(0)
         watched = _find(model, rule)
@@ -96,7 +97,7 @@ def connect_waiting() -> None:
 
 @contextmanager
 def triggers_disabled() -> Iterator[None]:
-    """Let no trigger fire in this block; other threads and tasks are as before."""
+    """Disable triggers inside the block, for this thread or task only."""
     token = disabled.set(True)
     try:
         yield
@@ -106,7 +107,7 @@ def triggers_disabled() -> Iterator[None]:
 
 def _takes(function: Callable[..., Any], event: str) -> int:
     if not callable(function) or inspect.iscoroutinefunction(function):
-        raise TypeError(f"{function!r} must be an ordinary function: it runs in the save.")
+        raise TypeError(f"{function!r} must be a synchronous function, because save() calls it.")
     for count in ARGUMENTS[event]:
         try:
             inspect.signature(function).bind(*range(count))
@@ -121,12 +122,12 @@ def _takes(function: Callable[..., Any], event: str) -> int:
 def _find(model: type[Model] | str, rule: Trigger) -> type[Model]:
     if isinstance(model, type) and issubclass(model, Model):
         if model._meta.abstract:
-            raise ValueError(f"{model.__name__} is abstract; name the models that have rows.")
+            raise ValueError(f"{model.__name__} is abstract; name a model that has rows.")
         return model
     if not isinstance(model, str):
-        raise TypeError(f"{model!r} is no model; give the class or 'app_label.Model'.")
+        raise TypeError(f"{model!r} is not a model; give the class or 'app_label.Model'.")
     if model.count(".") != 1:
-        raise ValueError(f"{model!r} names no model; write 'app_label.Model'.")
+        raise ValueError(f"{model!r} does not name a model; write 'app_label.Model'.")
     try:
         return apps.get_model(model)
     except LookupError as exc:
@@ -135,7 +136,7 @@ def _find(model: type[Model] | str, rule: Trigger) -> type[Model]:
 
 def _listen(rule: Trigger, declared: type[Model], model: type[Model]) -> None:
     if rule.event == "deleted":
-        # Where a child's row is deleted, its parent's row has a signal of its own.
+        # The deletion of a child's row sends another signal for its parent's row.
         if model._meta.concrete_model is not declared._meta.concrete_model:
             return
         post_delete.connect(deleted, sender=model)
@@ -153,5 +154,5 @@ def _field(model: type[Model], name: str, kind: type[Any]) -> Any:
     if not isinstance(field, kind) or bool(field.many_to_many) != many:
         legal = model._meta.many_to_many if many else model._meta.concrete_fields
         names = ", ".join(each.name for each in legal)
-        raise ValueError(f"{model.__name__} has no such field {name!r}; legal are: {names}.")
+        raise ValueError(f"{model.__name__} has no such field {name!r}; legal fields are: {names}.")
     return field

@@ -1,6 +1,6 @@
-"""What happens when a watched model changes: its rules are asked, and what they answer is sent.
+"""Calls the rules of a model that has changed, and sends the notifications that they return.
 
-The rules are declared with declare.py.
+declare.py declares the rules.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .tracking import take_changes
 logger = logging.getLogger(__name__)
 
 disabled = ContextVar("notifications_triggers_disabled", default=False)
-"""Whether nothing fires in this thread or task."""
+"""True while triggers are disabled in this thread or task."""
 
 _running: ContextVar[frozenset[Any]] = ContextVar("notifications_running", default=frozenset())
 
@@ -33,7 +33,7 @@ _LEAVING = "_notifications_leaving"
 
 @dataclass(frozen=True, kw_only=True)
 class Trigger:
-    """One rule: what happens to a model, the function that is asked, and how it is called."""
+    """One rule: an event of a model, and the function to call with `takes` arguments."""
 
     function: Callable[..., Any]
     event: str
@@ -44,27 +44,27 @@ class Trigger:
 
     @property
     def name(self) -> str:
-        """The function's module and name, as in the log."""
+        """The function's module and qualified name."""
         return f"{self.function.__module__}.{self.function.__qualname__}"
 
 
 rules: dict[type[Model], list[Trigger]] = {}
-"""What was declared, by model."""
+"""The declared rules, by model."""
 
 
 def saved(instance: Model, *, created: bool, raw: bool, update_fields: Any, **kwargs: Any) -> None:
-    """Ask the rules about a new row or a changed one; fixtures ask none."""
+    """Fire the rules for a new or changed row, unless `loaddata` wrote it."""
     old = take_changes(instance, update_fields)
     for rule in () if raw else _of(type(instance), "created" if created else "updated", "changed"):
-        its = {name: old[name] for name in rule.changed if name in old}
-        if rule.event != "changed" or (its and not created):
-            _fire(rule, instance, its)
+        previous = {name: old[name] for name in rule.changed if name in old}
+        if rule.event != "changed" or (previous and not created):
+            _fire(rule, instance, previous)
 
 
 def deleted(instance: Model, *, origin: Any = None, **kwargs: Any) -> None:
-    """Ask the rules about a deleted row.
+    """Fire the rules for a deleted row, unless it is deleted along with a user.
 
-    Who goes with their rows cannot be told: the notification would outlive its recipient.
+    Its notifications may be for that user, who is being deleted as well.
     """
     root = origin.model if isinstance(origin, QuerySet) else type(origin)
     if root is type(instance) or not issubclass(root, get_user_model()):
@@ -75,7 +75,7 @@ def deleted(instance: Model, *, origin: Any = None, **kwargs: Any) -> None:
 def members_changed(
     sender: Any, instance: Any, action: str, reverse: bool, model: Any, **kwargs: Any
 ) -> None:
-    """Ask the rules about a many-to-many field, changed from either side."""
+    """Fire the rules for a many-to-many field, changed from either side."""
     owner = model if reverse else type(instance)
     event = "added" if action == "post_add" else "removed"
     due = [
@@ -95,7 +95,7 @@ def members_changed(
             _fire(rule, changed, others)
 
 
-# What leaves is read before it does: afterwards nobody knows who had been there.
+# Removed members are read before the removal, because they cannot be read afterwards.
 def _members(
     instance: Any, owner: Any, name: str, action: str, model: Any, *, reverse: bool, pk_set: Any,
     using: Any, **kwargs: Any,
@@ -108,8 +108,8 @@ def _members(
         field = owner._meta.get_field(name)
         accessor = field.remote_field.get_accessor_name() if reverse else name
         members = getattr(instance, accessor).using(using)
-        found = members.all() if pk_set is None else members.filter(pk__in=pk_set)
-        instance.__dict__[_LEAVING] = list(found)
+        leaving = members.all() if pk_set is None else members.filter(pk__in=pk_set)
+        instance.__dict__[_LEAVING] = list(leaving)
     return []
 
 
@@ -117,7 +117,7 @@ def _of(model: type[Model], *events: str) -> list[Trigger]:
     return [rule for rule in rules.get(model, ()) if rule.event in events]
 
 
-# Not again for what the function itself does to this instance: it would go on forever.
+# A rule does not fire again for changes that its own function makes to the instance.
 def _fire(rule: Trigger, instance: Model, *more: Any) -> None:
     running, this = _running.get(), (rule, instance.pk)
     if disabled.get() or this in running:
@@ -125,8 +125,7 @@ def _fire(rule: Trigger, instance: Model, *more: Any) -> None:
     token = _running.set(running | {this})
     try:
         with ExitStack() as savepoints:
-            # A failed statement would spoil the caller's transaction. Without one, notify() has its
-            # own.
+            # A failed statement would break the caller's transaction.
             for alias in sorted({database(), instance._state.db or database()}):
                 if connections[alias].in_atomic_block:
                     savepoints.enter_context(transaction.atomic(using=alias))
@@ -142,18 +141,18 @@ def _fire(rule: Trigger, instance: Model, *more: Any) -> None:
         _running.reset(token)
 
 
-def _send(rule: Trigger, said: Any) -> None:
-    told = [said] if isinstance(said, tuple) else [] if said is None else said
-    is_legal = isinstance(told, list) and all(
+def _send(rule: Trigger, result: Any) -> None:
+    messages = [result] if isinstance(result, tuple) else [] if result is None else result
+    is_legal = isinstance(messages, list) and all(
         isinstance(each, tuple)
         and (len(each) == 2 or (len(each) == 3 and isinstance(each[2], dict)))
-        for each in told
+        for each in messages
     )
     if not is_legal:
         raise TypeError(
-            f"{rule.name} returned {said!r}; it must return None, (user or users, payload), "
+            f"{rule.name} returned {result!r}; it must return None, (user or users, payload), "
             "(user or users, payload, {options of notify()}), or a list of such tuples."
         )
-    for who, payload, *options in told:
-        tell: Any = notify if isinstance(who, get_user_model()) else notify_many
-        tell(who, payload, **dict(*options))
+    for recipients, payload, *options in messages:
+        send: Any = notify if isinstance(recipients, get_user_model()) else notify_many
+        send(recipients, payload, **dict(*options))

@@ -1,6 +1,6 @@
-"""What watched fields held before: values as last loaded or saved. Never asks the database.
+"""Remembers the previous values of watched fields, as last loaded or saved, without queries.
 
-A rollback leaves them as they are, as it leaves the attributes of the instance.
+A rollback does not restore them, just as it does not restore the attributes of the instance.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _STORED = "_notifications_stored"
 
 
 def watch(model: type[Model], names: Iterable[str]) -> None:
-    """Remember these fields of the model's and its subclasses' instances from now on."""
+    """Remember these fields of instances of the model and its subclasses from now on."""
     if model not in _watched:
         _watched[model] = set()
         _follow_readings(model)
@@ -27,7 +27,7 @@ def watch(model: type[Model], names: Iterable[str]) -> None:
 
 
 def take_changes(instance: Model, update_fields: Collection[str] | None) -> Values:
-    """Return the previous values of what this save changed, and remember what it saved."""
+    """Return the previous values of the fields that this save changed; remember the new values."""
     stored: Values = instance.__dict__.get(_STORED, {})
     saved = _values(instance, update_fields)
     instance.__dict__[_STORED] = {
@@ -38,8 +38,8 @@ def take_changes(instance: Model, update_fields: Collection[str] | None) -> Valu
     return {n: stored[n] for n, value in saved.items() if n in stored and stored[n] != value}
 
 
-# Not post_init: what is only constructed is nobody's previous value, and may not even be legal. And
-# Django sends no signal for a refresh, which is also how a deferred field is loaded.
+# Not post_init: values passed to a constructor were never stored and may be illegal. And Django
+# sends no signal for a refresh, by which deferred fields are loaded as well.
 def _follow_readings(model: Any) -> None:
     load, refresh = model.from_db.__func__, model.refresh_from_db
 
@@ -70,7 +70,7 @@ def _values(instance: Model, among: Collection[str] | None) -> Values:
         if value is DEFERRED or hasattr(value, "resolve_expression"):
             continue
         is_file = isinstance(field, FileField)
-        # Of a file its name, as it is stored.
+        # A file field stores the name.
         values[name] = str(value or "") if is_file else deepcopy(field.to_python(value))
     return values
 

@@ -191,7 +191,7 @@ def test_users_who_are_deleted_are_not_told(order: Order, alice: User) -> None:
     [
         ({"on": "saved"}, "created, updated, deleted"),
         ({}, "created, updated, deleted"),
-        ({"changed": "state"}, "legal are: id, user, status"),
+        ({"changed": "state"}, "legal fields are: id, user, status"),
         ({"on": "added", "field": "status"}, "no such field 'status'"),
         ({"on": "added"}, "field="),
         ({"on": "created", "changed": "status"}, "changed="),
@@ -218,8 +218,8 @@ def test_a_model_is_named_by_a_string(order: Order) -> None:
     [
         ("demo.Nothing", "forget is a trigger of 'demo.Nothing': App 'demo' doesn't have"),
         ("nowhere.Order", "No installed app with label 'nowhere'"),
-        ("Order", "'Order' names no model; write 'app_label.Model'"),
-        (Thread, "is no model; give the class or 'app_label.Model'"),
+        ("Order", "'Order' does not name a model; write 'app_label.Model'"),
+        (Thread, "is not a model; give the class or 'app_label.Model'"),
     ],
 )
 def test_a_model_that_there_is_none_of_is_told(model: Any, said: str) -> None:

@@ -196,7 +196,7 @@ def test_a_deleted_child_is_told_once() -> None:
 
 
 def test_an_abstract_model_is_refused() -> None:
-    with pytest.raises(ValueError, match="Named is abstract; name the models that have rows"):
+    with pytest.raises(ValueError, match="Named is abstract; name a model that has rows"):
         trigger(Named, on="created")(lambda named: None)
 
 
@@ -341,7 +341,7 @@ def test_a_trigger_may_be_declared_before_its_model(tmp_path: Path) -> None:
             "id",
             "early.models.<lambda> is a trigger of 'early.Nothing': App 'early'",
         ),
-        ("early.Late", "ida", "Late has no such field 'ida'; legal are: id."),
+        ("early.Late", "ida", "Late has no such field 'ida'; legal fields are: id."),
     ],
 )
 def test_a_trigger_that_cannot_be_ends_the_start(
