@@ -1,4 +1,4 @@
-"""Times on the app's own pages: in the zone of whoever reads, which a script knows."""
+"""Times on the app's pages, which a script converts to the reader's time zone."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ register = template.Library()
 
 @register.simple_tag
 def moment(moment: datetime, style: str, css_class: str = "") -> SafeString:
-    """Return a moment in one of Django's formats, which times.js turns into the reader's time."""
-    here = local(moment)
+    """Return a `<time>` in one of Django's formats; times.js converts it to the reader's zone."""
+    in_zone = local(moment)
     return format_html(
         '<time class="{}" datetime="{}" title="{}" data-shown="{}">{}</time>',
         css_class,
         timestamp(moment),
-        date_format(here, "DATETIME_FORMAT"),
+        date_format(in_zone, "DATETIME_FORMAT"),
         "time" if style == "TIME_FORMAT" else "moment",
-        date_format(here, style),
+        date_format(in_zone, style),
     )

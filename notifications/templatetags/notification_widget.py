@@ -1,4 +1,4 @@
-"""The library `notifications` by a name of which there is no other, for the app's own templates."""
+"""The library `notifications` under a name that no other app has, for the app's own templates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The template tags: what a page needs to show its user's notifications live."""
+"""The template tags that show the user's notifications live on a page."""
 
 from __future__ import annotations
 
@@ -35,26 +35,26 @@ register = template.Library()
 def notifications_widget(
     context: Context, bell: bool = True, messages: bool = False
 ) -> dict[str, Any]:
-    """Show a bell where the tag stands, and toasts; once on a page, for instance in its header.
+    """Show toasts, and a bell in the place of the tag. Use it once per page, such as in the header.
 
-    With `messages` it takes those of `django.contrib.messages` and shows them as toasts, also to
-    visitors who are not logged in, who see nothing else of it. Where the context has no request, as
-    on error pages, it renders nothing.
+    With `messages` it shows those of `django.contrib.messages` as toasts, also to visitors who are
+    not logged in, who see nothing else. Without a request in the context, as on error pages, it
+    renders nothing.
     """
     request = context.get("request")
     if request is None:
         return {}
-    stood = user_state.of_visitor(request)
-    start = starting_point(stood) if stood else None
+    state = user_state.of_visitor(request)
+    start = starting_point(state) if state else None
     shown = {
         "bell": bell,
         "messages": _taken(context, request) if messages else [],
         **bell_context(start),
     }
-    if stood is None:
+    if state is None:
         return shown
-    inbox, quiet = stood.inbox, ""
-    # A broadcast is the same for everybody: the page decides whether its toast shows.
+    inbox, quiet = state.inbox, ""
+    # For broadcasts, which are the same for all users: the page decides about the toast.
     if inbox.quiet_from is not None and inbox.quiet_until is not None:
         quiet = f"{inbox.quiet_from:%H:%M} {inbox.quiet_until:%H:%M} {inbox.time_zone}"
     return shown | {
@@ -63,7 +63,7 @@ def notifications_widget(
         "socket": get_script_prefix() + SOCKET_PATH,
         "now": timestamp(datetime.now(UTC)),
         "login_url": redirect_to_login(request.get_full_path()).url,
-        # From the page, because settings may hide the cookie from scripts or do without it.
+        # From the page, because settings may hide the cookie from scripts or use none.
         "csrf": get_token(request),
         "csrf_header": HttpHeaders.parse_header_name(settings.CSRF_HEADER_NAME) or "X-CSRFToken",
     }
@@ -71,14 +71,14 @@ def notifications_widget(
 
 @register.inclusion_tag("notifications/_bell.html", takes_context=True)
 def notifications_bell(context: Context) -> dict[str, Any]:
-    """Show one more bell, on a page that has the widget."""
+    """Show another bell on a page that has the widget."""
     request = context.get("request")
-    stood = user_state.of_visitor(request) if request else None
-    return bell_context(starting_point(stood) if stood else None)
+    state = user_state.of_visitor(request) if request else None
+    return bell_context(starting_point(state) if state else None)
 
 
 def bell_context(start: StartingPoint | None) -> dict[str, Any]:
-    """Return what the bell's template shows."""
+    """Return the context of the bell's template; {} for a visitor who is not logged in."""
     if start is None:
         return {}
     label = gettext("Notifications, {n} unread") if start.unread else gettext("Notifications")
@@ -91,16 +91,16 @@ def bell_context(start: StartingPoint | None) -> dict[str, Any]:
 
 def _taken(context: Context, request: HttpRequest) -> list[dict[str, str]]:
     messages = get_messages(request)
-    if getattr(messages, "used", False):  # the page has shown them by itself
+    if getattr(messages, "used", False):  # the page has shown them itself
         return []
-    # A list of the page's own that stands below finds none. Not written into what is there, for
-    # tests of projects look into the context that a page began with.
+    # The page's own list of messages, if it comes later, is empty. The dicts are replaced, not
+    # changed, because projects' tests look at the context that the page began with.
     context.dicts[:] = [
         {**each, "messages": []} if "messages" in each else each for each in context.dicts
     ]
     taken: list[dict[str, str]] = []
     for message in messages:
-        # A project may rename the tags, as with "danger"; the numbers stay.
+        # A project may rename the tags, for instance to "danger"; the numbers stay.
         names = [message.level_tag, DEFAULT_TAGS.get(message.level)]
         level = next((name for name in names if name in Level.values), Level.INFO)
         text = message.message

@@ -1,4 +1,4 @@
-"""Live topics: their signed names."""
+"""The signed names of topics."""
 
 from .signing import sign_topic
 

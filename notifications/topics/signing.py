@@ -1,6 +1,7 @@
-"""Topics: live channels for a page or an object, open to whoever has their signed name.
+"""Signs the names of topics: live channels for a page or an object.
 
-A topic's messages are live only: nothing is stored and nothing is repeated after a reconnect.
+Any logged-in user with a signed name can subscribe. Messages are neither stored nor repeated after
+a reconnect.
 """
 
 from __future__ import annotations
@@ -15,20 +16,22 @@ TOPIC_MAX_CHARS = 200
 
 
 def sign_topic(topic: str) -> str:
-    """Return the signed name that lets its holder subscribe; check first who may."""
+    """Return the signed name that lets its holder subscribe; check the user's permission first.
+
+    Raises `ValueError` as `check_topic()` does.
+    """
     return _signer().sign(check_topic(topic))
 
 
 def read_topic(signed: str) -> str | None:
-    """Return the topic of a signed name, or None when the signature is not ours."""
+    """Return the topic of a signed name, or None if the signature is wrong."""
     try:
         return _signer().unsign(signed)
-    except (BadSignature, UnicodeEncodeError):  # no signed name has a lone surrogate
+    except (BadSignature, UnicodeEncodeError):  # the latter for a lone surrogate
         return None
 
 
-# A site that is known by its key is told apart by its signature as well; one that has a name may
-# have the key of another.
+# Sites with NOTIFICATIONS_SITE may share a secret key, and their signatures must differ.
 def _signer() -> Signer:
     return Signer(salt=_SALT + (conf.SITE or ""))
 
@@ -39,6 +42,8 @@ def check_topic(topic: object) -> str:
     Raises `ValueError` unless it is a name of 1 to 200 characters that can be encoded.
     """
     if not isinstance(topic, str) or not 0 < len(topic) <= TOPIC_MAX_CHARS:
-        raise ValueError(f"topic is {topic!r}; it must be a string of 1 to {TOPIC_MAX_CHARS}.")
+        raise ValueError(
+            f"topic is {topic!r}; it must be a string of 1 to {TOPIC_MAX_CHARS} characters."
+        )
     refuse_unstorable("topic", topic)
     return plain(topic)

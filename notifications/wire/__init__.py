@@ -1,1 +1,1 @@
-"""What leaves and enters the process: the protocol, its frames, and hints on the channel layer."""
+"""The wire protocol, its frames and limits, and the hints on the channel layer."""

@@ -1,19 +1,18 @@
-"""Counts the pieces that a request's body comes in, before anything is done about them. Pure.
+"""Limits the number of short chunks in a chunked request body, before a parser sees them.
 
-Parsers take as long for a piece of one byte as for a kilobyte. A body whose length is known has no
-pieces.
+A parser takes as long for a chunk of one byte as for a kilobyte.
 """
 
 from __future__ import annotations
 
-# A piece is that long on average, but for some. Nobody sends shorter ones for long.
+# Beyond a hundred chunks of any size, the average must be this long, as honest clients' are.
 PIECE_BYTES_LEAST, SHORT_PIECES_MAX = 64, 100
 _LINE_END = b"\n"
 _CRLF_BYTES = 2
 
 
 class ChunkMeter:
-    """How short the pieces of one body may still be. It reads the lines before them alone."""
+    """The chunks of one body so far. It parses the size lines and skips the data."""
 
     __slots__ = ("_bytes", "_line", "_payload_left", "_pieces")
 
@@ -22,9 +21,9 @@ class ChunkMeter:
         self._line = b""
 
     def admits(self, data: bytes) -> bool:
-        """Return whether the pieces that begin in what came next are long enough.
+        """Tell whether the chunks that begin in the next data are still within the limit.
 
-        What is no piece, such as a trailer, counts as one.
+        Any other line, such as a trailer, counts as a chunk.
         """
         self._bytes += len(data)
         allowed = SHORT_PIECES_MAX + self._bytes // PIECE_BYTES_LEAST
@@ -40,7 +39,7 @@ class ChunkMeter:
             line, self._line = self._line + data[start:end], b""
             try:
                 size = int(line.partition(b";")[0], 16)
-            except ValueError:  # a trailer, or wrong, which the parser says
+            except ValueError:  # a trailer, or an error that the parser reports
                 size = 0
             start = end + 1 + (size + _CRLF_BYTES if size > 0 else 0)
         self._payload_left = start - len(data)

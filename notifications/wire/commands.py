@@ -1,4 +1,4 @@
-"""What clients send, read into commands, with errors that say what would be right. Pure."""
+"""Parses the frames of clients into commands, with errors that say what would be right."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SHOWN_MAX_CHARS = 60
 
 
 class Command(NamedTuple):
-    """A client's frame, checked. Fields that its type does not use keep their defaults."""
+    """A client's checked frame. Fields that its type does not use have their defaults."""
 
     type: str
     ref: str | int | None = None
@@ -44,13 +44,13 @@ _COMMAND_FIELDS: dict[str, str | None] = {
     "unsubscribe": "topic",
 }
 
-# Nearly all that clients send, as the widget does.
+# A fast path: nearly all frames are acks in the form that the widget sends.
 _NUMBER = f"(0|[1-9][0-9]{{0,{NUMBER_MAX_DIGITS - 1}}})"
 _ACK = re.compile(rf'\{{"type":"ack","cursor":\{{"u":{_NUMBER},"b":{_NUMBER}\}}\}}')
 
 
 def parse_command(text: str | None) -> Command:
-    """Read a client's text frame; raise `ProtocolError` that says what would be right."""
+    """Parse a client's text frame; raise a `ProtocolError` that says what would be right."""
     ack = _ACK.fullmatch(text or "")
     if ack:
         return Command("ack", cursor=Cursor(int(ack[1]), int(ack[2])))
@@ -66,7 +66,7 @@ def parse_command(text: str | None) -> Command:
 
 
 def parse_ref(frame: Mapping[str, Any]) -> str | int | None:
-    """Return the `ref` of a frame, None without one; raise `ProtocolError` for other types."""
+    """Return the `ref` of a frame or None; raise `ProtocolError` if it is illegal."""
     ref = frame.get("ref")
     if ref is None or (isinstance(ref, str) and len(ref) <= REF_MAX_CHARS):
         return ref
@@ -79,7 +79,7 @@ def parse_ref(frame: Mapping[str, Any]) -> str | int | None:
 
 
 def ref_of(text: str | None) -> str | int | None:
-    """Return the `ref` that the error about an unreadable frame should repeat, if it has one."""
+    """Return the `ref` of a refused frame, for the error to repeat, or None."""
     try:
         return parse_ref(_object(text))
     except ProtocolError:
@@ -87,7 +87,10 @@ def ref_of(text: str | None) -> str | int | None:
 
 
 def parse_ids(value: Any) -> tuple[str, ...]:
-    """Return the ids of a command; raise `ProtocolError` unless they are a list of item ids."""
+    """Return the ids of a command, without duplicates.
+
+    Raises `ProtocolError` unless they are a list of at most 1,000 item ids.
+    """
     if not isinstance(value, list) or len(value) > IDS_MAX or not all(map(parse_item_id, value)):
         raise ProtocolError(
             f"ids is {shown(value)}; it must be a list of at most {IDS_MAX} item ids "
@@ -97,38 +100,38 @@ def parse_ids(value: Any) -> tuple[str, ...]:
 
 
 def read_json(text: str | bytes) -> Any:
-    """Return what a text from outside says; raise `ValueError` for what is no strict JSON.
+    """Parse JSON from outside; raise `ValueError` unless it is strict JSON.
 
-    An object that names a key twice, and numbers that JSON does not have, are no JSON either.
+    Duplicate keys in an object and numbers such as NaN are errors, too.
     """
     try:
         return json.loads(text, parse_constant=_no_number, object_pairs_hook=_no_key_twice)
     except RecursionError as exc:
-        raise ValueError("It is nested too deeply") from exc
+        raise ValueError("it is nested too deeply") from exc
 
 
 def shown(value: object) -> str:
-    """Return a value from outside for an error's text, short whatever it is."""
+    """Return a value from outside for an error's text, in at most 60 characters."""
     return _REPR.repr(value)[:SHOWN_MAX_CHARS]
 
 
 def _object(text: str | None) -> dict[str, Any]:
     if text is None:
         raise ProtocolError("A frame must be text; this one was binary.")
-    # A server may hand on what is no UTF-8.
+    # A server may pass on text with lone surrogates.
     if len(text.encode(errors="surrogatepass")) > FRAME_MAX_BYTES:
         raise ProtocolError(f"A frame has at most {FRAME_MAX_BYTES} bytes.")
     try:
         frame = read_json(text)
     except ValueError as exc:
-        raise ProtocolError(f"The frame is no JSON: {exc}.") from exc
+        raise ProtocolError(f"The frame is not JSON: {exc}.") from exc
     if not isinstance(frame, dict):
         raise ProtocolError(f"The frame is {shown(frame)}; it must be a JSON object.")
     return frame
 
 
 def _no_number(name: str) -> Never:
-    raise ValueError(f"{name} is no number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _no_key_twice(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
@@ -136,7 +139,7 @@ def _no_key_twice(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     if len(read) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{shown(twice)} stands twice in an object")
+        raise ValueError(f"an object has the key {shown(twice)} twice")
     return read
 
 
@@ -158,6 +161,6 @@ def _topic(value: Any) -> str:
 
 _READERS = {"cursor": _cursor, "ids": parse_ids, "topic": _topic}
 
-# Not repr(), which reads all of a long list and fails in a deep one.
+# Not repr(), which formats all of a long list and fails on a deeply nested one.
 _REPR = Repr()
 _REPR.maxstring = _REPR.maxother = _REPR.maxlong = SHOWN_MAX_CHARS

@@ -1,7 +1,7 @@
-"""Limits of a server: how many connections it has, how long it waits, and how long bodies may be.
+"""Limits a server's connections, the time it waits for requests, and the memory of their bodies.
 
-A connection costs a descriptor, and there are few. One that asks for nothing is kept until another
-needs its place. The body of a request costs memory: applications read all of it first.
+Each connection takes a file descriptor, of which there are few: an idle connection is closed when
+another one needs its place. Bodies take memory, because applications first read all of a body.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ logger = logging.getLogger(__name__)
 logger.addFilter(OncePerMinute())
 
 CHECK_SECONDS = 1.0
-# Each takes some 15 KB. Whoever sends his request at once is among them for a moment only.
+# Each takes some 15 KB. A client that sends its request at once waits only for a moment.
 WAITING_MAX = 1000
-# For the database, Redis, templates and logs of those who are in: so many, and a 32nd of all.
+# Kept free for the database, Redis, templates and logs: this many and 1/32 of all.
 RESERVED_FILES, RESERVED_FILES_MAX = 64, 512
-# How long a peer may take nothing of what is for it, before the system ends the connection.
+# The system ends a connection whose peer has acknowledged nothing for this long.
 UNREAD_SECONDS = 30
-# As slow as a body may come, beside the time for a head. Apache's mod_reqtimeout has the same.
+# The lowest rate of a body, after the time for a head. Apache's mod_reqtimeout has the same.
 BODY_BYTES_PER_SECOND = 500
-# As long as a body may pause, however much of it came at once. nginx has the same.
+# The longest pause in a body, however much of it came before. nginx has the same.
 BODY_PAUSE_SECONDS = 60.0
 
 _END = b"content-length: 0\r\nconnection: close\r\n\r\n"
@@ -42,34 +42,37 @@ FULL = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 10\r\n" + _END
 
 
 class Client(Protocol):
-    """A connection that is waited for."""
+    """A connection that the server waits for."""
 
     def give_up(self) -> None:
-        """Close: it took too long, or its place is needed."""
+        """Close the connection: it took too long, or its place is needed."""
 
 
 class Newcomer(Client, Protocol):
     """A connection that has just been made."""
 
     def turn_away(self, answer: bytes) -> None:
-        """Close with an answer: there is no place."""
+        """Send an answer and close the connection."""
 
 
 class Door:
-    """The connections of one server that are waited for: for a request, or for a goodbye.
+    """The connections of a server that it waits for: for a request, or for the answer to a close.
 
-    `number` says how many connections there are altogether.
+    `number` returns the number of all its connections.
     """
 
     def __init__(self, number: Callable[[], int]) -> None:
         self._number = number
-        self._due: dict[Client, float] = {}  # those first from whom nothing came for longest
+        self._due: dict[Client, float] = {}  # ordered: the longest silent first
         self._timer: asyncio.TimerHandle | None = None
-        self._body_bytes: dict[Newcomer, int] = {}  # of requests that are not answered yet
+        self._body_bytes: dict[Newcomer, int] = {}  # of requests not yet answered
         self._bytes_held = 0
 
     def enter(self, client: Newcomer) -> None:
-        """Let somebody in who is counted already, in the place of another where there is none."""
+        """Admit a connection that `number` already counts; if there is no place, close an idle one.
+
+        If none is idle, the new connection is turned away.
+        """
         if self._number() > connections_max() or len(self._due) >= WAITING_MAX:
             longest = next(iter(self._due), None)
             if longest is None:
@@ -78,28 +81,28 @@ class Door:
                 client.turn_away(FULL)
                 return
             count("door.made_room")
-            logger.warning("Of %s connections an idle one made room.", self._number())
+            logger.warning("One idle of %s connections was closed for a new one.", self._number())
             self.leave(longest)
             longest.give_up()
         self.wait_for(client)
 
     def wait_for(self, client: Client) -> None:
-        """Wait for somebody, from now on or from when this was said first."""
+        """Wait for a connection; the time runs from the first call."""
         loop = asyncio.get_running_loop()
         self._due.setdefault(client, loop.time() + conf.REQUEST_SECONDS)
         if self._timer is None:
             self._timer = loop.call_later(CHECK_SECONDS, self._check)
 
     def has_sent(self, client: Newcomer, size: int) -> bool:
-        """Give somebody more time, for a part of a body that came; return whether there is room.
+        """Extend the time for a part of a body that arrived; tell whether there is room for it.
 
-        Where all bodies together have too many bytes in memory, the one goes that has most of them.
+        If all bodies together take too much memory, the largest is refused.
         """
         if client in self._due:
             latest = asyncio.get_running_loop().time() + BODY_PAUSE_SECONDS
             due = self._due.pop(client)
             self._due[client] = max(due, min(due + size / BODY_BYTES_PER_SECOND, latest))
-        # Django keeps what is longer than this on disk.
+        # Django moves a longer body to disk.
         held = self._body_bytes.get(client, 0)
         now_held = min(held + size, settings.FILE_UPLOAD_MAX_MEMORY_SIZE)
         self._body_bytes[client] = now_held
@@ -112,18 +115,19 @@ class Door:
         return largest is not client
 
     def release(self, client: Newcomer) -> None:
-        """Hold the body of a request no longer."""
+        """Stop counting the body of a request."""
         self._bytes_held -= self._body_bytes.pop(client, 0)
 
     def leave(self, client: Client) -> None:
-        """Wait no longer: all is there, or nothing will come."""
+        """Stop waiting for a connection."""
         self._due.pop(client, None)
 
     def _refuse_body(self, client: Newcomer) -> None:
         is_too_large = self._body_bytes[client] > conf.MAX_BODY_BYTES
         count("door.body_refused")
         logger.warning(
-            "A body was refused: all may have %s bytes in memory (NOTIFICATIONS_MAX_BODY_BYTES).",
+            "A body was refused: all bodies together may take %s bytes of memory "
+            "(NOTIFICATIONS_MAX_BODY_BYTES).",
             conf.MAX_BODY_BYTES,
         )
         self.leave(client)
@@ -141,7 +145,7 @@ class Door:
 
 
 def connections_max() -> float:
-    """Return how many connections a process may have, by the setting or its limit of open files."""
+    """Return the largest number of connections, from the setting or the limit of open files."""
     if conf.MAX_CONNECTIONS is not None:
         return conf.MAX_CONNECTIONS
     try:
@@ -156,7 +160,7 @@ def connections_max() -> float:
 
 
 def end_unread(connection: socket.socket) -> None:
-    """Have the system end a TCP connection whose peer stops reading, closed by us or not."""
+    """Make the system end a TCP connection whose peer stops reading, even after it was closed."""
     if connection.family in (socket.AF_INET, socket.AF_INET6) and hasattr(
         socket, "TCP_USER_TIMEOUT"
     ):

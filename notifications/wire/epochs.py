@@ -1,7 +1,7 @@
-"""What a client holds of a log's history: the opaque `epoch` of the protocol. Pure.
+"""The opaque `epoch` of the protocol: a client's evidence of the history that it has seen.
 
-It names the log and, in both streams, a change that was seen, by its number and its time. A log
-that was set back knows neither that change nor its time, however far it has come since.
+It names the log and, for both streams, the number and the time of a change that the client has
+seen. A log that was set back does not have that change, however far it has come since.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ _TEXT = re.compile(rf"([^.~]+)~?([^.~]*)\.{_ANCHOR}\.{_ANCHOR}")
 
 
 class Anchor(NamedTuple):
-    """A change that was seen: its number, and its time on the log's clock, 0 where it has none."""
+    """A change in a log: its number, and its time on the log's clock, 0 if unknown."""
 
     seq: int = 0
     clock: int = 0
 
     def agrees_with(self, newest: Anchor) -> bool:
-        """Tell whether this can be of a log in which `newest` is the last change up to this one.
+        """Tell whether a log can have this change if `newest` is its last change up to this number.
 
         Changes that were made together have the same time.
         """
@@ -40,7 +40,7 @@ NOTHING = Anchor()
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """The name of a user's log, the site's part of it, and what was seen of either stream."""
+    """The names of a user's log and the site's log, and a seen change of each stream."""
 
     inbox: str
     site: str = ""
@@ -49,12 +49,12 @@ class Epoch:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read what a client sends; what was not made here is the name of no log."""
-        found = _TEXT.fullmatch(text)
-        if found is None:
+        """Parse the text that a client sends; another text becomes the name of an unknown log."""
+        match = _TEXT.fullmatch(text)
+        if match is None:
             inbox, _, site = text.partition("~")
             return cls(inbox, site)
-        inbox, site, *numbers = found.groups()
+        inbox, site, *numbers = match.groups()
         u, b = (Anchor(int(seq), int(clock, 16)) for seq, clock in (numbers[:2], numbers[2:]))
         return cls(inbox, site, u, b)
 

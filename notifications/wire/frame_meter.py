@@ -1,7 +1,7 @@
-"""Counts the frames that no application hears of, before anything is done about them. Pure.
+"""Limits the frames that the application never sees, before the server's library handles them.
 
-Pings, pongs and the pieces of a message are answered and put together by the server's WebSocket
-library, past every limit of the application. So is all that follows on a goodbye.
+The WebSocket library answers pings and assembles fragmented messages by itself, so the limits of
+the application do not apply to them, nor to anything that follows a close frame.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _LENGTH_IN_2_BYTES, _LENGTH_IN_8_BYTES = 126, 127
 
 
 class FrameMeter:
-    """How many unheard frames one client may still send. It reads the heads of frames alone."""
+    """One client's budget of such frames. It parses the headers of frames and skips the data."""
 
     __slots__ = ("_budget", "_head", "_payload_left")
 
@@ -26,9 +26,9 @@ class FrameMeter:
         self._payload_left = 0
 
     def admits(self, data: bytes, *, is_heard: bool = True) -> bool:
-        """Return whether the frames that begin in what came next are within the limit.
+        """Tell whether the frames that begin in the next data are within the limit.
 
-        Whole messages are the application's to limit, as long as one `is_heard`.
+        While the application receives messages (`is_heard`), unfragmented ones do not count.
         """
         data, self._head = self._head + data, b""
         start = self._payload_left

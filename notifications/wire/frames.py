@@ -1,15 +1,15 @@
-"""Frames that go to many sockets: their text, and the bytes of it that go over the wire. Pure.
+"""Frames that go to many sockets, encoded once.
 
-A server can offer the ASGI scope extension `EXTENSION`, a dictionary of two functions:
+A server can offer the ASGI scope extension `EXTENSION`, a dictionary with one or both functions:
 
-- `write(frame)` puts the bytes `frame.encode()` on the connection and returns True, or False when
-  its buffer is full or it is not open, and nothing was written.
-- `hand_over(take)` lets the application return while the connection goes on: each further event of
-  `receive()` goes to `take(event)`, which does it at once or returns a coroutine that does, and has
-  ended before the next event is taken. It returns the `Connection`, or None where the application
-  has to stay as it is.
+- `write(frame)` writes the bytes `frame.encode()` to the connection and returns True. It returns
+  False and writes nothing if the buffer is full or the connection is not open.
+- `hand_over(take)` lets the application return while the connection continues: each further event
+  of `receive()` goes to `take(event)`, which handles it at once or returns a coroutine that does;
+  that ends before the next event is taken. It returns the `Connection`, or None if the application
+  has to stay.
 
-uvicorn/ is such a server's side.
+uvicorn/ offers both.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ _LENGTH_IN_2_BYTES, _LENGTH_IN_8_BYTES = 126, 127
 class Frame:
     """One text frame, encoded once however many sockets it goes to.
 
-    `size` is that of the text, in characters. `wire` is the frame with its header, uncompressed;
-    empty until `encode()`.
+    `size` is the length of the text in characters. `wire` is the uncompressed frame with its
+    header, in bytes; it is empty until `encode()`.
     """
 
     __slots__ = ("_text", "size", "wire")
@@ -43,33 +43,33 @@ class Frame:
 
     @property
     def text(self) -> str:
-        """The text; read from `wire` where a frame was made from that alone."""
+        """The text; decoded from `wire` if the frame was made from bytes."""
         if self._text:
             return self._text
         length_bytes = {_LENGTH_IN_2_BYTES: 2, _LENGTH_IN_8_BYTES: 8}.get(self.wire[1], 0)
         return self.wire[2 + length_bytes :].decode()
 
     def encode(self) -> bytes:
-        """Make `wire`, and return it."""
+        """Return `wire`, encoding the text first if necessary."""
         if not self.wire:
             data = self._text.encode()
             self.wire = _header(len(data)) + data
         return self.wire
 
     def mark(self, cursor: Cursor) -> Mark:
-        """Return what a delivery that takes the reader to `cursor` is remembered by."""
+        """Return the record of a delivery of this frame that takes the reader to `cursor`."""
         return cursor, self.size
 
 
 Mark = tuple[Cursor, int]
-"""Where a delivery takes its reader, and its size in characters."""
+"""The record of a delivery: the cursor after it, and its size in characters."""
 
 
 class BroadcastFrames:
-    """A new number of the broadcast log, in one frame for all who stand at one place of their own.
+    """The frames for a new number of the broadcast log: one for all readers with the same `u`.
 
-    `item` is the encoded item; those for whom it is not get a frame without one. `size` is that of
-    a frame, without the digits of the place.
+    `item` is the encoded item; users it is not for get a frame without items. `size` is the length
+    of a frame in characters, without the digits of `u`.
     """
 
     __slots__ = ("_texts", "made", "seq", "size")
@@ -79,10 +79,10 @@ class BroadcastFrames:
         self._texts = _AroundU("[]", seq), _AroundU(f"[{item}]", seq)
         self.size = self._texts[True].size
         self.made: tuple[dict[int, Frame], dict[int, Frame]] = ({}, {})
-        """By place, of those for whom it is not, and of those for whom it is; see `frame()`."""
+        """The frames made so far, by `u`: without and with the item."""
 
     def frame(self, u: int, *, is_theirs: bool) -> Frame:
-        """Return the frame for readers who are at `u` of their own logs."""
+        """Return the frame for readers at `u` in their own logs, with the item if `is_theirs`."""
         made = self.made[is_theirs]
         frame = made.get(u)
         if frame is None:
@@ -91,7 +91,7 @@ class BroadcastFrames:
 
 
 class _AroundU:
-    # Of thousands of readers each may need a frame of its own: they are put together from bytes.
+    # Each of thousands of readers may need another frame: they are joined from prepared bytes.
     __slots__ = ("_end", "_start", "_starts", "size")
 
     def __init__(self, items: str, seq: int) -> None:
@@ -116,7 +116,7 @@ Write = Callable[[Frame], bool]
 
 
 class Connection(Protocol):
-    """The server's side of a socket. `writes_at_once` says that `write` is more than a refusal."""
+    """The server's side of a socket. If `writes_at_once` is false, `write` always returns False."""
 
     writes_at_once: bool
 
@@ -125,7 +125,7 @@ class Connection(Protocol):
 
 
 class AsgiConnection:
-    """A connection by what an ASGI application is called with."""
+    """A connection made from the scope and `send` of an ASGI application."""
 
     __slots__ = ("_hand_over", "send", "write", "writes_at_once")
 
@@ -137,7 +137,7 @@ class AsgiConnection:
         self._hand_over = offer.get("hand_over")
 
     def hand_over(self, take: Callable[[Event], Coroutine[Any, Any, None] | None]) -> Any:
-        """Return the connection without its application; None where that has to stay."""
+        """Return a connection that goes on without the application, or None if that has to stay."""
         return self._hand_over(take) if self._hand_over else None
 
 

@@ -1,6 +1,6 @@
 """Group names on the channel layer, which begin with the name of the site.
 
-Pub/sub knows no database numbers, and sites that share a Redis have users with the same keys.
+Redis pub/sub ignores database numbers, so sites that share a Redis need different names.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ _PLAIN = re.compile(r"[A-Za-z0-9._-]{1,48}")
 def site_name() -> str:
     """Return `NOTIFICATIONS_SITE`, or a digest of the site's secret key.
 
-    Of the oldest that is still among the fallbacks: while a new key is rolled out, the processes
-    that have it and those that do not yet hear each other.
+    The digest is of the last fallback key, if there is one: while a new key is rolled out,
+    processes with and without it still use the same name.
     """
     return conf.SITE or _digest([settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS][-1])
 
 
 @cache
 def _digest(secret: str | bytes) -> str:
-    # Keyed with a purpose: it goes over the wire, and must not be of use for anything else.
+    # Personalized, because it goes over the wire and must be useless for any other purpose.
     digest = hashlib.blake2b(
         force_bytes(secret), digest_size=SITE_DIGEST_BYTES, person=b"site name"
     )
@@ -39,17 +39,17 @@ def _digest(secret: str | bytes) -> str:
 
 
 def hubs_group() -> str:
-    """Return the group that every hub of the site is in."""
+    """Return the group of all hubs of the site."""
     return f"{site_name()}.hubs"
 
 
 def user_group(user_pk: object) -> str:
-    """Return the group of everything for one user, for any type of primary key."""
+    """Return the group of one user, for any type of primary key."""
     return _group("user", str(user_pk))
 
 
 def topic_group(topic: str) -> str:
-    """Return the group of a topic's live messages."""
+    """Return the group of a topic."""
     return _group("topic", topic)
 
 

@@ -1,6 +1,6 @@
-"""Hints: the messages on the channel layer, each finished so that a hub only has to write it. Pure.
+"""Hints: the messages on the channel layer, with items already encoded for the sockets.
 
-A hub counts and ignores a `type` that it does not know, so two versions can run side by side.
+A hub counts and ignores an unknown `type`, so two versions can run side by side.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ REVOKED = "notification.revoked"
 RECHECK = "notification.recheck"
 MISSED = "notification.missed"
 
-# Above these a hint only names the new head, and each hub reads the feed once for all its sockets.
+# Beyond these a hint has no items, and each hub reads the feed once for all its sockets.
 ITEMS_IN_HINT_MAX = 20
 ITEMS_IN_HINT_MAX_CHARS = 32 * 1024
 
@@ -40,11 +40,11 @@ def changed(
     clock_before: int = 0,
     broadcasts: Mapping[str, int] | None = None,
 ) -> Hint:
-    """Say that the user's log has come from `after` to `seq` by these items.
+    """Return the hint that these items have moved the user's log from `after` to `seq`.
 
-    `clock` is its time now and `clock_before` at `after`. `unread` counts personal notifications; a
-    hub adds the broadcasts. Where they may have changed as well, `broadcasts` says how many are
-    `unread_broadcasts` with that log at `head`.
+    `clock` is the log's time at `seq`, `clock_before` at `after`. `unread` counts personal
+    notifications; a hub adds the broadcasts. If unread broadcasts may have changed as well,
+    `broadcasts` has their number as `unread_broadcasts` and the end of the broadcast log as `head`.
     """
     encoded = encode(items) if len(items) <= ITEMS_IN_HINT_MAX else ""
     return user_group(user_pk), {
@@ -62,12 +62,12 @@ def changed(
 
 
 def restarted(user_pk: Any, epoch: str) -> Hint:
-    """Say that the user's log is another one: who stands in an earlier epoch starts anew."""
+    """Return the hint that the user's log has a new epoch: clients in the old one start again."""
     return changed(user_pk, epoch=epoch, after=0, seq=0, unread=0, items=[])
 
 
 def broadcast(*, seq: int, item: str, audience: str, groups: Sequence[Any], clock: int = 0) -> Hint:
-    """Say that the broadcast log has come to `seq`, by an encoded item if that is a new one."""
+    """Return the hint that the broadcast log has come to `seq`; `item` is a new broadcast or ""."""
     return hubs_group(), {
         "type": BROADCAST,
         "seq": seq,
@@ -79,23 +79,26 @@ def broadcast(*, seq: int, item: str, audience: str, groups: Sequence[Any], cloc
 
 
 def census(audiences: Sequence[tuple[str, Sequence[Any]]], reply_to: str) -> Hint:
-    """Ask every hub who of these audiences has a socket there; the answer goes to a channel."""
+    """Return the hint that asks all hubs how many users of audiences are connected to them.
+
+    They answer to the channel `reply_to`.
+    """
     asked = [[audience, [str(pk) for pk in groups]] for audience, groups in audiences]
     return hubs_group(), {"type": CENSUS, "audiences": asked, "reply_to": reply_to}
 
 
 def toast(user_pk: Any, frame: str) -> Hint:
-    """Show a transient notification on the user's open tabs."""
+    """Return the hint that shows a transient notification on the user's open tabs."""
     return user_group(user_pk), {"type": TOAST, "user": str(user_pk), "frame": frame}
 
 
 def message(topic: str, frame: str) -> Hint:
-    """Pass a live message to the topic's subscribers."""
+    """Return the hint that takes a live message to the topic's subscribers."""
     return topic_group(topic), {"type": MESSAGE, "topic": topic, "frame": frame}
 
 
 def revoked(user_pk: Any, code: int, session: str | None) -> Hint:
-    """Close the user's sockets, or only those of one session (by its digest)."""
+    """Return the hint that closes the user's sockets, or only those of a session, by its digest."""
     return user_group(user_pk), {
         "type": REVOKED,
         "user": str(user_pk),
@@ -105,10 +108,10 @@ def revoked(user_pk: Any, code: int, session: str | None) -> Hint:
 
 
 def recheck(user_pk: Any) -> Hint:
-    """Look up again whether the user's sockets may go on listening."""
+    """Return the hint to check again whether the user's sockets may stay open."""
     return user_group(user_pk), {"type": RECHECK, "user": str(user_pk)}
 
 
 def missed() -> Hint:
-    """Tell every hub that hints were lost, so that it sweeps now."""
+    """Return the hint that hints were lost, so that every hub sweeps now."""
     return hubs_group(), {"type": MISSED}

@@ -1,4 +1,4 @@
-"""One WebSocket of an ASGI application that runs in this event loop: for tests, and the doctor."""
+"""Connects to an ASGI application in this event loop: for the testing package and the doctor."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ DISCONNECT_SECONDS = 5.0
 
 
 class InProcessConnection:
-    """Runs the application for one socket; `take` gets each frame, `changed` is called after.
+    """One WebSocket to an application: `take` gets each frame, and `changed` follows each event.
 
     asgiref's `ApplicationCommunicator`, on which channels.testing is built, ends the application
-    when a wait for it is over, and hands out one message to whoever asks first. Here several wait
-    for what a tab has become, and one that waits in vain leaves the socket open.
+    when a wait times out, and gives each message to one waiter. Here several can wait for the state
+    of a tab, and a time-out leaves the socket open.
     """
 
     def __init__(
@@ -42,13 +42,13 @@ class InProcessConnection:
 
     @property
     def is_open(self) -> bool:
-        """Whether frames can still come."""
+        """True if frames can still come."""
         is_running = self._task is not None and not self._task.done()
         return is_running and self.close_code is None and not self._is_dropped
 
     @property
     def failure(self) -> BaseException | None:
-        """What the application raised."""
+        """The exception that the application raised, or None."""
         if self._task is None or not self._task.done() or self._task.cancelled():
             return None
         return self._task.exception()
@@ -58,13 +58,13 @@ class InProcessConnection:
         self._incoming.put_nowait({"type": "websocket.receive", "text": json.dumps(frame)})
 
     async def drop(self) -> None:
-        """Go away without a word; what is still written is lost."""
+        """Drop the connection without a close frame; what the application still sends is lost."""
         self._is_dropped = True
         self._incoming.put_nowait({"type": "websocket.disconnect", "code": GONE})
         if self._task is not None:
             await asyncio.wait({self._task}, timeout=DISCONNECT_SECONDS)
             self._task.cancel()
-            with suppress(asyncio.CancelledError, Exception):  # told by failure, while it mattered
+            with suppress(asyncio.CancelledError, Exception):  # `failure` has reported it
                 await self._task
 
     async def _receive(self, message: dict[str, Any]) -> None:
@@ -80,7 +80,7 @@ class InProcessConnection:
 def scope_for(
     path: str, query: Mapping[str, Any], cookies: Mapping[str, str], origin: str
 ) -> dict[str, Any]:
-    """Return the scope of a browser's WebSocket."""
+    """Return the ASGI scope of a browser's WebSocket."""
     scheme, host, *_ = urlsplit(origin)
     cookie = "; ".join(f"{name}={value}" for name, value in cookies.items())
     headers = {"host": host, "origin": origin, "cookie": cookie}

@@ -1,4 +1,4 @@
-"""A notification or broadcast as it goes over the wire: an item, or what takes one away. Pure."""
+"""Builds items: notifications and broadcasts as they go over the wire, and their tombstones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..message.times import aware
 
 
 class Content(Protocol):
-    """What is said: the text of a notification or of a broadcast."""
+    """The content of a notification or broadcast."""
 
     kind: Any
     level: Any
@@ -23,7 +23,7 @@ class Content(Protocol):
 
 
 class Stored(Protocol):
-    """What an item is built from: a `Notification` or anything shaped like it."""
+    """A `Notification`, or another object with the attributes that an item needs."""
 
     seq: Any
     created: Any
@@ -40,21 +40,21 @@ class Stored(Protocol):
 
 
 def personal_item(row: Stored) -> dict[str, Any]:
-    """Return a number of the user's own log as an item, or as a tombstone if it is removed."""
+    """Return a row of the user's own log as an item, or as a tombstone if it is removed."""
     if row.removed_at is not None:
         return tombstone("u", row.seq, row.item_id)
     return {"stream": "u", "seq": row.seq, "id": row.item_id, **_state(row)}
 
 
 def broadcast_item(seq: int, row: Stored) -> dict[str, Any]:
-    """Return a number of the broadcast log as an item, as one user sees it."""
-    # It is the same for everybody: each page compares it with its own user's quiet hours.
+    """Return a broadcast at number `seq` of its log as an item, as one user sees it."""
+    # The same item goes to all users: each page applies its own user's quiet hours.
     critical = {"critical": True} if is_critical(row.content.kind) else {}
     return {"stream": "b", "seq": seq, "id": row.item_id, **_state(row), **critical}
 
 
 def tombstone(stream: str, seq: int, item_id: str) -> dict[str, Any]:
-    """Return what takes an item away."""
+    """Return the tombstone that removes an item."""
     return {"stream": stream, "seq": seq, "id": item_id, "removed": True}
 
 
@@ -83,11 +83,11 @@ def _state(row: Stored) -> dict[str, Any]:
 
 
 def transient_item(fields: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    """Return a payload that is shown and never stored as an item, without a number or an id."""
+    """Return a transient payload as an item, without a number or an id."""
     return {**fields, "created": timestamp(now), "expires": None, "read": False, "removed": False}
 
 
 def timestamp(moment: datetime) -> str:
-    """Return a moment in UTC with whole seconds."""
-    # Half the time of strftime(), and each item has one.
+    """Return a moment in ISO 8601, in UTC and whole seconds."""
+    # It takes half the time of strftime(), and each item needs one.
     return f"{aware(moment).astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"

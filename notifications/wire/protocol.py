@@ -1,7 +1,7 @@
-"""The wire protocol, version 1: cursors, close codes and the server's frames. Pure.
+"""The wire protocol, version 1: cursors, close codes and the server's frames.
 
-What clients send is read in commands.py, and items are built in items.py. The contract in prose is
-docs/protocol.md; static/js/notifications/transport/protocol.js mirrors the names.
+commands.py parses the frames of clients, and items.py builds items. docs/protocol.md is the
+contract in prose; static/js/notifications/transport/protocol.js mirrors the names.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ FRAME_MAX_BYTES = 4096
 FRAMES_AT_ONCE = 20
 FRAMES_PER_SECOND = 5
 BAD_FRAMES_MAX = 10
-# Pings, pongs and pieces of messages.
+# For pings, pongs and fragments of messages.
 UNHEARD_AT_ONCE = 500
 UNHEARD_PER_SECOND = 50
 ACK_WINDOW_FRAMES = 256
-# In characters of unacknowledged frames: what a server has to hold for a client that never reads.
+# In characters of unacknowledged frames, which a server holds for a client that never reads.
 ACK_WINDOW_CHARS = 128 * 1024
 FEED_PAGE_ITEMS = 100
-# A number that comes from outside has no more: databases end at 19, and int() raises at 4,301.
+# A limit for numbers from outside: a database's integers have 19 digits, and int() raises at 4,301.
 NUMBER_MAX_DIGITS = 18
 NUMBER_MAX = 10**NUMBER_MAX_DIGITS - 1
 _ITEM_ID = re.compile(rf"([nb])([0-9]{{1,{NUMBER_MAX_DIGITS}}})")
@@ -35,7 +35,7 @@ _COMPACT = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
 
 class CloseCode(IntEnum):
-    """Why the server ends a socket; what a client does about each is in docs/protocol.md."""
+    """The reasons for which the server closes a socket; docs/protocol.md says how clients react."""
 
     PROTOCOL = 4400
     LOGIN_REQUIRED = 4401
@@ -47,13 +47,13 @@ class CloseCode(IntEnum):
 
 
 class ProtocolError(ValueError):
-    """What a client sent is not of this protocol; the text says what would be right."""
+    """A client sent something illegal; the text says what would be right."""
 
     code = "bad_request"
 
 
 class OtherUserError(ProtocolError):
-    """The page was rendered for another user than the one who asks."""
+    """The page was rendered for another user than the one who is logged in."""
 
     code = "other_user"
 
@@ -65,29 +65,29 @@ class Cursor(NamedTuple):
     b: int = 0
 
     def as_json(self) -> dict[str, int]:
-        """Return it as it goes over the wire."""
+        """Return the cursor as a JSON object."""
         return {"u": self.u, "b": self.b}
 
     def at(self, *, u: int | None = None, b: int | None = None) -> Cursor:
-        """Return the same position with another place in one of the streams."""
+        """Return a copy with another number in one or both streams."""
         return Cursor(self.u if u is None else u, self.b if b is None else b)
 
     def is_behind(self, other: Cursor) -> bool:
-        """Tell whether the holder lacks something that is known at another position."""
+        """Tell whether it is before another position in either stream."""
         return self.u < other.u or self.b < other.b
 
     def latest(self, other: Cursor) -> Cursor:
-        """Return how far either position has come, in each stream."""
+        """Return the larger number of the two positions in each stream."""
         return Cursor(max(self.u, other.u), max(self.b, other.b))
 
     def earliest(self, other: Cursor) -> Cursor:
-        """Return how far both positions have come, in each stream."""
+        """Return the smaller number of the two positions in each stream."""
         return Cursor(min(self.u, other.u), min(self.b, other.b))
 
 
 @dataclass(frozen=True)
 class Resume:
-    """Where a client says it stands. A stream that it does not name starts at the present."""
+    """The position from which a client resumes. A stream without a number starts at its end."""
 
     epoch: str | None = None
     u: int | None = None
@@ -95,28 +95,28 @@ class Resume:
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> Self:
-        """Read `epoch`, `u` and `b` of a URL; raise `ProtocolError` on what is no position."""
+        """Parse `epoch`, `u` and `b` of a URL; raise `ProtocolError` if a number is illegal."""
         return cls(query.get("epoch") or None, _position(query, "u"), _position(query, "b"))
 
 
 def parse_item_id(value: object) -> tuple[str, int] | None:
-    """Return what an id names: "n" and a notification's key, or "b" and a broadcast's.
+    """Parse an item id: return "n" and a notification's key, or "b" and a broadcast's.
 
-    None for what is no item id, such as `n5120` or `b12`.
+    Returns None unless the value is a text such as `n5120` or `b12`.
     """
-    found = _ITEM_ID.fullmatch(value) if isinstance(value, str) else None
-    return (found[1], int(found[2])) if found else None
+    match = _ITEM_ID.fullmatch(value) if isinstance(value, str) else None
+    return (match[1], int(match[2])) if match else None
 
 
 def check_version(query: Mapping[str, str]) -> None:
-    """Raise `ProtocolError` unless the URL asks for a version that is spoken here."""
+    """Raise `ProtocolError` if the URL asks for a version other than `VERSION`."""
     asked = query.get("v", str(VERSION))
     if asked != str(VERSION):
-        raise ProtocolError(f"v is {asked[:20]!r}; the version spoken here is {VERSION}.")
+        raise ProtocolError(f"v is {asked[:20]!r}; the version of this server is {VERSION}.")
 
 
 def check_user(query: Mapping[str, str], user_pk: object) -> None:
-    """Raise `OtherUserError` if the URL or form names another user than this one."""
+    """Raise `OtherUserError` if the URL or form names another user."""
     if query.get("user", "") not in ("", str(user_pk)):
         raise OtherUserError("The page was rendered for another user than the one logged in.")
 
@@ -127,12 +127,15 @@ def _position(query: Mapping[str, str], name: str) -> int | None:
         return None
     number = whole_number(text)
     if number is None:
-        raise ProtocolError(f"{name} is {text[:40]!r}; it must be a whole number from 0.")
+        raise ProtocolError(
+            f"{name} is {text[:40]!r}; it must be a whole number from 0, of at most "
+            f"{NUMBER_MAX_DIGITS} digits."
+        )
     return number
 
 
 def whole_number(text: str) -> int | None:
-    """Return the number that a text from outside is; None for anything else, or too long a one."""
+    """Parse a whole number from outside; return None for another text or more than 18 digits."""
     is_number = text.isascii() and text.isdigit() and len(text) <= NUMBER_MAX_DIGITS
     return int(text) if is_number else None
 
@@ -143,14 +146,14 @@ def encode(value: Any) -> str:
 
 
 def _answer(value: Any) -> str:
-    # In ASCII: it repeats what a client sent, which may have lone surrogates.
+    # In ASCII, because it repeats a client's text, which may have lone surrogates.
     return json.dumps(value, separators=(",", ":"))
 
 
 def welcome(
     *, heartbeat_seconds: float, epoch: object, cursor: Cursor, unread: int, reset: bool
 ) -> str:
-    """Return the first frame; `cursor` is the position that the following frames go on from."""
+    """Return the first frame; the frames after it continue from `cursor`."""
     return encode(
         {
             "type": "welcome",
@@ -165,7 +168,7 @@ def welcome(
 
 
 def items_frame(items: str, cursor: Cursor, unread: int | None, epoch: object = "") -> str:
-    """Return a frame of changes around `items`, a list that is encoded already."""
+    """Return a frame of changes; `items` is an encoded JSON list."""
     start, end = items_frame_around_u(items, cursor.b, unread, epoch)
     return f"{start}{cursor.u}{end}"
 
@@ -173,10 +176,10 @@ def items_frame(items: str, cursor: Cursor, unread: int | None, epoch: object = 
 def items_frame_around_u(
     items: str, b: int, unread: int | None, epoch: object = ""
 ) -> tuple[str, str]:
-    """Return what is before and after the one number in which readers of a frame differ."""
+    """Return the parts of a frame of changes before and after the number `u` of its cursor."""
     count = "" if unread is None else f',"unread":{unread}'
-    told = f'"epoch":"{epoch}",' if epoch else ""
-    start = f'{{"type":"items",{told}"items":{items},"cursor":{{"u":'
+    epoch_field = f'"epoch":"{epoch}",' if epoch else ""
+    start = f'{{"type":"items",{epoch_field}"items":{items},"cursor":{{"u":'
     return start, f',"b":{b}}}{count}}}'
 
 
@@ -191,9 +194,9 @@ def message(topic: str, data: Any) -> str:
 
 
 def heartbeat(cursor: Cursor, epoch: object = "") -> str:
-    """Return a frame that tells the heads of both logs, and the epoch if that has gone on."""
-    told = {"epoch": str(epoch)} if epoch else {}
-    return encode({"type": "heartbeat", "cursor": cursor.as_json(), **told})
+    """Return a frame with the ends of both logs, and with the epoch if it has changed."""
+    changed = {"epoch": str(epoch)} if epoch else {}
+    return encode({"type": "heartbeat", "cursor": cursor.as_json(), **changed})
 
 
 def ok(ref: str | int | None) -> str:

@@ -1,4 +1,4 @@
-"""How often something may happen. Pure."""
+"""Rate limits."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 
 
 class TokenBucket:
-    """Allows `at_once` events in a row, and `per_second` after that."""
+    """A rate limit of `per_second` events, with bursts of `at_once`."""
 
     __slots__ = ("_at_once", "_filled_at", "_left", "_per_second")
 
@@ -17,7 +17,7 @@ class TokenBucket:
         self._filled_at = time.monotonic()
 
     def take(self) -> bool:
-        """Return whether one more event is allowed now, and count it if it is."""
+        """Tell whether one more event is allowed now; count it if it is."""
         now = time.monotonic()
         earned = (now - self._filled_at) * self._per_second
         self._left = min(self._at_once, self._left + earned)
@@ -28,5 +28,5 @@ class TokenBucket:
         return True
 
     def give_back(self) -> None:
-        """Take back the counting of one event."""
+        """Uncount one event."""
         self._left = min(self._at_once, self._left + 1)

@@ -399,7 +399,7 @@ async def test_a_flood_of_visitors_is_a_line_in_the_log(
         for _, writer in flood:
             writer.close()
 
-    assert len([line for line in caplog.messages if "made room" in line]) == 1
+    assert len([line for line in caplog.messages if "closed for a new one" in line]) == 1
 
 
 @pytest.mark.parametrize(("files", "connections"), [(120, 53), (1024, 928), (100_000, 99_488)])

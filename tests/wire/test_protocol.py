@@ -297,7 +297,7 @@ async def test_a_topic_that_was_not_signed_here_is_refused(
 
 
 BAD_FRAMES: list[tuple[object, str]] = [
-    ("no json", "no JSON"),
+    ("no json", "not JSON"),
     ("[1]", "object"),
     (b"\x00", "text"),
     ({"no": "type"}, "type is"),
