@@ -1,1 +1,1 @@
-"""The user model, log-in, log-out and sign-up."""
+"""The user model, and log-in, log-out and sign-up."""

@@ -22,9 +22,9 @@ admin.site.unregister(Group)
 
 @admin.register(User)
 class NotifiedUserAdmin(SendsNotifications, BaseUserAdmin):
-    """Users as Django shows them."""
+    """Django's admin of users, with the action."""
 
 
 @admin.register(Group)
 class NotifiedGroupAdmin(SendsNotifications, GroupAdmin):
-    """Groups as Django shows them."""
+    """Django's admin of groups, with the action."""

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class AccountsConfig(AppConfig):
-    """The user model and the pages around the session."""
+    """The configuration of the app `accounts`."""
 
     name = "accounts"
     verbose_name = _("Accounts")

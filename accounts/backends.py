@@ -1,4 +1,4 @@
-"""Throttles log-ins before the backends after this one look at passwords."""
+"""Throttles log-ins before the next backends check passwords."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ from .throttling import may_try
 
 
 class ThrottlingBackend(AxesBackend):  # type: ignore[misc]  # untyped base
-    """Lets nobody try too many passwords; has Django's permissions, and no user of its own."""
+    """A backend that refuses too many attempts and leaves the password to the next backends.
 
-    # The base's would look at the password itself.
+    It has the permissions of Django's `ModelBackend`.
+    """
+
+    # The base's method would check the password itself.
     aauthenticate = BaseBackend.aauthenticate
 
     def authenticate(
@@ -26,7 +29,7 @@ class ThrottlingBackend(AxesBackend):  # type: ignore[misc]  # untyped base
         **kwargs: Any,
     ) -> None:
         """Raise `PermissionDenied` after too many attempts."""
-        # Code that logs in without a request is no stranger.
+        # Only code of the project authenticates without a request.
         if request is None or username is None:
             return
         if not may_try(request, username):

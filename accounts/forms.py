@@ -12,7 +12,10 @@ from .models import User
 
 
 class SignUpForm(BaseUserCreationForm):  # type: ignore[type-arg]  # not generic at run time
-    """A user name and a new password, twice. It does not say whether the name is taken."""
+    """A form for a user name and a new password, entered twice.
+
+    It does not reveal whether the name is taken.
+    """
 
     class Meta:
         model = User
@@ -22,20 +25,20 @@ class SignUpForm(BaseUserCreationForm):  # type: ignore[type-arg]  # not generic
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # The label says it all.
+        # The label says enough.
         self.fields["password2"].help_text = ""
 
     def validate_unique(self) -> None:
-        """Say nothing about the names of others."""
+        """Do nothing, to reveal no names of other users."""
 
     def register(self) -> User | None:
-        """Store the new user; return nothing where the name, in whatever case, is somebody's."""
+        """Store and return the new user, or return None if the name is taken, ignoring case."""
         user: User = self.save(commit=False)
         if User.objects.filter(username__iexact=user.username).exists():
             return None
         try:
             with transaction.atomic():
                 user.save()
-        except IntegrityError:  # it was taken just now
+        except IntegrityError:  # the name was taken just now
             return None
         return user

@@ -6,9 +6,9 @@ from django.contrib.auth.models import AbstractUser
 
 
 class User(AbstractUser):
-    """Someone who can log in and be notified."""
+    """A person who can log in and be notified."""
 
     @property
     def display_name(self) -> str:
-        """The name that other people read."""
+        """The name that other users see."""
         return self.get_full_name() or self.get_username()

@@ -1,7 +1,7 @@
-"""Slows down whoever guesses passwords or names. The tables are those of django-axes.
+"""Limits attempts to guess passwords or names, in the tables of django-axes.
 
-An attempt is counted before its password is looked at and forgotten where it was right, so that
-guesses which come at the same moment do not slip past the count.
+An attempt is counted before its password is checked, and forgotten if that is right, so that
+simultaneous guesses cannot exceed the limit.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 
-# In the time of AXES_COOLOFF_TIME. Behind one address may be an office, and one name may be tried
-# from many; a user's own address is not locked out with those.
+# Per AXES_COOLOFF_TIME. An office may share one address. The limit of a name does not apply at
+# addresses from which its user has logged in before.
 TRIES_PER_NAME_AND_ADDRESS = 10
 TRIES_PER_ADDRESS = 30
 TRIES_PER_NAME = 30
@@ -37,13 +37,13 @@ View = Callable[..., Any]
 
 
 class AttemptHandler(AxesDatabaseHandler):  # type: ignore[misc]  # untyped base
-    """Acts on the outcome of log-ins; a failure was counted before it happened."""
+    """The handler by which axes reports the outcome of log-ins."""
 
     def user_login_failed(self, *args: Any, **kwargs: Any) -> None:
-        """Do nothing: the backend has counted it."""
+        """Do nothing: the backend has already counted the attempt."""
 
     def user_logged_in(self, sender: Any, request: HttpRequest, user: Any, **kwargs: Any) -> None:
-        """Forget this user's mistakes here, and remember that the address is theirs."""
+        """Forget the user's attempts from this address, and remember it as one of theirs."""
         name, address = _stored(user.get_username()), address_of(request)
         forget(request, name)
         known = AccessLog.objects.filter(username=name, ip_address=address)
@@ -55,9 +55,9 @@ class AttemptHandler(AxesDatabaseHandler):  # type: ignore[misc]  # untyped base
 
 
 def may_try(request: HttpRequest, name: str) -> bool:
-    """Count an attempt for a name, or to sign up; tell whether it may go on.
+    """Count an attempt for a name, or to sign up; tell whether it is allowed.
 
-    Where it may not, `locked_out(request)` is the answer.
+    If it is not, answer with `locked_out(request)`.
     """
     name, address = _stored(name), address_of(request)
     AccessAttempt.objects.filter(attempt_time__lte=_threshold()).delete()
@@ -77,13 +77,13 @@ def may_try(request: HttpRequest, name: str) -> bool:
 
 
 def forget(request: HttpRequest, name: str) -> None:
-    """Forget the attempts for a name from this address: the last one was right."""
+    """Forget the attempts for a name from this address, after a successful one."""
     AccessAttempt.objects.filter(username=_stored(name), ip_address=address_of(request)).delete()
 
 
 @never_cache
 def locked_out(request: HttpRequest, *args: Any) -> HttpResponse:
-    """Say that there were too many attempts, and how long to wait."""
+    """Render the page that there were too many attempts and how long to wait, with status 429."""
     seconds: int = getattr(request, "throttled_seconds", 1)
     context = {"minutes": ceil(seconds / 60)}
     response = render(request, "accounts/locked_out.html", context, status=429)
@@ -92,7 +92,7 @@ def locked_out(request: HttpRequest, *args: Any) -> HttpResponse:
 
 
 def throttled(view: View) -> View:
-    """Wrap a view in which users confirm their password, and which redirects where it was right."""
+    """Limit the attempts in a view that checks the user's password and redirects if it is right."""
 
     def throttled_view(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         name = request.user.get_username()
@@ -109,15 +109,15 @@ def throttled(view: View) -> View:
 
 
 def address_of(request: HttpRequest) -> str:
-    """Return the address that is counted: the client's, or its network where that is IPv6.
+    """Return the client's address to count by; of an IPv6 address its /64 network.
 
-    `X-Forwarded-For` is believed as far as TRUSTED_PROXIES have written it.
+    `X-Forwarded-For` counts only as far as TRUSTED_PROXIES have written it.
     """
     hops = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
     proxies: int = settings.TRUSTED_PROXIES
     peer = request.META.get("REMOTE_ADDR") or UNKNOWN_ADDRESS
     if 0 < proxies <= len(hops):
-        # Some proxies write the port behind it, and brackets around an IPv6 address.
+        # Some proxies append the port, and put an IPv6 address in brackets.
         host, _, _port = hops[-proxies].strip().lstrip("[").partition("]")
         peer = host.partition(":")[0] if host.count(":") == 1 else host
     try:
@@ -128,7 +128,7 @@ def address_of(request: HttpRequest) -> str:
         return str(address)
     if address.ipv4_mapped:
         return str(address.ipv4_mapped)
-    # Whoever has one address of such a network has all of them.
+    # A client usually has the whole network.
     return str(ipaddress.IPv6Network((int(address), IPV6_PREFIX), strict=False).network_address)
 
 
@@ -155,6 +155,6 @@ def _threshold() -> Any:
     return timezone.now() - settings.AXES_COOLOFF_TIME
 
 
-# What comes from outside may be longer than the column, and hold what PostgreSQL does not take.
+# A name from outside may be longer than the column and contain NUL, which PostgreSQL refuses.
 def _stored(name: str) -> str:
     return name[:NAME_MAX_LENGTH].replace("\0", "")

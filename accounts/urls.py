@@ -1,4 +1,4 @@
-"""Addresses of the accounts app."""
+"""The URLs of the accounts app."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Log-in and sign-up: Django's own views, with care about where they lead."""
+"""The views for log-in and sign-up, which redirect with care."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ SESSION_PAGES = ("accounts:login", "accounts:logout", "accounts:signup")
 
 
 class OnwardMixin(views.RedirectURLMixin):
-    """Goes on to `next` where that is safe and leads out of the pages of this app.
+    """A mixin that redirects to `next` if that is safe and not one of `SESSION_PAGES`.
 
-    A `next` that names the log-in page again would loop, and one that names log-out answers 405.
+    A `next` with the log-in page would loop, and one with log-out would answer 405.
     """
 
     def get_redirect_url(self, *args: Any, **kwargs: Any) -> str:
@@ -39,7 +39,7 @@ class OnwardMixin(views.RedirectURLMixin):
 
 
 class LoginView(OnwardMixin, views.LoginView):
-    """Log in with a user name and a password."""
+    """The log-in page."""
 
     template_name = "accounts/login.html"
     redirect_authenticated_user = True
@@ -53,7 +53,7 @@ class LoginView(OnwardMixin, views.LoginView):
 
 @method_decorator([sensitive_post_parameters(), never_cache], name="dispatch")
 class SignUpView(OnwardMixin, FormView):  # type: ignore[type-arg]  # not generic at run time
-    """Make an account and log in with it."""
+    """The sign-up page, which logs the new user in."""
 
     template_name = "accounts/signup.html"
     form_class = SignUpForm
@@ -69,8 +69,8 @@ class SignUpView(OnwardMixin, FormView):  # type: ignore[type-arg]  # not generi
         if user := form.register():
             login(self.request, user, backend=settings.AUTHENTICATION_BACKENDS[-1])
         else:
-            # The answer is the same, cookies included. Who guesses names has to look further, and
-            # gets no further than SIGN_UPS_PER_ADDRESS; who meant it comes to the log-in page.
+            # The response is the same as for a free name, including cookies, so that names cannot
+            # be guessed quickly; the page it leads to asks for a log-in.
             self.request.session.cycle_key()
             self.request.session[HAS_SIGNED_UP] = True
             rotate_token(self.request)

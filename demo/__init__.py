@@ -1,1 +1,1 @@
-"""Shows every way to use the notifications app. Delete this app and nothing misses it."""
+"""A demo of the notifications app. It can be removed from INSTALLED_APPS and deleted."""

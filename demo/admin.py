@@ -1,4 +1,4 @@
-"""Orders in Django's admin: change a status there, and the customer sees a toast."""
+"""Orders in Django's admin: when a status changes there, the customer sees a toast."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ else:
 
 @admin.register(Order)
 class OrderAdmin(OrderModelAdmin):
-    """The orders, with the status to change in the list."""
+    """The admin of orders; their status can be changed in the list."""
 
     list_display = ["__str__", "user", "status", "changed"]
     list_editable = ["status"]

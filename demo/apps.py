@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class DemoConfig(AppConfig):
-    """The demo: a page with a button for every way to notify."""
+    """The configuration of the app `demo`."""
 
     name = "demo"
     verbose_name = _("Demo")

@@ -15,7 +15,7 @@ NOTE_MAX_CHARS = 500
 
 
 class LevelForm(forms.Form):
-    """One of the four levels of a notification."""
+    """A form for the level of a notification."""
 
     level = forms.ChoiceField(
         choices=[(level, level) for level in EXAMPLES],
@@ -27,7 +27,7 @@ class LevelForm(forms.Form):
 
 
 class TitleForm(forms.Form):
-    """The title of a notification."""
+    """A form for the title of a notification."""
 
     title = forms.CharField(
         label=_("Title"),
@@ -39,7 +39,7 @@ class TitleForm(forms.Form):
 
 
 class NoteForm(forms.Form):
-    """A few words to somebody else."""
+    """A form for a note to another user."""
 
     recipient = forms.ModelChoiceField(
         get_user_model().objects.none(),

@@ -1,6 +1,6 @@
-"""A long job on a thread of its own, which keeps rewriting one notification with its progress.
+"""A long job in a thread, which rewrites one notification with its progress.
 
-A real project hands such work to a task queue; notify() is called there in the same way.
+A real project runs such work in a task queue, where notify() is called in the same way.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ THREAD_PREFIX = "demo-import-"
 
 
 def start(user: Any) -> threading.Thread | None:
-    """Start the job for this user, or return None while their last one still runs."""
+    """Start the job for this user; return None if their last one is still running."""
     name = thread_name(user)
     if any(thread.name == name for thread in threading.enumerate()):
         return None
@@ -34,22 +34,22 @@ def start(user: Any) -> threading.Thread | None:
             with override(language):  # a new thread has none
                 run(user)
         finally:
-            # Django closes connections at the end of a request, and a thread has none.
+            # Django closes connections at the end of a request, but this thread serves none.
             connections.close_all()
 
-    # A daemon, so that the server's end does not wait for it.
+    # A daemon, so that the server does not wait for it when it ends.
     thread = threading.Thread(target=work, name=name, daemon=True)
     thread.start()
     return thread
 
 
 def thread_name(user: Any) -> str:
-    """Return the name of the thread on which this user's job runs."""
+    """Return the name of the thread that runs this user's job."""
     return f"{THREAD_PREFIX}{user.pk}"
 
 
 def run(user: Any) -> None:
-    """Do the work step by step and say how far it is."""
+    """Do the work step by step, and notify the user of the progress."""
     key = f"import-{uuid.uuid4()}"
     for step in range(STEPS):
         notify(user, _progress(step), key=key)

@@ -1,4 +1,4 @@
-"""An order that somebody waits for. It knows nothing of notifications."""
+"""An order that a customer waits for. The model knows nothing about notifications."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from django.utils.translation import gettext_lazy as _
 
 class OrderQuerySet(models.QuerySet["Order"]):
     def newest_of(self, user: Any) -> Order | None:
-        """The order that the user placed last."""
+        """Return the order that the user placed last, or None."""
         return self.filter(user=user).order_by("-pk").first()
 
     @transaction.atomic
     def advance_for(self, user: Any) -> Order:
-        """Move the user's newest order one status on, or place a new one after a delivered one."""
+        """Move the user's newest order to its next status, or place one if there is no next."""
         order = self.select_for_update().newest_of(user)
         if order is None or order.next_status is None:
             return self.create(user=user)
@@ -57,7 +57,7 @@ class Order(models.Model):
 
     @property
     def next_status(self) -> Status | None:
-        """The status after this one, or None at the end."""
+        """The next status, or None after the last one."""
         stages = list(self.Status)
         later = stages[stages.index(self.Status(self.status)) + 1 :]
         return later[0] if later else None

@@ -1,4 +1,4 @@
-"""The kinds of the demo's notifications, as the preferences page lists them."""
+"""The kinds of the demo's notifications."""
 
 from __future__ import annotations
 

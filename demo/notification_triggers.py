@@ -1,4 +1,4 @@
-"""Announces each new status of an order. The order itself knows nothing of notifications."""
+"""The trigger that notifies a customer of each new status of an order."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .models import Order
 @trigger(Order, on="created")
 @trigger(Order, changed="status")
 def announce_status(order: Order) -> tuple[Any, dict[str, str], dict[str, str]]:
-    """Tell the customer; the key rewrites the order's notification instead of adding another."""
+    """Notify the customer; by its key the order's notification is rewritten, not added again."""
     names = {"order": order, "status": order.get_status_display()}
     payload = {
         "title": _("Order %(order)s %(status)s") % names,

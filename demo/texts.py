@@ -1,4 +1,4 @@
-"""An example text for each level, as an application might say it."""
+"""An example of a notification for each level."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Addresses of the demo, which takes the home page."""
+"""The URLs of the demo, including the home page."""
 
 from __future__ import annotations
 

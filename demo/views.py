@@ -1,4 +1,4 @@
-"""The home page and what its buttons do: act, notify, go back home."""
+"""The home page and the views of its buttons, which notify and redirect to it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HOME = "demo:home"
 
 
 class UserRequest(HttpRequest):
-    """A request from somebody who is logged in."""
+    """A request from a user who is logged in."""
 
     user: User
 
@@ -36,9 +36,9 @@ View = Callable[[UserRequest], HttpResponse]
 
 
 def action(view: View) -> Callable[..., HttpResponse]:
-    """Make a view of one button: it sees posts of logged-in users only.
+    """Decorate the view of a button, which gets only POST requests of logged-in users.
 
-    A GET goes home. It comes when a session ended before the post: then log-in leads here.
+    A GET redirects home. It comes from the log-in page if the session ended before the POST.
     """
 
     @wraps(view)
@@ -52,7 +52,7 @@ def action(view: View) -> Callable[..., HttpResponse]:
 
 @login_required
 def home(request: HttpRequest) -> HttpResponse:
-    """Show one card for each way to notify."""
+    """Show a card for each way to notify."""
     return _page(cast("UserRequest", request))
 
 
@@ -69,14 +69,14 @@ def send_level(request: UserRequest) -> HttpResponse:
 
 @action
 def send_transient(request: UserRequest) -> HttpResponse:
-    """Send a toast that nothing stores; 204 keeps the browser on the page, so that it is there."""
+    """Send a transient toast; status 204 keeps the browser on the page that shows it."""
     notify(request.user, _("Link copied"), transient=True)
     return HttpResponse(status=204)
 
 
 @action
 def save(request: UserRequest) -> HttpResponse:
-    """Take a form and redirect; the toast appears on the page that follows."""
+    """Save a form and redirect; the toast appears on the next page."""
     form = TitleForm(request.POST)
     if not form.is_valid():
         return _page(request, title_form=form)
@@ -86,14 +86,14 @@ def save(request: UserRequest) -> HttpResponse:
 
 @action
 def advance_order(request: UserRequest) -> HttpResponse:
-    """Move the order on. It is the model signal that notifies, here as from the admin."""
+    """Move the order on. The trigger notifies, as it does for a change in the admin."""
     Order.objects.advance_for(request.user)
     return redirect(HOME)
 
 
 @action
 def start_job(request: UserRequest) -> HttpResponse:
-    """Start the long job, one at a time for each user."""
+    """Start the long job unless the user's last one is still running."""
     if jobs.start(request.user) is None:
         messages.warning(request, _("Your import is still running. Let it finish first."))
     return redirect(HOME)
@@ -101,7 +101,7 @@ def start_job(request: UserRequest) -> HttpResponse:
 
 @action
 def send_note(request: UserRequest) -> HttpResponse:
-    """Tell another user something, with a link to answer."""
+    """Send a note to another user, with a link to answer it."""
     form = NoteForm(request.POST, sender=request.user)
     if not form.is_valid():
         return _page(request, note_form=form)

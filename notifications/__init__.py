@@ -1,6 +1,7 @@
 """Server-push notifications: `from notifications import notify`.
 
-The names load on first use, because the verbs import models, and models need the app registry.
+The names are imported at first use, because their modules import models, which need the app
+registry.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The app's configuration: connects receivers and checks."""
+"""The app's configuration: connects signal receivers, checks and triggers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class NotificationsConfig(AppConfig):
-    """Server-push notifications."""
+    """The configuration of the app `notifications`."""
 
     name = "notifications"
     verbose_name = _("Notifications")

@@ -1,6 +1,6 @@
-"""The app's settings: `conf.NAME` without the prefix `NOTIFICATIONS_`, read at call time.
+"""The app's settings: `conf.NAME` is `NOTIFICATIONS_NAME` in Django's settings, or its default.
 
-A value is looked up in Django's settings, then here.
+They are read at each access, so `override_settings()` works.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 PREFIX = "NOTIFICATIONS_"
-DAYS_MAX = 99_999  # so that every such moment is in the calendar
-BATCH_MAX = 10_000  # so that every database takes as many values in a statement
+DAYS_MAX = 99_999  # so that a moment this long ago exists in the calendar
+BATCH_MAX = 10_000  # so that every database accepts that many values in a statement
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Setting(Generic[T]):
-    """One setting: its default, how to read it, and what a legal value looks like in words."""
+    """One setting: its default, its parser, and a description of its legal values."""
 
     default: T
     parse: Callable[[Any], T]
@@ -43,7 +43,7 @@ class Setting(Generic[T]):
         return self if instance is None else self.read()
 
     def read(self) -> T:
-        """Return the value in force; raise `ImproperlyConfigured` that says what would be right."""
+        """Return the current value; raise `ImproperlyConfigured` if it is illegal."""
         unset = object()
         raw: Any = getattr(settings, self.name, unset)
         if raw is unset:
@@ -62,7 +62,7 @@ def _number(kind: Callable[[Any], T], least: float, below: float = inf) -> Calla
         if isinstance(raw, bool):
             raise TypeError(raw)
         value = kind(raw)
-        is_other = isinstance(raw, float) and raw != value  # as 1.5 and NaN are
+        is_other = isinstance(raw, float) and raw != value  # such as 1.5 or NaN
         if is_other or not least <= value < below:  # type: ignore[operator]
             raise ValueError(raw)
         return value
@@ -84,7 +84,7 @@ def _seconds(default: float) -> Setting[float]:
 
 
 def _exact_bool(raw: Any) -> bool:
-    # Projects that read their environment have words only.
+    # A project may pass words from its environment.
     words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
     if isinstance(raw, bool):
         return raw
@@ -94,7 +94,7 @@ def _exact_bool(raw: Any) -> bool:
 
 
 def _exact_name(raw: Any) -> str | None:
-    # As much of a group's name on the channel layer as it can spare.
+    # A group name on the channel layer begins with it, and has fewer than 100 characters.
     if raw is not None and not re.fullmatch("[A-Za-z0-9_-]{1,32}", raw):
         raise ValueError(raw)
     return str(raw) if raw is not None else None
@@ -113,7 +113,7 @@ def _exact_function(raw: Any) -> Callable[..., Any] | None:
 
 
 class Conf:
-    """Every setting of the app. docs/settings.md lists them."""
+    """All settings of the app. docs/settings.md describes them."""
 
     SITE = Setting(
         None, _exact_name, "at most 32 ASCII letters, digits, '-' and '_'", "'shop-staging'"

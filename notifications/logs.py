@@ -1,4 +1,4 @@
-"""Keeps what strangers can cause out of the logs, but for a line a minute.
+"""Limits warnings that strangers can cause to one line a minute each.
 
 LOGGING = {
     "filters": {"once_per_minute": {"()": "notifications.logs.OncePerMinute"}},
@@ -16,7 +16,7 @@ from time import monotonic, time
 
 SECONDS = 60.0
 
-# What warns of a request, a handshake or a frame, whoever it comes from.
+# These loggers warn about requests, handshakes and frames, which anybody can send.
 LOGGERS = (
     "asyncio",
     "daphne",
@@ -32,17 +32,17 @@ LOGGERS = (
     "websockets",
 )
 
-# Of a record that was judged: several handlers may ask, and a logger before them.
+# The attribute for the result of a record: a logger and several handlers may filter it.
 _VERDICT = "is_first_in_a_minute"
 
 Kind = tuple[object, ...]
 
 
 class OncePerMinute(logging.Filter):
-    """Lets one warning of a kind through in a minute, and then says how many more there were.
+    """A filter that passes one warning of a kind per minute, and then logs how many more came.
 
-    Of one kind are warnings that one line of code has logged, for exceptions of one line of code.
-    Those of other loggers than the named ones, and what is no warning, are left alone.
+    Warnings are of one kind if the same line of code logged them, for exceptions from the same line
+    of code. Records of other loggers, and those below a warning, always pass.
     """
 
     def __init__(self, loggers: Iterable[str] = LOGGERS, seconds: float = SECONDS) -> None:
@@ -68,11 +68,11 @@ class OncePerMinute(logging.Filter):
                 self._ends[kind] = now + self._seconds
                 return True
             self._left_out[kind] = self._left_out.get(kind, 0) + 1
-            if self._left_out[kind] == 1:  # only then: most warnings are alone
-                # Without the exception, whose frames would be kept for a minute.
-                told: dict[str, object] = {"args": (), "exc_info": None, "exc_text": None}
-                told |= {_VERDICT: True, "msg": record.getMessage().rstrip()}
-                summary = logging.makeLogRecord(vars(record) | told)
+            if self._left_out[kind] == 1:  # most warnings come alone and need no timer
+                # Without the exception, whose frames would stay in memory for a minute.
+                changes: dict[str, object] = {"args": (), "exc_info": None, "exc_text": None}
+                changes |= {_VERDICT: True, "msg": record.getMessage().rstrip()}
+                summary = logging.makeLogRecord(vars(record) | changes)
                 timer = Timer(ends - now, self._tell, (kind, summary))
                 timer.daemon = True
                 timer.start()

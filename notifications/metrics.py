@@ -1,4 +1,4 @@
-"""Counters of what this process did and survived. Read them; only this app adds to them."""
+"""Counters of events and failures in this process, for monitoring to read."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ counters: Counter[str] = Counter()
 
 
 def count(name: str, by: int = 1) -> None:
-    """Add to a counter."""
+    """Add to the counter of this name."""
     counters[name] += by

@@ -1,6 +1,6 @@
-"""Fixtures for the tests of projects that use the app; pytest finds them by the entry point.
+"""Fixtures for the tests of projects that use the app; pytest finds them by an entry point.
 
-pytest loads this in every project where the package is installed, so Django is imported late.
+pytest loads them wherever the package is installed, so Django is not imported until they are used.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def captured_notifications() -> Iterator[CapturedNotifications]:
-    """Capture what the test sends, as `notifications.testing.capture_notifications()` does."""
+    """Capture the test's notifications, as `notifications.testing.capture_notifications()` does."""
     from .testing import capture_notifications
 
     with capture_notifications() as captured:

@@ -1,4 +1,4 @@
-"""The WebSocket route, for the URLRouter in asgi.py."""
+"""The WebSocket route, for a URLRouter in asgi.py."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What other code can listen to. All are sent after the commit, and to nobody if nobody listens.
+"""Signals for other code, all sent after the commit.
 
-A receiver that raises is logged by Django and keeps no other from running.
+Django logs an exception of a receiver and calls the other receivers.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ from .models import Notification
 from .store.transactions import database
 
 notification_created = Signal()
-"""A notification was stored. `sender` is the model `Notification` and `notification` the row. For
-each of the users of `notify_many()`; not for transient ones."""
+"""A notification was stored; sent for each user of `notify_many()`, not for transient ones.
+`sender` is the model `Notification`, `notification` the row."""
 
 notification_rewritten = Signal()
-"""A notification has a new text and is unread again, by its key or as the newest of its thread.
-Arguments as of `notification_created`."""
+"""A notification was rewritten by its key or thread, and is unread again. The arguments are those
+of `notification_created`."""
 
 notification_read = Signal()
-"""A user has read a notification. `sender` as above; `notification` is the row, and with
-`notification.broadcast` set what that user did with a broadcast."""
+"""A user has marked a notification as read. `sender` is the model `Notification`, `notification`
+the row; with `notification.broadcast` set it is the user's mark on a broadcast."""
 
 notification_removed = Signal()
-"""A notification was removed from an inbox, by its user or because it expired. Arguments as of
-`notification_read`. Not sent for a broadcast that ended for all."""
+"""A notification was removed from an inbox: by its user, because it expired, or by pruning. The
+arguments are those of `notification_read`. It is not sent when a broadcast ends."""
 
 broadcast_published = Signal()
-"""A broadcast has gone out. Sent by the process that published it, with `sender` the model
-`Broadcast` and `broadcast` the row."""
+"""A broadcast has gone out; sent in the process that published it. `sender` is the model
+`Broadcast`, `broadcast` the row."""
 
 
 def send_on_commit(signal: Signal, rows: Iterable[Notification]) -> None:
-    """Send a signal about notifications for each row, when the change commits."""
+    """Send a signal for each notification when the transaction commits."""
     if not signal.has_listeners(Notification):
         return
 

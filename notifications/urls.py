@@ -1,4 +1,4 @@
-"""The pages and the HTTP side of the protocol; usually mounted at `notifications/`."""
+"""The URLs of the pages and of the protocol's HTTP side; usually mounted at `notifications/`."""
 
 from __future__ import annotations
 

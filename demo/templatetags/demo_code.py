@@ -1,4 +1,4 @@
-"""`{% code %}…{% endcode %}`: a few lines of Python as the cards show them."""
+"""`{% code %}…{% endcode %}`: highlights a few lines of Python."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PIECES = re.compile(
 
 @register.simple_block_tag(name="code", end_name="endcode")
 def code(content: str) -> SafeString:
-    """Show source text, with its strings, comments, keywords and calls of notify() set apart."""
+    """Return source text as HTML, with strings, comments, keywords and calls of notify() marked."""
     pieces = format_html_join(
         "", "{}", ((_piece(each),) for each in _PIECES.finditer(content.strip()))
     )
