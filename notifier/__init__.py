@@ -1,1 +1,1 @@
-"""The project: settings, addresses, entry points and the embedded broker. No features."""
+"""The project around the apps: settings, URLs, entry points, servers and the embedded broker."""

@@ -1,9 +1,9 @@
-"""The project as a Django app, for the sake of its management commands."""
+"""The project as a Django app, for its management commands."""
 
 from django.apps import AppConfig
 
 
 class NotifierConfig(AppConfig):
-    """Brings `manage.py run`, `serve`, `runserver`, `shell` and `demo_users`."""
+    """The app with the commands `run`, `serve`, `runserver`, `shell` and `demo_users`."""
 
     name = "notifier"

@@ -1,4 +1,4 @@
-"""The entry point of ASGI servers: what cannot work is refused before it is served."""
+"""The entry point of ASGI servers, which refuses a configuration that cannot work."""
 
 import os
 

@@ -1,7 +1,7 @@
-"""Accepts the password that everybody knows in development, and nowhere else.
+"""Backends that accept the well-known demo password in development and refuse it elsewhere.
 
-The settings list one of the two. A session says which backend it was opened by, so those that
-the demo's password has opened end with development, too, whatever the user is called by then.
+The settings list one of the two. A session stores the backend that opened it, so sessions opened
+with the demo password end outside development, even if the user has been renamed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from notifier.demo_users import PASSWORD
 
 
 class DemoPasswordBackend(ModelBackend):
-    """Takes the demo's password, for development."""
+    """A backend for development that accepts only the demo password."""
 
     def authenticate(
         self,
@@ -27,7 +27,7 @@ class DemoPasswordBackend(ModelBackend):
         password: str | None = None,
         **kwargs: Any,
     ) -> User | None:
-        """Return the user, if this is the password and theirs."""
+        """Return the user if this is the demo password and theirs."""
         if password != PASSWORD:
             return None
         return super().authenticate(request, username, password, **kwargs)
@@ -39,16 +39,16 @@ class DemoPasswordBackend(ModelBackend):
         password: str | None = None,
         **kwargs: Any,
     ) -> User | None:
-        """Do the same; the base's would take any password."""
+        """Do the same; the base's method would accept any password."""
         return await sync_to_async(self.authenticate)(request, username, password, **kwargs)
 
 
 class NoDemoPasswordBackend(BaseBackend):
-    """Refuses the demo's password before another backend is asked, whose ever it is."""
+    """A backend that refuses the demo password for every user, before the next backend."""
 
     def authenticate(
         self, request: HttpRequest | None, password: str | None = None, **kwargs: Any
     ) -> None:
-        """Raise `PermissionDenied` for the demo's password."""
+        """Raise `PermissionDenied` for the demo password."""
         if password == PASSWORD:
             raise PermissionDenied

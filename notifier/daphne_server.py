@@ -1,9 +1,8 @@
-"""Daphne, made to say goodbye, to write finished frames (see notifications/wire/frames.py), and to
-keep one client from taking more than its share.
+"""Daphne with a clean shutdown, prepared frames (see notifications/wire/frames.py) and limits.
 
-Sockets close with 1012 when the server ends, not with a bare 1006. Two things keep daphne 4.2 from
-it: its WebSocket library refuses to send codes below 3000, and its shutdown fails on the first idle
-HTTP connection, before it has told any application.
+When the server ends, sockets close with 1012 instead of 1006. Two faults of daphne 4.2 prevent
+that: its WebSocket library refuses to send codes below 3000 other than 1000, and its shutdown fails
+on the first idle HTTP connection, before it has told any application.
 """
 
 import asyncio
@@ -36,28 +35,27 @@ GOODBYE_SECONDS = 5.0
 CHECK_SECONDS = 2
 CHECKED_AT_ONCE = 100
 
-
-# What one connection may have read of it in a turn of the loop: some hundred frames at most, and as
-# many lines of a head.
+# The most that is read of a connection in one turn of the event loop: that is some hundred frames
+# or header lines.
 READ_BYTES = 1024
 PAGE_READ_BYTES = 4 * 1024
 HEAD_END = b"\r\n\r\n"
 DECODED_AS_ASCII = b"sec-websocket-protocol", b"daphne-root-path"
-# How far a client may be ahead of its application: in bytes before that has accepted, in messages
-# after. uvicorn's `ws_max_queue` is the same.
+# How far a client may be ahead of its application: in bytes until that accepts, in messages after
+# that. uvicorn's `ws_max_queue` has the same default.
 EARLY_BYTES_MAX = 64 * 1024
 AHEAD_MAX = 32
 LOOK_AGAIN_SECONDS = 0.05
 
 
 class PunctualChannel(HTTPChannel):  # type: ignore[misc]  # untyped base
-    """Twisted's HTTP connection, which neither waits for requests nor takes connections for ever.
+    """Twisted's HTTP connection with limits on waiting, connections and bodies.
 
-    Twisted's own time-out begins anew with each byte.
+    Twisted's own time-out starts again with each byte.
     """
 
     def connectionMade(self) -> None:  # noqa: N802  twisted's name
-        """Take a connection, or send it away."""
+        """Admit the connection or turn it away."""
         self.timeOut = None
         self._chunks: ChunkMeter | None = None
         self.transport.bufferSize = PAGE_READ_BYTES
@@ -68,9 +66,9 @@ class PunctualChannel(HTTPChannel):  # type: ignore[misc]  # untyped base
         server.door.enter(self)
 
     def lineReceived(self, line: bytes) -> None:  # noqa: N802
-        """Take a line of a head, unless it goes on with the one before, as no line has to.
+        """Take a line of a head; refuse one that continues the line before.
 
-        Twisted copies all of those before for each (RFC 9112, 5.2 has servers refuse them).
+        Twisted would copy all previous lines for each one. RFC 9112, 5.2 lets servers refuse them.
         """
         if line[:1] in (b" ", b"\t"):
             self.turn_away(BAD_REQUEST)
@@ -78,7 +76,7 @@ class PunctualChannel(HTTPChannel):  # type: ignore[misc]  # untyped base
             super().lineReceived(line)
 
     def headerReceived(self, line: bytes) -> bool:  # noqa: N802
-        """Take a header, unless daphne would fail to decode it."""
+        """Take a header; refuse one that daphne would fail to decode."""
         name, _, value = line.partition(b":")
         if name.strip().lower() in DECODED_AS_ASCII and not value.isascii():
             self._respondToBadRequestAndDisconnect()
@@ -86,11 +84,11 @@ class PunctualChannel(HTTPChannel):  # type: ignore[misc]  # untyped base
         return bool(super().headerReceived(line))
 
     def lineLengthExceeded(self, line: bytes) -> None:  # noqa: N802
-        """Refuse a line that is too long, where twisted only closes."""
+        """Answer 400 to a line that is too long; twisted only closes the connection."""
         self._respondToBadRequestAndDisconnect()
 
     def rawDataReceived(self, data: bytes) -> None:  # noqa: N802
-        """Take a part of a body."""
+        """Take a part of a body, within the limits."""
         if not self._handlingRequest:
             if not self.factory.server.door.has_sent(self, len(data)):
                 return
@@ -106,7 +104,7 @@ class PunctualChannel(HTTPChannel):  # type: ignore[misc]  # untyped base
         """Take a whole request."""
         self.factory.server.door.leave(self)
         self._chunks = None
-        # Twisted would parse a form as well, all of it in this turn, and Django does.
+        # Twisted would also parse a form, all in this turn of the loop; Django does it later.
         self.requests[-1]._parsePOSTFormSubmission = False
         super().allContentReceived()
 
@@ -117,20 +115,20 @@ class PunctualChannel(HTTPChannel):  # type: ignore[misc]  # untyped base
         super().requestDone(request)
 
     def connectionLost(self, reason: Any) -> None:  # noqa: N802
-        """Wait no more."""
+        """Stop counting the connection and its body."""
         self.factory.server.door.leave(self)
         self.factory.server.door.release(self)
         self.factory.server.transports.discard(self.transport)
         super().connectionLost(reason)
 
     def give_up(self) -> None:
-        """Close a connection whose request does not come."""
+        """Close a connection whose request did not come in time."""
         if self.requests:
             self.transport.write(TOO_SLOW)
         self.loseConnection()
 
     def turn_away(self, answer: bytes) -> None:
-        """Close a connection that there is no place for, and hear nothing more of it."""
+        """Send an answer, close the connection and ignore further data."""
         self.dataReceived = lambda data: None
         self.transport.write(answer)
         self.loseConnection()
@@ -138,17 +136,17 @@ class PunctualChannel(HTTPChannel):  # type: ignore[misc]  # untyped base
 
 @implementer(IPushProducer)
 class ClosingProtocol(WebSocketProtocol):  # type: ignore[misc]  # untyped base
-    """Daphne's protocol, able to close with the codes that `sendClose()` raises for.
+    """Daphne's protocol, which can also close with the codes for which `sendClose()` raises.
 
-    It reads little at a time, limits what no application hears of, and does not go on reading for
-    somebody who does not read, or whose application is not that far.
+    It reads little at a time, limits the frames that the application never sees, and pauses reading
+    while the client does not read or the application lags behind.
     """
 
     maxMessagePayloadSize: int  # noqa: N815  autobahn's name
     message_data: list[bytes]
 
     def connectionMade(self) -> None:  # noqa: N802  twisted's name
-        """Take over a connection that was HTTP's."""
+        """Take over an HTTP connection."""
         self._meter = FrameMeter()
         self._is_requested = self._is_ahead = False
         self.transport.bufferSize = READ_BYTES
@@ -157,16 +155,16 @@ class ClosingProtocol(WebSocketProtocol):  # type: ignore[misc]  # untyped base
         super().connectionMade()
 
     def connectionLost(self, *reason: Any) -> None:  # noqa: N802
-        """Say that it is over."""
+        """Stop counting the connection."""
         self.factory.server_class.transports.discard(self.transport)
         super().connectionLost(*reason)
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802
-        """Take the request, and after that what the client says, unless that is too much."""
+        """Take the request, then frames, within the limits."""
         is_open = self.state == Frames.STATE_OPEN
         if not self._is_requested:
             self._is_requested = True
-            if data.find(HEAD_END) + len(HEAD_END) < len(data):  # it would be taken for frames
+            if data.find(HEAD_END) + len(HEAD_END) < len(data):  # the rest would be read as frames
                 self.failHandshake("A request for a WebSocket has no body")
             else:
                 super().dataReceived(data)
@@ -181,13 +179,13 @@ class ClosingProtocol(WebSocketProtocol):  # type: ignore[misc]  # untyped base
             super().dataReceived(data)
 
     def onMessageFrameEnd(self) -> None:  # noqa: N802
-        """Put a message together as it comes."""
+        """Join the fragments of a message as they arrive."""
         super().onMessageFrameEnd()
         if self.message_data:
             self.message_data = [b"".join(self.message_data)]
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:  # noqa: N802, N803
-        """Hand a message to the application, and read no more when it is far behind."""
+        """Pass a message to the application; pause reading when that is far behind."""
         super().onMessage(payload, isBinary)
         if not self._is_ahead and self.application_queue.qsize() >= AHEAD_MAX:
             self._is_ahead = True
@@ -195,26 +193,26 @@ class ClosingProtocol(WebSocketProtocol):  # type: ignore[misc]  # untyped base
             _later(LOOK_AGAIN_SECONDS, self._look_again)
 
     def pauseProducing(self) -> None:  # noqa: N802
-        """Read nothing more until the client has read: each of its pings has an answer."""
+        """Pause reading until the client has read, because each of its pings has an answer."""
         self.transport.pauseProducing()
 
     def resumeProducing(self) -> None:  # noqa: N802
-        """Read on, unless the application is not that far yet."""
+        """Resume reading unless the application is still far behind."""
         if not self._is_ahead:
             self.transport.resumeProducing()
 
     def stopProducing(self) -> None:  # noqa: N802
-        """Do nothing: the connection is over."""
+        """Do nothing: the connection is closed."""
 
     def serverClose(self, code: int | None = None) -> None:  # noqa: N802  daphne's name
-        """Close with a code of ours, or with one that RFC 6455 has for servers."""
+        """Close with any code that `sendClose()` accepts, or one of `RESERVED_CODES`."""
         if code in RESERVED_CODES and self.state == Frames.STATE_OPEN:
             self.sendCloseFrame(code=code, isReply=False)
         else:
             super().serverClose(code)
 
     def sendMessage(self, payload: bytes, *args: Any, **options: Any) -> None:  # noqa: N802
-        """Send a message of any size: autobahn holds it to the limit for what clients send."""
+        """Send a message of any size: autobahn would apply the limit for clients' messages."""
         limit, self.maxMessagePayloadSize = self.maxMessagePayloadSize, 0
         try:
             super().sendMessage(payload, *args, **options)
@@ -222,13 +220,13 @@ class ClosingProtocol(WebSocketProtocol):  # type: ignore[misc]  # untyped base
             self.maxMessagePayloadSize = limit
 
     def write_prepared(self, frame: Frame) -> bool:
-        """Write a finished frame, at once where nothing waits before it."""
+        """Write a prepared frame, at once if no other data waits."""
         transport = self.transport
         if self.state != Frames.STATE_OPEN or transport.disconnecting:
             return False
         wire = frame.encode()
         if _holds_nothing_back(transport):
-            # Not with the loop's next turn, for which the loop would have to watch the descriptor.
+            # Not in the next turn, for which the loop would have to watch the descriptor.
             written = transport.writeSomeData(wire)
             if not isinstance(written, int):
                 return False
@@ -247,19 +245,19 @@ class ClosingProtocol(WebSocketProtocol):  # type: ignore[misc]  # untyped base
 
 
 class GoodbyeServer(Server):  # type: ignore[misc]  # untyped base
-    """Daphne's server, which lets every application end before it goes."""
+    """Daphne's server, which lets all applications end before it stops."""
 
     def run(self) -> None:
         """Serve until the reactor stops."""
         self.transports: set[Any] = set()
         self.door = Door(lambda: len(self.transports))
         HTTPFactory.protocol, WebSocketFactory.protocol = PunctualChannel, ClosingProtocol
-        # Broadcasts go out at their time even while nobody is connected.
+        # Scheduled broadcasts go out even while nobody is connected.
         _later(0, current_hub)
         super().run()
 
     def listen_success(self, port: Any) -> None:
-        """Accept few connections in one turn: only in the next are those closed that made room."""
+        """Accept few connections per turn: those closed to make room end in the next turn."""
         super().listen_success(port)
         accept = port.doRead
 
@@ -270,14 +268,14 @@ class GoodbyeServer(Server):  # type: ignore[misc]  # untyped base
         port.doRead = accept_some
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
-        """Start the application, which can write finished frames to a WebSocket."""
+        """Start the application; offer it prepared frames for a WebSocket."""
         if scope["type"] == "websocket":
             scope["extensions"] = {EXTENSION: {"write": protocol.write_prepared}}
-            scope["scheme"] = "ws"  # daphne leaves it out; `serve` has no TLS
+            scope["scheme"] = "ws"  # daphne omits it; `serve` has no TLS
         return super().create_application(protocol, scope)
 
     def timeout_checker(self) -> None:
-        """Look at all connections every two seconds, some at a time: daphne does in one turn."""
+        """Check all connections every two seconds, some per turn; daphne checks all in one turn."""
         self._check_some(iter(list(self.connections)))
 
     def _check_some(self, left: Iterator[Any]) -> None:
@@ -291,7 +289,7 @@ class GoodbyeServer(Server):  # type: ignore[misc]  # untyped base
             _later(CHECK_SECONDS, self.timeout_checker)
 
     def kill_all_applications(self) -> "Deferred[None]":
-        """End the sockets, then what still runs, and wait until the last bytes are out."""
+        """Close the sockets, then cancel what still runs, and wait until the last bytes are out."""
         return Deferred.fromFuture(asyncio.ensure_future(self._say_goodbye()))
 
     async def _say_goodbye(self) -> None:
@@ -305,12 +303,12 @@ class GoodbyeServer(Server):  # type: ignore[misc]  # untyped base
             application.cancel()
         if running:
             await asyncio.wait(running, timeout=GOODBYE_SECONDS)
-        # Twisted writes in the turns of the loop that follow.
+        # Twisted writes in the following turns of the loop.
         await asyncio.sleep(0.05)
 
 
 def _holds_nothing_back(transport: Any) -> bool:
-    # Behind TLS the transport is another, or one that knows of it.
+    # With TLS the transport is of another class, or has the attribute.
     if not isinstance(transport, Connection) or transport.TLS:
         return False
     return not transport._tempDataLen and len(transport.dataBuffer) == transport.offset

@@ -1,4 +1,4 @@
-"""People to try the site with. Everybody knows their password, so they are for development only."""
+"""Demo users. Everybody knows their password, so they are for development only."""
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
@@ -10,10 +10,10 @@ USERNAMES = ("alice", "bob", SUPERUSER)
 
 
 def make_demo_users() -> None:
-    """Make the ones that do not exist yet."""
+    """Create the demo users that do not exist."""
     users = get_user_model()._default_manager
-    there = {user.get_username() for user in _stored()}
-    missing = [name for name in USERNAMES if name not in there]
+    existing = {user.get_username() for user in _stored()}
+    missing = [name for name in USERNAMES if name not in existing]
     # Hashed once for all of them: hashing is slow on purpose.
     password = make_password(PASSWORD) if missing else ""
     for name in missing:
@@ -22,7 +22,7 @@ def make_demo_users() -> None:
 
 
 def lock_demo_users() -> list[str]:
-    """Take the known password from the ones a development run left here; return their names."""
+    """Disable the password of demo users who still have it; return their names."""
     open_ones = [user for user in _stored() if user.check_password(PASSWORD)]
     for user in open_ones:
         user.set_unusable_password()

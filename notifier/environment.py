@@ -1,4 +1,4 @@
-"""Reads the environment, and the file by which a clone knows that it is for development."""
+"""Reads the environment, and the file that marks a clone as one for development."""
 
 import os
 import warnings
@@ -15,7 +15,7 @@ from notifications.conf import Conf
 from notifier.private_files import open_private
 
 DEVELOPMENT_FILE = "development.env"
-# Whoever sets one of these deploys, or has decided: the file does not count there.
+# If one of these is set, the file is ignored.
 DECIDING = ("DEBUG", "SECRET_KEY", "ALLOWED_HOSTS")
 ENGINES = ("django.db.backends.sqlite3", "django.db.backends.postgresql")
 WORDS = dict.fromkeys(("1", "true", "t", "yes", "y", "on"), True) | dict.fromkeys(
@@ -27,13 +27,13 @@ T = TypeVar("T")
 
 
 class Environment:
-    """The environment, read strictly: a variable that cannot be understood is never guessed at.
+    """The environment, read strictly: an illegal value raises `ImproperlyConfigured`.
 
-    An empty one counts as not set, except for addresses.
+    An empty variable counts as not set, except for addresses and the settings of `notifications`.
     """
 
     def read(self, name: str, parse: Callable[[str], T], legal: str, default: T) -> T:
-        """Return what a variable says; raise `ImproperlyConfigured` that says what is `legal`."""
+        """Return the parsed value; raise `ImproperlyConfigured`, naming what is `legal`."""
         text = os.environ.get(name, "").strip()
         try:
             return parse(text) if text else default
@@ -45,20 +45,20 @@ class Environment:
         return self.read(name, str, "a text", default)
 
     def texts(self, name: str, default: list[str]) -> list[str]:
-        """Return texts that are separated by commas, and perhaps spaces."""
+        """Return texts that are separated by commas."""
 
         def items(text: str) -> list[str]:
             return [item.strip() for item in text.split(",") if item.strip()]
 
-        return self.read(name, items, "texts with commas between them", default)
+        return self.read(name, items, "texts separated by commas", default)
 
     def flag(self, name: str, default: bool) -> bool:
-        """Return yes or no, from one of the words for it."""
+        """Return True or False, from one of the words for it."""
         legal = "one of 1, true, yes, on, 0, false, no, off"
         return self.read(name, lambda text: WORDS[text.lower()], legal, default)
 
     def number(self, name: str, default: int, least: int = 0) -> int:
-        """Return a whole number that is not too small."""
+        """Return a whole number of at least `least`."""
 
         def parse(text: str) -> int:
             if (number := int(text)) < least:
@@ -68,7 +68,7 @@ class Environment:
         return self.read(name, parse, f"a whole number of at least {least}", default)
 
     def log_level(self, name: str, default: str) -> str:
-        """Return the name of a level of logging."""
+        """Return the name of a log level."""
         legal = f"one of {', '.join(LEVELS)}"
         return self.read(name, lambda text: LEVELS[LEVELS.index(text.upper())], legal, default)
 
@@ -78,16 +78,16 @@ class Environment:
         return self.read(name, lambda text: ZoneInfo(text).key, legal, default)
 
     def settings_of_the_app(self) -> dict[str, str]:
-        """Return the settings of `notifications` that the environment has; the app reads words."""
+        """Return the variables that are settings of `notifications`, for the app to parse."""
         names = (setting.name for setting in Conf.all())
         return {name: os.environ[name] for name in names if name in os.environ}
 
     def address(self, name: str, default: str) -> str:
-        """Return an address as it is, even an empty one, which is a mistake to be told."""
+        """Return an address, even an empty one, so that the caller reports the mistake."""
         return os.environ.get(name, default).strip()
 
     def database(self, name: str, default: str) -> dict[str, Any]:
-        """Return an entry of DATABASES from the address of a SQLite or a PostgreSQL."""
+        """Return an entry of DATABASES from the URL of a SQLite or PostgreSQL database."""
         try:
             with warnings.catch_warnings(action="ignore"):
                 database: dict[str, Any] = Env.db_url_config(self.address(name, default))
@@ -104,7 +104,7 @@ class Environment:
 
 
 def read_development_file(directory: Path) -> bool:
-    """Put what the file says into the environment; return whether it counts here."""
+    """Add the file's variables to the environment; return False if it is missing or ignored."""
     file = directory / DEVELOPMENT_FILE
     if any(os.environ.get(name) for name in DECIDING):
         return False
@@ -122,9 +122,9 @@ def read_development_file(directory: Path) -> bool:
 
 
 def write_development_file(directory: Path) -> None:
-    """Let the other commands in this clone be for development; keep a file that is there."""
+    """Mark this clone as one for development, for its other commands; keep an existing file."""
     file = directory / DEVELOPMENT_FILE
-    if not os.path.exists(file):  # unlike Path's, never an error
+    if not os.path.exists(file):  # unlike Path.exists(), it raises no PermissionError
         with open_private(file, "w") as lines:
             lines.write(
                 "# Written by `manage.py run`. The commands of this clone read it, unless their\n"

@@ -1,7 +1,7 @@
 """`GET /healthz`: tells a load balancer that this process serves.
 
-It is a middleware and the first one, so that the answer touches neither database nor session, and
-a probe that asks by address and without TLS meets neither ALLOWED_HOSTS nor the redirect to HTTPS.
+It is the first middleware, so that the answer needs neither database nor session, and neither
+ALLOWED_HOSTS nor the redirect to HTTPS applies to a probe by IP address and without TLS.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from django.utils.decorators import sync_and_async_middleware
 
 PATH = "/healthz"
 
-# A response, or what awaits to one.
+# It returns a response or an awaitable of one.
 GetResponse = Callable[[HttpRequest], Any]
 
 

@@ -1,12 +1,12 @@
-"""Filters of the project's log records."""
+"""Filters for the project's log records."""
 
 import logging
 
 
 def in_one_line(record: logging.LogRecord) -> bool:
-    """Put the exception's own words in the place of its traceback; a filter that keeps everything.
+    """Replace the traceback of a record by the exception's text; a filter that keeps all records.
 
-    For what is logged at each request while Redis is away, and looks the same each time.
+    It is for errors that each request logs while Redis is away.
     """
     if record.exc_info:
         record.msg, record.args = f"{record.getMessage()}: {record.exc_info[1]}", ()

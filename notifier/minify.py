@@ -1,18 +1,18 @@
-"""What a JavaScript module loses on its way to a browser."""
+"""Minifies JavaScript modules."""
 
 import re
 from string import ascii_letters
 
 from rjsmin import jsmin
 
-# Where it is declared or used, and not in a string.
+# A private name where it is declared or used, not in a string.
 PRIVATE_NAME = re.compile(r"([.;{}\n]|\b(?:async|get|set|static))#(\w+)")
 
 
 def minify(source: str) -> str:
-    """Return a module without comments and indents, and with letters for its `#private` names.
+    """Return a module without comments and indents, and with short `#private` names.
 
-    No other module can know them. So a name may say what it means, and weighs nothing.
+    No other module can use these names, so descriptive ones cost nothing.
     """
     code: str = jsmin(source)
     names = dict.fromkeys(name for _, name in PRIVATE_NAME.findall(code))

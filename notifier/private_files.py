@@ -1,4 +1,4 @@
-"""Files for their owner alone, whatever the umask: the database, the broker's, the environment."""
+"""Creates files that only their owner can read, whatever the umask."""
 
 import contextlib
 import os
@@ -16,13 +16,13 @@ SQLITE_SUFFIXES = ("", "-wal", "-shm", "-journal")
 
 
 class PrivateSQLite(sqlite3.Connection):
-    """A connection whose database file nobody else can read, not even while it is made.
+    """A connection whose database file other accounts cannot read, even while it is created.
 
-    SQLite gives the files beside it, such as the write-ahead log, the mode of the database.
+    SQLite gives files beside it, such as the write-ahead log, the mode of the database.
     """
 
     def __init__(self, database: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
-        """Connect; a database that is no file, in memory, is left to SQLite."""
+        """Connect; leave a database in memory to SQLite."""
         name = os.fspath(database)
         if not name.startswith((":", "file:")):
             _create(Path(name))
@@ -32,7 +32,7 @@ class PrivateSQLite(sqlite3.Connection):
 
 
 def open_private(path: Path, mode: str) -> IO[str]:
-    """Open a text file, which is made for its owner alone."""
+    """Open a text file, creating it for its owner alone."""
     close_to_others(path)
     try:
         return open(path, mode, opener=lambda name, flags: os.open(name, flags, FILE_MODE))
@@ -44,7 +44,7 @@ def open_private(path: Path, mode: str) -> IO[str]:
 
 
 def make_private_directory(path: Path) -> None:
-    """Make a directory for its owner alone; one that is there stays as it is."""
+    """Make a directory for its owner alone; leave an existing one unchanged."""
     try:
         path.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
     except OSError as exc:
@@ -54,26 +54,26 @@ def make_private_directory(path: Path) -> None:
 
 
 def is_open_to_others(path: Path) -> bool:
-    """Tell whether accounts without a right of their own may look into a file or directory.
+    """Tell whether a file or directory has permissions for others.
 
-    What is open to a group alone was shared on purpose: no common umask makes that.
+    Permissions for the group alone are intended: no common umask leaves only these.
     """
     return bool(path.stat().st_mode & stat.S_IRWXO)
 
 
 def close_to_others(path: Path) -> None:
-    """Keep a file that everybody may read to its owner, where that is oneself."""
+    """Restrict a file that is open to others to its owner, if this account owns it."""
     with contextlib.suppress(FileNotFoundError, PermissionError):
         if is_open_to_others(path):
             path.chmod(FILE_MODE)
 
 
 def _create(path: Path) -> None:
-    # Never by opening it: whoever closes a file gives up all locks of the process on it, and SQLite
-    # would write without its own. So it comes from elsewhere, closed.
+    # Not by opening it: closing a file drops all locks of the process on it, including SQLite's. So
+    # a closed file is linked to its place.
     if path.exists() or not path.parent.is_dir():
         return
-    with contextlib.suppress(OSError):  # SQLite says better what is wrong with the directory
+    with contextlib.suppress(OSError):  # SQLite then raises a better error
         descriptor, name = tempfile.mkstemp(dir=path.parent)
         os.close(descriptor)
         with contextlib.suppress(FileExistsError):

@@ -1,4 +1,4 @@
-"""Ends a process that is configured in a way that cannot work."""
+"""Ends a process whose configuration cannot work."""
 
 import sys
 from collections.abc import Iterator
@@ -6,13 +6,13 @@ from contextlib import contextmanager
 
 from django.core.exceptions import ImproperlyConfigured
 
-# By it gunicorn knows that another try is of no use; uvicorn ends with the same.
+# gunicorn does not restart a worker that exits with this code; uvicorn exits with the same.
 EXIT_CODE = 3
 
 
 @contextmanager
 def refusals_in_one_line() -> Iterator[None]:
-    """End the process with one line that says what to do, in the place of a traceback."""
+    """End the process with one line that says what to do, instead of a traceback."""
     try:
         yield
     except ImproperlyConfigured as exc:

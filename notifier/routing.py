@@ -9,24 +9,24 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "notifier.settings")
 pages = get_asgi_application()
 
-# Only now are the apps loaded that these import.
+# These import models, which needs the apps to be loaded.
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 
 from notifications.realtime.auth import AuthMiddlewareStack  # noqa: E402
 from notifications.routing import websocket_urlpatterns  # noqa: E402
 from notifier.startup import refuse_development_key  # noqa: E402
 
-# WhiteNoise's answers are synchronous iterators; each is one small file, read at once.
+# WhiteNoise's responses are synchronous iterators; each is one small file, read at once.
 warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous")
 
 sockets = AuthMiddlewareStack(URLRouter(websocket_urlpatterns))
 
 
 class Site(ProtocolTypeRouter):  # type: ignore[misc]  # untyped base
-    """Answers nobody on a key that everybody knows, where a server loads this past asgi.py."""
+    """The router, which refuses the development key even if a server loads it past asgi.py."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Pass a connection on."""
+        """Pass a connection on, unless the development key is in use outside development."""
         refuse_development_key()
         await super().__call__(scope, receive, send)
 

@@ -5,17 +5,17 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 
-# The five seconds of daphne's default drop sockets when thousands come back at once.
+# Daphne's default of five seconds drops sockets when thousands reconnect at once.
 HANDSHAKE_SECONDS = 60
 MESSAGE_MAX_BYTES = 64 * 1024
 BACKLOG = 2048
-# asyncio accepts as many in one turn as may wait, before it asks anybody whether there is a place.
+# asyncio accepts as many connections per turn as the backlog allows, before the limits are checked.
 ACCEPTED_AT_ONCE = 16
 
 Serve = Callable[[str, int, Callable[[], None]], bool]
-"""Serves host and port until SIGINT or SIGTERM; False where the address is taken.
+"""A function that serves a host and port until SIGINT or SIGTERM, or returns False if it is taken.
 
-The third argument is called once connections are accepted.
+Its third argument is called once connections are accepted.
 """
 
 
@@ -60,15 +60,15 @@ def serve_with_uvicorn(host: str, port: int, when_ready: Callable[[], None]) -> 
         log_level="warning",
         access_log=False,
         server_header=False,
-        # Or every program of this machine could say who it is. TRUSTED_PROXIES is for proxies.
+        # Otherwise every local program could set the client's address. See TRUSTED_PROXIES.
         proxy_headers=False,
         lifespan="off",
         ws_max_size=MESSAGE_MAX_BYTES,
-        # One finished frame for many sockets; compressed, each would need memory of its own.
         ws="notifications.uvicorn:PreparedFrameProtocol",
         http="notifications.uvicorn:PunctualHTTPProtocol",
         backlog=ACCEPTED_AT_ONCE,
-        log_config=None,  # to the project's own handlers, which know what strangers can cause
+        log_config=None,  # so that the project's handlers and their filters apply
+        # One prepared frame serves many sockets; compression would need memory for each of them.
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=GOODBYE_SECONDS,
     )
@@ -77,20 +77,20 @@ def serve_with_uvicorn(host: str, port: int, when_ready: Callable[[], None]) -> 
 
 
 def raise_file_limit() -> None:
-    """Allow this process as many open files as it may allow itself: each connection is one."""
+    """Raise the limit of open files to the hard limit: each connection is one."""
     if sys.platform != "win32":
         import resource
 
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        with suppress(ValueError):  # macOS says "unlimited" and means fewer
+        with suppress(ValueError):  # macOS reports "unlimited" and allows fewer
             resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens; raise `OSError` where the address is taken."""
+    """Return a listening socket; raise `OSError` if the address is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.create_server((host, port), family=family, backlog=BACKLOG)
-    # Accepted sockets inherit it. Or the body of a page waits until its head is acknowledged.
+    # Accepted sockets inherit it. Otherwise a body would wait until its head is acknowledged.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening
 

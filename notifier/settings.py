@@ -1,6 +1,6 @@
-"""The project's settings. Whatever differs between machines comes from the environment.
+"""The project's settings. Values that differ between machines come from the environment.
 
-`DEBUG` is off unless the environment turns it on, as `make run` does: forgetting it is safe.
+`DEBUG` is off unless the environment turns it on, as `make run` does, so forgetting it is safe.
 """
 
 import os
@@ -27,7 +27,7 @@ env = Environment()
 VAR_DIR = Path(env.text("VAR_DIR", default=str(BASE_DIR / "var"))).resolve()
 IS_DEVELOPMENT_FILE_READ = read_development_file(VAR_DIR)
 
-# What serves refuses DEVELOPMENT_KEY with DEBUG off: see startup.py.
+# Servers refuse DEVELOPMENT_KEY with DEBUG off: see startup.py.
 DEBUG = env.flag("DEBUG", default=False)
 SECRET_KEY = env.text("SECRET_KEY", default=DEVELOPMENT_KEY)
 SECRET_KEY_FALLBACKS = env.texts("SECRET_KEY_FALLBACKS", default=[])
@@ -67,7 +67,7 @@ MIDDLEWARE = [
 ]
 
 ROOT_URLCONF = "notifier.urls"
-# Commands such as the doctor load it; servers load asgi.py, which prepares to serve.
+# For commands such as the doctor; servers load asgi.py, which prepares to serve.
 ASGI_APPLICATION = "notifier.routing.application"
 WSGI_APPLICATION = "notifier.wsgi.application"
 
@@ -109,13 +109,13 @@ LOGIN_URL = "/accounts/login/"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = LOGIN_URL
 
-# Who tries too many passwords waits: see accounts/throttling.py.
+# Limits on attempts to log in: see accounts/throttling.py.
 AXES_HANDLER = "accounts.throttling.AttemptHandler"
 AXES_LOCKOUT_CALLABLE = "accounts.throttling.locked_out"
 AXES_CLIENT_IP_CALLABLE = "accounts.throttling.address_of"
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_ENABLE_ADMIN = AXES_VERBOSE = False
-# How many proxies of this site add to X-Forwarded-For. None: it is not looked at.
+# The number of this site's proxies that append to X-Forwarded-For; with 0 it is ignored.
 TRUSTED_PROXIES = env.number("TRUSTED_PROXIES", default=0)
 
 
@@ -124,10 +124,10 @@ TRUSTED_PROXIES = env.number("TRUSTED_PROXIES", default=0)
 
 _SQLITE = {
     "factory": PrivateSQLite,
-    # A transaction that starts as a reader cannot wait for its write lock: it fails at once.
+    # A transaction that starts with a read cannot wait for the write lock: it fails at once.
     "transaction_mode": "IMMEDIATE",
     "timeout": 20,
-    # What each connection holds on to; the threads of the sockets keep theirs.
+    # Small caches, because the threads of the sockets keep their connections.
     "cached_statements": 16,
     "init_command": (
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;"
@@ -148,7 +148,7 @@ DATABASES = {
     "default": {
         **_database,
         "OPTIONS": {**_adapt, **_database.get("OPTIONS", {})},
-        # Threads come and go under ASGI, a connection kept by each of them would never be closed.
+        # Under ASGI threads come and go, and a connection kept by one would never be closed.
         "CONN_MAX_AGE": 0,
         "CONN_HEALTH_CHECKS": True,
     }
@@ -178,13 +178,13 @@ CACHES = {
         "LOCATION": REDIS_URL,
         "KEY_FUNCTION": "notifier.caching.key_of_site",
         "OPTIONS": {
-            # A lost or hung Redis makes pages slower by these times and breaks none of them.
+            # A lost or hung Redis makes pages slower by these times but does not break them.
             "IGNORE_EXCEPTIONS": True,
             "SOCKET_CONNECT_TIMEOUT": 0.5,
             "SOCKET_TIMEOUT": 0.5,
             "CONNECTION_POOL_KWARGS": {
-                # redis-py would sleep for seconds between three more tries. One more is enough
-                # for a connection that Redis has closed, none for a Redis that hangs.
+                # redis-py would retry for seconds. One retry is enough for a connection that Redis
+                # has closed; a time-out is not retried.
                 "retry": Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
                 "max_connections": 1000,
             },
@@ -219,11 +219,11 @@ STORAGES = {
         ),
     },
 }
-# With DEBUG the files are served from where they are written, without `collectstatic`.
+# With DEBUG, files are served from their source directories, without `collectstatic`.
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
 
 
-# Security. HTTPS=0 is for a site that has no TLS, such as one inside a closed network.
+# Security. HTTPS=0 is for a site without TLS, such as one inside a closed network.
 
 HTTPS = env.flag("HTTPS", default=not DEBUG)
 SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
@@ -278,7 +278,7 @@ LOGGING: dict[str, Any] = {
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
         "django": {"level": "WARNING"},
-        "uvicorn": {"propagate": True},  # and nothing of its own
+        "uvicorn": {"propagate": True},  # without handlers of its own
         "django_redis.cache": {"filters": ["in_one_line"]},
         "notifications": {"level": env.log_level("LOG_LEVEL", default="INFO")},
         "notifier": {"level": env.log_level("LOG_LEVEL", default="INFO")},

@@ -1,6 +1,6 @@
 """Prepares every process that serves, whatever command started it.
 
-What cannot work, or would be open to everybody, is refused in one line that says what to do.
+It refuses a configuration that cannot work or is open to everybody, and says what to do.
 """
 
 import logging
@@ -30,9 +30,9 @@ logger = logging.getLogger(__name__)
 
 
 def prepare_to_serve() -> None:
-    """Refuse what is unsafe or cannot work, then start the embedded broker or attach to it."""
+    """Refuse an unsafe or broken configuration, then start the embedded broker or attach to it."""
     refuse_configuration()
-    # A server imports its application inside of its loop, where Django's ORM refuses to work.
+    # A server imports its application inside its event loop, where Django's ORM raises.
     with ThreadPoolExecutor(max_workers=1) as outside_of_the_loop:
         missing = outside_of_the_loop.submit(missing_migrations).result()
     if missing:
@@ -48,21 +48,26 @@ def prepare_to_serve() -> None:
     broker.attach()
     if settings.IS_DEVELOPMENT_FILE_READ:
         logger.warning(
-            "For development, because %s says so. DEBUG=0 in the environment is stronger.",
+            "This process serves for development, because %s says so. DEBUG=0 in the environment "
+            "overrides it.",
             settings.VAR_DIR / DEVELOPMENT_FILE,
         )
     if not settings.DEBUG and not Path(settings.STATIC_ROOT).is_dir():
         logger.warning(
-            "Static files are not collected: pages will fail. Run: %s manage.py collectstatic",
+            "Static files are not collected, so pages will fail. Run: %s manage.py collectstatic",
             sys.executable,
         )
     warn_of_weak_key()
     if settings.VAR_DIR.exists() and is_open_to_others(settings.VAR_DIR):
-        logger.warning("Every account of this machine can look into %s.", settings.VAR_DIR)
+        logger.warning(
+            "Every account on this machine can look into %s. Run: chmod o-rwx %s",
+            settings.VAR_DIR,
+            settings.VAR_DIR,
+        )
 
 
 def refuse_configuration() -> None:
-    """Raise `ImproperlyConfigured` for what can be told without a database or a broker."""
+    """Raise `ImproperlyConfigured` for errors that are found without a database or a broker."""
     refuse_development_key()
     if settings.BROKER_SOCKET is None:
         refuse_address(settings.REDIS_URL)
@@ -76,34 +81,37 @@ def refuse_configuration() -> None:
 
 
 def refuse_development_key() -> None:
-    """Raise `ImproperlyConfigured` where a public key would sign sessions outside development."""
+    """Raise `ImproperlyConfigured` if a public key would sign sessions outside development."""
     if settings.DEBUG:
         return
     if settings.SECRET_KEY == settings.DEVELOPMENT_KEY:
         raise ImproperlyConfigured(
-            "SECRET_KEY is the default one, which everybody knows, and DEBUG is off. "
+            "SECRET_KEY is the default key, which everybody knows, and DEBUG is off. "
             "Put a long random SECRET_KEY into the environment; DEBUG=1 is for development only."
         )
     if settings.DEVELOPMENT_KEY in settings.SECRET_KEY_FALLBACKS:
         raise ImproperlyConfigured(
             "SECRET_KEY_FALLBACKS has the default key, which everybody knows, and DEBUG is off. "
-            "Remove it."
+            "Remove that key."
         )
 
 
 def warn_of_weak_key() -> None:
-    """Log a warning where somebody could guess a key that signs sessions outside development."""
+    """Log a warning if a key that signs sessions outside development could be guessed."""
     if not settings.DEBUG and (check_secret_key(None) or check_secret_key_fallbacks(None)):
         logger.warning(
             "SECRET_KEY, or one of SECRET_KEY_FALLBACKS, is short or not random: whoever guesses "
-            "it can be anybody. Put a long random one into the environment."
+            "it can log in as anybody. Put a long random key into the environment."
         )
 
 
 def missing_migrations() -> int:
-    """Return how many migrations the database lacks; raise where it cannot be asked."""
+    """Return the number of missing migrations.
+
+    Raises `ImproperlyConfigured` if the database does not answer or is read-only.
+    """
     database = connections[DEFAULT_DB_ALIAS].copy()
-    # A pool has threads, which a server that forks later would leave behind.
+    # A pool has threads, which a server that forks later would lose.
     if database.settings_dict["OPTIONS"].pop("pool", None):
         database.settings_dict["OPTIONS"].setdefault("connect_timeout", CONNECT_SECONDS)
     try:
@@ -120,7 +128,7 @@ def missing_migrations() -> int:
 
 
 def refuse_read_only(database: BaseDatabaseWrapper) -> None:
-    """Raise `ImproperlyConfigured` for a database that pages can read and nobody can log in to."""
+    """Raise `ImproperlyConfigured` for a read-only database: nobody could log in."""
     name = database.settings_dict["NAME"]
     if database.vendor == "postgresql":
         with database.cursor() as cursor:
@@ -130,6 +138,6 @@ def refuse_read_only(database: BaseDatabaseWrapper) -> None:
         is_read_only = os.path.isfile(name) and not os.access(name, os.W_OK)
     if is_read_only:
         raise ImproperlyConfigured(
-            f"The database {name} can only be read. Let this account write to it, or correct "
+            f"The database {name} is read-only. Let this account write to it, or correct "
             "DATABASE_URL."
         )

@@ -1,4 +1,4 @@
-"""Stores static files for production."""
+"""The storage of static files for production."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ OUR_MODULES = ("js/notifications/", "js/notifications-admin/", "js/notifications
 
 @dataclass(frozen=True)
 class Minified:
-    """A source of static files whose scripts come minified."""
+    """A source of static files that minifies scripts when it opens them."""
 
     source: Storage
 
     def open(self, path: str) -> ContentFile[bytes]:
-        """Open a script as it goes over the wire."""
+        """Open a script, minified."""
         with self.source.open(path) as file:
             return ContentFile(minify(file.read().decode()).encode())
 
 
 class HashedStaticFiles(CompressedManifestStaticFilesStorage):  # type: ignore[misc]  # untyped
-    """Name every file by its content, the ones that JavaScript modules import too."""
+    """The storage that names every file by its hash, including imports of JavaScript modules."""
 
     support_js_module_import_aggregation = True
 
     def post_process(
         self, paths: dict[str, tuple[Any, str]], **options: Any
     ) -> Iterator[tuple[str, str | None, Any]]:
-        """Minify the app's modules, which are written to be read."""
+        """Minify the app's own modules before they are hashed."""
         ours = {
             name: (Minified(source), path)
             for name, (source, path) in paths.items()

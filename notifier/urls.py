@@ -1,4 +1,4 @@
-"""The project's addresses. `/healthz` is answered before these: see healthz.py."""
+"""The project's URLs. A middleware answers `/healthz`: see healthz.py."""
 
 from django.apps import apps
 from django.contrib import admin

@@ -1,4 +1,4 @@
-"""Uvicorn, made to close its sockets in batches before it goes."""
+"""Uvicorn's server, which closes its WebSockets in batches before it stops."""
 
 import socket
 from collections.abc import Callable
@@ -13,29 +13,29 @@ GOODBYE_SECONDS = 10
 class DrainingServer(uvicorn.Server):
     """Uvicorn's server; `when_ready` is called once connections are accepted.
 
-    `backlog` of them may wait for that, while `config.backlog` are accepted at once.
+    At most `backlog` connections wait to be accepted; `config.backlog` are accepted per turn.
     """
 
     def __init__(
         self, config: uvicorn.Config, when_ready: Callable[[], None], *, backlog: int
     ) -> None:
-        """Prepare a server."""
+        """Prepare the server."""
         super().__init__(config)
         self._when_ready = when_ready
         self._backlog = backlog
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start to accept."""
+        """Start to accept connections."""
         await super().startup(sockets)
         for listening in sockets or ():
             listening.listen(self._backlog)
         if self.started:
-            # Broadcasts go out at their time even while nobody is connected.
+            # Scheduled broadcasts go out even while nobody is connected.
             current_hub()
             self._when_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Tell the sockets to come back elsewhere, then end."""
+        """Tell the sockets to reconnect elsewhere, then stop."""
         for server in self.servers:
             server.close()
         await drain()

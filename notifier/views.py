@@ -8,5 +8,5 @@ from django.views.decorators.http import require_safe
 
 @require_safe
 def favicon(request: HttpRequest) -> HttpResponseRedirect:
-    """Redirect to the icon, which browsers ask for here on pages that name none: the admin's."""
+    """Redirect to the icon, for pages that name none, such as the admin's."""
     return redirect(static("img/favicon.svg"))

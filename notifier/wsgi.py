@@ -1,6 +1,6 @@
-"""The entry point of WSGI servers: pages alone.
+"""The entry point of WSGI servers, which serve pages but no sockets.
 
-What is notified here reaches the sockets that ASGI servers hold.
+Their notifications reach the sockets of ASGI servers.
 """
 
 import os

@@ -1,10 +1,9 @@
 """The embedded broker: a real Valkey on a Unix socket, for development and small sites.
 
-The rule is one sentence: it lives as long as any process that has attached to it. Each of them
-holds a shared lock on `broker.users`, which the kernel takes back however the process ends. The
-first starts a keeper (keeper.py), which runs Valkey and ends it when it gets that lock for itself.
-What serves attaches, and so does `manage.py shell`. Others find the broker there or go without:
-where nobody serves, nobody listens.
+It lives as long as any process that is attached to it. Each of them holds a shared lock on
+`broker.users`, which the kernel releases however the process ends. The first starts a keeper
+(keeper.py), which runs Valkey and ends it when it gets that lock exclusively. Servers and
+`manage.py shell` attach. Other processes use the broker if it runs; if none serves, none is needed.
 """
 
 from django.conf import settings
@@ -15,9 +14,9 @@ _memberships: dict[str, Membership] = {}
 
 
 def attach() -> None:
-    """Start the embedded broker, or join it where it runs; nothing where REDIS_URL names another.
+    """Start the embedded broker or join it; do nothing if REDIS_URL names another broker.
 
-    Repeating it is free. A forked child shares its parent's membership.
+    Further calls do nothing. A forked child shares its parent's membership.
     """
     socket = settings.BROKER_SOCKET
     if socket is not None and str(socket) not in _memberships:
@@ -25,6 +24,6 @@ def attach() -> None:
 
 
 def leave() -> None:
-    """Give the membership up; the broker has ended on return if it was the last one."""
+    """Give up the membership; if it was the last one, wait for the broker to end."""
     while _memberships:
         _memberships.popitem()[1].leave()

@@ -1,7 +1,7 @@
-"""Checks that REDIS_URL names a server that this site can use, as far as that can be known.
+"""Checks that REDIS_URL names a Redis that this site can use.
 
-What no waiting mends is refused: an address that is none, a server that is none or lets nobody in.
-A server that does not answer now may answer later, and hints are all that is lost meanwhile.
+It refuses errors that do not pass by waiting: an illegal address, a server that is not a Redis or
+refuses the log-in. A server that does not answer may answer later; meanwhile only hints are lost.
 """
 
 import os
@@ -32,26 +32,26 @@ REFUSALS = (
     AuthorizationError,
     InvalidResponse,
     ResponseError,
-    # Of a host, or of options that redis-py knows and cannot use.
+    # redis-py raises these for illegal hosts and options.
     ValueError,
     TypeError,
     LookupError,
     ArithmeticError,
 )
-# What the system says of an address that will not become one.
+# Errors of the system that do not pass by waiting.
 DEAD_ENDS = (PermissionError, ssl.SSLError)
-BAD_PORT = "its port is no number from 1 to 65535"
+BAD_PORT = "its port is not a number from 1 to 65535"
 
 
 def refuse_address(url: str) -> None:
-    """Raise `ImproperlyConfigured` where `url` is no address of a Redis; ask nobody."""
+    """Raise `ImproperlyConfigured` if `url` is not the address of a Redis, without connecting."""
     try:
         parse_url(url)  # type: ignore[no-untyped-call]
         parts = urlsplit(url)
         port = parts.port
         ConnectionPool.from_url(url).make_connection()
     except (ValueError, TypeError, RedisError) as exc:
-        # What is said of a port may contain a part of a password.
+        # An error about the port may contain a part of the password.
         raise _unusable(BAD_PORT if "Port" in str(exc) else f"{exc}".rstrip(".")) from None
     database = unquote(parts.path).strip("/")
     if port == 0:
@@ -61,13 +61,13 @@ def refuse_address(url: str) -> None:
     elif not parts.hostname:
         raise _unusable("it names no host")
     elif database and not database.isdecimal():
-        raise _unusable(f"its database is {database!r}, which is no number")
+        raise _unusable(f"its database is {database!r}, which is not a number")
 
 
 def complaint(url: str) -> str:
-    """Ask the server; return why it does not answer now, nothing if it does.
+    """Connect to the server; return the reason why it does not answer now, or "".
 
-    Raise `ImproperlyConfigured` where it never will.
+    Raises `ImproperlyConfigured` if waiting would not help.
     """
     try:
         with Redis.from_url(
@@ -88,14 +88,14 @@ def complaint(url: str) -> str:
 
 def _refuse_socket(host: str, path: Path) -> None:
     if host or not path.is_absolute():
-        raise _unusable("a socket's path is absolute, so three slashes follow unix:")
+        raise _unusable("a socket's path must be absolute, so three slashes follow unix:")
     if len(os.fsencode(path)) > PATH_MAX_BYTES:
-        raise _unusable(f"a socket's path has at most {PATH_MAX_BYTES} bytes")
-    # The socket itself may be missing: a Redis that ends takes it along.
+        raise _unusable(f"a socket's path may have at most {PATH_MAX_BYTES} bytes")
+    # The socket itself may be missing: a Redis that ends removes it.
     if not path.parent.is_dir():
         raise _unusable(f"there is no directory {path.parent}")
     if path.exists() and not path.is_socket():
-        raise _unusable(f"{path} is no socket")
+        raise _unusable(f"{path} is not a socket")
 
 
 def _unusable(reason: str) -> ImproperlyConfigured:

@@ -1,7 +1,7 @@
-"""The process between the embedded Valkey and its users: `keeper.py PROGRAM SOCKET`.
+"""The process that keeps the embedded Valkey running for its users: `keeper.py PROGRAM SOCKET`.
 
-It runs Valkey, starts it again if it dies, and ends it with its last user. It stands alone, without
-Django and the rest of the project, so that it starts fast and stays small.
+It restarts Valkey if it dies, and ends it with its last user. It imports neither Django nor the
+project, so that it starts fast and stays small.
 """
 
 import fcntl
@@ -21,7 +21,7 @@ MEMORY = "256mb"
 
 def main(program: str, socket: Path) -> None:
     """Run Valkey on `socket` until nobody uses it any more."""
-    os.umask(0o077)  # what either of them writes is for their user alone
+    os.umask(0o077)  # files of both are readable by their user alone
     signal.signal(signal.SIGTERM, _exit)
     with _open(socket, "users") as users, _open(socket, "keeper") as keeper:
         fcntl.flock(keeper, fcntl.LOCK_EX)
@@ -29,17 +29,17 @@ def main(program: str, socket: Path) -> None:
         print(os.getpid(), file=keeper, flush=True)
         valkey = Valkey(program, socket)
         try:
-            # Members hold it shared, so this waits for the last of them to go, in whatever way.
+            # Members hold it shared, so this waits until the last of them has ended.
             fcntl.flock(users, fcntl.LOCK_EX)
         finally:
             valkey.end()
 
 
 class Valkey:
-    """A Valkey process that is started again whenever it dies, until `end()`."""
+    """A Valkey process that is restarted whenever it dies, until `end()`."""
 
     def __init__(self, program: str, socket: Path) -> None:
-        """Start it."""
+        """Start the process."""
         self._command = [program, *_options(socket)]
         self._socket = socket
         self._ending = Event()
@@ -48,7 +48,7 @@ class Valkey:
         self._watch.start()
 
     def end(self) -> None:
-        """End it and take its socket away."""
+        """End the process and remove its socket."""
         self._ending.set()
         self._process.terminate()
         self._watch.join(END_SECONDS)
@@ -78,7 +78,7 @@ def _options(socket: Path) -> list[str]:
         "save": "",
         "appendonly": "no",
         "maxmemory": MEMORY,
-        # Only what has an expiry may go: the cache has one, a channel layer's groups have not all.
+        # Only keys with an expiry may be evicted: the cache's have one, not all of the layer's do.
         "maxmemory-policy": "volatile-lru",
         "loglevel": "warning",
     }

@@ -1,4 +1,4 @@
-"""Names the socket of the embedded broker; creates nothing."""
+"""Names the socket of the embedded broker."""
 
 import hashlib
 import os
@@ -10,15 +10,15 @@ PATH_MAX_BYTES = 103
 
 
 def socket_path(directory: Path) -> Path:
-    """Return the socket's path in `directory`, or a short one where that would be too long.
+    """Return the socket's path in `directory`, or a path in /tmp if that would be too long.
 
-    The short one depends on `directory` and the user alone, so every process finds the same.
+    The latter depends only on `directory` and the user, so every process finds the same.
     """
     path = directory / "broker.sock"
     if len(os.fsencode(path)) <= PATH_MAX_BYTES:
         return path
     digest = hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]
-    # TMPDIR may differ between two terminals. attach() refuses a directory that is not ours.
+    # Not in TMPDIR, which may differ between terminals. attach() refuses another user's directory.
     return Path("/tmp") / f"notifier-{os.getuid()}-{digest}" / "broker.sock"  # noqa: S108
 
 

@@ -1,7 +1,7 @@
-"""One process's hold on the embedded broker: joining, starting it where it does not run, leaving.
+"""The membership of a process in the embedded broker: it joins, starts it if necessary, and leaves.
 
-Three lock files stand beside the socket. `.start` is held for the moment of joining, so that one
-process at a time looks and starts. `.users` is shared by the members. `.keeper` is the keeper's.
+Three lock files lie beside the socket. `.start` is held while joining, so that one process at a
+time looks for the keeper and starts it. Members share `.users`. The keeper holds `.keeper`.
 """
 
 import fcntl
@@ -33,14 +33,17 @@ KEEPER = Path(__file__).with_name("keeper.py")
 
 @dataclass(frozen=True, kw_only=True)
 class Membership:
-    """A held place among the users of the broker on `socket`."""
+    """A process's shared lock on the broker at `socket`, which keeps the broker running."""
 
     socket: Path
     lock: IO[str]
 
     @classmethod
     def of(cls, socket: Path) -> "Membership":
-        """Join the broker on `socket`, which is started if it does not run."""
+        """Join the broker on `socket`; start it if it does not run.
+
+        Raises `ImproperlyConfigured` if it cannot be started or its directory is another user's.
+        """
         directory = socket.parent
         make_private_directory(directory)
         if directory.stat().st_uid != os.getuid():
@@ -56,7 +59,7 @@ class Membership:
         return membership
 
     def leave(self) -> None:
-        """Let go, and wait a moment for the end of a broker that has no user left."""
+        """Release the lock, and wait at most two seconds for a broker without users to end."""
         self.lock.close()
         _wait_until(lambda: not has_keeper(self.socket) or has_users(self.socket), END_SECONDS)
 
@@ -73,13 +76,13 @@ def locked(socket: Path, name: str, mode: int) -> IO[str]:
 
 
 def has_keeper(socket: Path) -> bool:
-    """Tell whether a keeper looks after `socket`."""
+    """Tell whether a keeper runs for `socket`."""
     return not _can_lock(socket, "keeper", fcntl.LOCK_SH)
 
 
 def has_users(socket: Path) -> bool:
     """Tell whether a process uses the broker on `socket`."""
-    # A keeper that is ending holds the lock for itself alone, and cannot be shared with.
+    # A keeper that is ending holds the lock exclusively.
     return not _can_lock(socket, "users", fcntl.LOCK_EX) and _can_lock(
         socket, "users", fcntl.LOCK_SH
     )
@@ -107,12 +110,12 @@ def _start_keeper(socket: Path) -> None:
     log = socket.with_suffix(".log")
     with open_private(log, "w") as output:
         keeper = subprocess.Popen(
-            # -P: the keeper's own directory is no place to import from.
+            # -P: do not import from the keeper's own directory.
             [sys.executable, "-P", str(KEEPER), find_server(), str(socket)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            start_new_session=True,  # a Ctrl-C in the terminal is not for the broker
+            start_new_session=True,  # so that Ctrl-C in the terminal does not end the broker
         )
     _wait_until(lambda: answers(socket) or keeper.poll() is not None, START_SECONDS)
     if not answers(socket):
@@ -123,7 +126,7 @@ def _start_keeper(socket: Path) -> None:
 
 
 def _end_orphan(socket: Path) -> None:
-    # A keeper that was killed leaves its Valkey behind, a machine that lost power a dead socket.
+    # A killed keeper leaves its Valkey behind, and a power failure leaves a dead socket.
     try:
         with _client(socket) as client:
             client.shutdown(nosave=True)

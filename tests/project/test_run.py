@@ -202,7 +202,7 @@ def test_another_one_in_the_same_place_shares_the_broker_and_leaves_it(site: Run
 def test_it_refuses_a_default_key_without_debug(new_run: Callable[..., Run]) -> None:
     refused = new_run(DEBUG="0")
 
-    with pytest.raises(AssertionError, match="SECRET_KEY is the default one"):
+    with pytest.raises(AssertionError, match="SECRET_KEY is the default key"):
         refused.start()
 
     assert not (refused.directory / "db.sqlite3").exists()

@@ -42,7 +42,7 @@ def test_no_entry_point_serves_on_a_default_key(entry: str) -> None:
     done = _import(entry, DEBUG="0")
 
     assert done.returncode != 0
-    assert "SECRET_KEY is the default one" in done.stderr
+    assert "SECRET_KEY is the default key" in done.stderr
 
 
 @pytest.mark.one_database

@@ -50,12 +50,12 @@ NO_ADDRESS = [
     ("", "schemes"),
     ("localhost:6379", "schemes"),
     ("http://localhost:6379", "schemes"),
-    ("redis://localhost:99999", "its port is no number"),
-    ("redis://localhost:port", "its port is no number"),
-    ("redis://localhost:0", "its port is no number"),
-    ("redis://:pass/word@localhost:6379", "its port is no number"),
+    ("redis://localhost:99999", "its port is not a number"),
+    ("redis://localhost:port", "its port is not a number"),
+    ("redis://localhost:0", "its port is not a number"),
+    ("redis://:pass/word@localhost:6379", "its port is not a number"),
     ("redis://[::1", "Invalid IPv6"),
-    ("redis://localhost:-1", "its port is no number"),
+    ("redis://localhost:-1", "its port is not a number"),
     ("redis://", "it names no host"),
     ("redis:///0", "it names no host"),
     ("redis://user@:6379", "it names no host"),
@@ -65,7 +65,7 @@ NO_ADDRESS = [
     ("redis://localhost?db=first", "Invalid value for 'db'"),
     ("unix://run/redis.sock", "three slashes"),
     ("unix:///nowhere/at/all/redis.sock", "no directory /nowhere/at/all"),
-    ("unix:///etc/passwd", "/etc/passwd is no socket"),
+    ("unix:///etc/passwd", "/etc/passwd is not a socket"),
     (f"unix:///tmp/{'x' * 200}", "at most"),
 ]
 
@@ -96,7 +96,7 @@ def test_every_way_to_serve_refuses_in_one_line(name: str, tmp_path: Path) -> No
     told = [line for line in done.stderr.splitlines() if "REDIS_URL" in line]
     assert done.returncode == EXIT_CODE
     assert len(told) == 1
-    assert told[0].startswith("Refused: REDIS_URL is unusable: its port is no number")
+    assert told[0].startswith("Refused: REDIS_URL is unusable: its port is not a number")
     assert "Traceback" not in done.stderr
     assert "Serving" not in done.stdout
 
@@ -105,12 +105,12 @@ def test_every_way_to_serve_refuses_in_one_line(name: str, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("name", "variables", "line"),
     [
-        ("serve", {}, "SECRET_KEY is the default one"),
+        ("serve", {}, "SECRET_KEY is the default key"),
         ("uvicorn", {"SECRET_KEY": "our own"}, "The database lacks"),
         ("gunicorn", {"SECRET_KEY": "our own"}, "The database lacks"),
         ("run", {"DEBUG": "flase"}, "DEBUG is 'flase'"),
         ("bare serve", {"SECRET_KEY": "our own", "PORT": "http"}, "PORT is 'http'; it must be"),
-        ("bare serve", {"PORT": "", "SERVER": ""}, "SECRET_KEY is the default one"),
+        ("bare serve", {"PORT": "", "SERVER": ""}, "SECRET_KEY is the default key"),
         (
             "serve",
             {"SECRET_KEY": "our own", "NOTIFICATIONS_SWEEP_SECONDS": "soon"},
@@ -245,7 +245,7 @@ def test_a_database_that_can_only_be_read_is_refused(tmp_path: Path) -> None:
     done = _unprivileged("serve", tmp_path, SECRET_KEY="our own")
 
     assert done.returncode == EXIT_CODE
-    assert f"Refused: The database {database} can only be read." in done.stderr
+    assert f"Refused: The database {database} is read-only." in done.stderr
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="a file has no replica")
@@ -254,7 +254,7 @@ def test_so_is_a_replica(monkeypatch: pytest.MonkeyPatch) -> None:
     options = connection.settings_dict["OPTIONS"]
     monkeypatch.setitem(options, "options", "-c default_transaction_read_only=on")
 
-    with pytest.raises(ImproperlyConfigured, match="can only be read"):
+    with pytest.raises(ImproperlyConfigured, match="is read-only"):
         missing_migrations()
 
 

@@ -1,4 +1,4 @@
-"""`manage.py demo_users`: people to try the site with, for development only."""
+"""`manage.py demo_users`: creates the demo users, for development only."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from notifier.demo_users import PASSWORD, USERNAMES, make_demo_users
 
 
 class Command(BaseCommand):
-    """Make the demo users that do not exist yet."""
+    """The command that creates the missing demo users."""
 
     help = f"Makes the users {', '.join(USERNAMES)} with the password {PASSWORD!r}."
 

@@ -13,9 +13,9 @@ from notifier.startup import missing_migrations, refuse_configuration
 
 
 class Command(serve.Command):
-    """Migrate, make the demo users in development, then serve."""
+    """The command that migrates, creates the demo users in development, and serves."""
 
-    help = "Migrates, makes the demo users with DEBUG on, and serves."
+    help = "Migrates, creates the demo users if DEBUG is on, and serves."
 
     def handle(self, *args: Any, **options: Any) -> None:
         with refusals_in_one_line():  # django-admin, unlike manage.py, shows a traceback
@@ -33,7 +33,7 @@ class Command(serve.Command):
         super().handle(*args, **options)
 
     def announce(self, host: str, port: int) -> None:
-        """Say where it serves, and who can log in."""
+        """Print the address, and the demo users in development."""
         super().announce(host, port)
         if settings.DEBUG:
             names = ", ".join(USERNAMES)

@@ -1,4 +1,4 @@
-"""`manage.py runserver` on daphne, which only this command loads: its libraries take a while."""
+"""`manage.py runserver` on daphne, which is not an installed app because its imports are slow."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from notifier.startup import prepare_to_serve
 
 
 class Command(runserver.Command):  # type: ignore[misc]  # untyped base
-    """Serve as the entry points do, with the broker and without what they refuse."""
+    """The command of daphne, which first prepares the process as the entry points do."""
 
     def handle(self, *args: Any, **options: Any) -> None:
         with refusals_in_one_line():  # django-admin, unlike manage.py, shows a traceback

@@ -1,4 +1,4 @@
-"""`manage.py serve`: this process becomes the server."""
+"""`manage.py serve`: runs a server in this process."""
 
 import errno
 import signal
@@ -17,9 +17,9 @@ env = Environment()
 
 
 class Command(BaseCommand):
-    """Serve until Ctrl-C."""
+    """The command that serves until SIGINT or SIGTERM."""
 
-    help = "Serves, on a broker of its own unless REDIS_URL names one."
+    help = "Serves, with an embedded broker unless REDIS_URL names one."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -38,7 +38,7 @@ class Command(BaseCommand):
             if exc.errno != errno.EADDRINUSE:
                 reason = f"{host}:{port} cannot be served on: {exc.strerror}."
                 raise CommandError(f"{reason} Name an address of this machine as --host.") from exc
-        # A shell has a script's background processes ignore SIGINT; this one must end by it too.
+        # A shell makes a script's background processes ignore SIGINT; this must end them anyway.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         raise_file_limit()
         try:
@@ -48,6 +48,6 @@ class Command(BaseCommand):
             broker.leave()
 
     def announce(self, host: str, port: int) -> None:
-        """Say where it serves, now that it does."""
+        """Print the address, once connections are accepted."""
         self.stdout.write(f"Serving on http://{host}:{port}/ (Ctrl-C ends it)")
         self.stdout.flush()

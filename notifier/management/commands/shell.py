@@ -1,4 +1,4 @@
-"""`manage.py shell` with the embedded broker, so that what is notified from it arrives."""
+"""`manage.py shell` with the embedded broker, so that its notifications arrive live."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from notifier import broker
 
 
 class Command(shell.Command):
-    """Attach to the broker before the shell opens."""
+    """Django's shell command, which first attaches to the broker."""
 
     def handle(self, **options: Any) -> None:
         broker.attach()
