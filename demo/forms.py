@@ -46,7 +46,7 @@ class NoteForm(forms.Form):
         label=_("To"),
         empty_label=_("Choose a person"),
         error_messages={
-            "required": _("Choose who shall get the note."),
+            "required": _("Choose who gets the note."),
             "invalid_choice": _("Nobody here can get that note. Choose a person from the list."),
         },
     )

@@ -114,7 +114,9 @@ class SendsNotifications(AnyModelAdmin):
             self.message_user(request, partial_text(exc.notified), messages.ERROR)
             return self._ask(request, users, form)
         if not notified:
-            self.message_user(request, _("They had all been told already."), messages.WARNING)
+            self.message_user(
+                request, _("All of them had already been notified."), messages.WARNING
+            )
         else:
             log_notified(request, users, notified, title)
             text = _("“%(title)s” was sent to %(users)s.")
@@ -131,6 +133,6 @@ def new_token() -> str:
 def partial_text(notified: int) -> str:
     """Return the message that only some users were notified, and what to do."""
     return _(
-        "It failed in the middle: %(users)s were told, the others were not. Send it again; nobody "
-        "is told twice."
+        "It stopped halfway: it reached %(users)s, but not the rest. Send it again; nobody gets it "
+        "twice."
     ) % {"users": count_of_users(notified)}

@@ -145,10 +145,10 @@ def reach_text(broadcast: Broadcast) -> str:
     if answer is None:
         return (
             ngettext(
-                "Reaches %(number)s user. How many are online cannot be told now: the broker "
-                "does not answer.",
-                "Reaches %(number)s users. How many are online cannot be told now: the broker "
-                "does not answer.",
+                "Reaches %(number)s user. The number online is unknown: "
+                "the broker does not answer.",
+                "Reaches %(number)s users. The number online is unknown: "
+                "the broker does not answer.",
                 users,
             )
             % shown
@@ -176,4 +176,4 @@ def recall_text(counted: Counts | None) -> str:
 
 def not_recallable() -> str:
     """Return the message that a broadcast cannot be recalled."""
-    return _("Only what is live or scheduled can be recalled. Nothing was changed.")
+    return _("Only live or scheduled broadcasts can be recalled. Nothing was changed.")

@@ -354,7 +354,7 @@ def test_the_confirmation_says_when_the_broker_does_not_answer(
 
     shown = text(desk.get(page(draft().pk, "send")))
 
-    assert "Reaches 1 user. How many are online cannot be told now" in shown
+    assert "Reaches 1 user. The number online is unknown" in shown
 
 
 def test_a_draft_is_sent(

@@ -56,7 +56,7 @@ def test_it_works_by_keyboard_and_without_scripts(
     tab.page.goto(PAGE)
     switch = tab.page.get_by_role("switch", name="Notes from others")
     expect(switch).to_be_checked()
-    expect(tab.page.get_by_role("switch", name="Payments that fail")).to_be_disabled()
+    expect(tab.page.get_by_role("switch", name="Failed payments")).to_be_disabled()
 
     switch.focus()
     tab.page.keyboard.press("Space")
@@ -78,7 +78,7 @@ def test_quiet_hours_are_told_by_a_toast_and_wrong_ones_in_place(tab: Tab) -> No
     tab.page.get_by_role("button", name="Save", exact=True).last.click()
 
     expect(tab.page.get_by_label("Until")).to_have_accessible_description(
-        "Choose another time than the one they begin at."
+        "Choose a time other than the one they begin at."
     )
 
 

@@ -304,7 +304,7 @@ urlpatterns = [
 
 @pytest.mark.parametrize(
     ("address", "status", "words"),
-    [("/forbidden/", 403, "not open to you"), ("/broken/", 500, "went wrong on our side")],
+    [("/forbidden/", 403, "Access denied"), ("/broken/", 500, "went wrong on our side")],
 )
 @pytest.mark.urls(__name__)
 def test_an_error_page_needs_no_query(
@@ -325,7 +325,7 @@ def test_a_stale_form_is_explained() -> None:
     response = client.post(LOGIN, {"username": "alice", "password": "demo"})
 
     assert response.status_code == 403
-    assert "This form has gone stale" in response.content.decode()
+    assert "This form has expired" in response.content.decode()
 
 
 def test_the_server_error_page_stands_without_a_request() -> None:

@@ -342,7 +342,7 @@ def test_a_note_needs_words_and_a_person(browser: Client) -> None:
 
     page = response.content.decode()
     assert response.status_code == 422
-    assert "Choose who shall get the note." in page
+    assert "Choose who gets the note." in page
     assert "Write a few words first." in page
 
 

@@ -88,7 +88,7 @@ class QuietHoursForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
         if "starts" in cleaned and cleaned["starts"] == cleaned.get("ends"):
-            self.add_error("ends", _("Choose another time than the one they begin at."))
+            self.add_error("ends", _("Choose a time other than the one they begin at."))
         return cleaned
 
 

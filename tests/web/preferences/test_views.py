@@ -228,7 +228,7 @@ def test_quiet_hours_are_turned_on_and_off(browser: Client, alice: User) -> None
     [
         ({"starts": ""}, "Choose when they begin."),
         ({"ends": "25:00"}, "Enter a valid time."),
-        ({"ends": "22:00"}, "Choose another time than the one they begin at."),
+        ({"ends": "22:00"}, "Choose a time other than the one they begin at."),
         ({"time_zone": "Mars/Base"}, "There is no time zone “Mars/Base”."),
     ],
 )
