@@ -1,7 +1,7 @@
 """Keeps the time of broadcasts: publishes what is due and ends what is over, in every process.
 
-All look at the schedule once a second; the lock on the log sees to it that each goes out once. The
-same look finds the hints of broadcasts that got lost.
+Each looks at the schedule every `NOTIFICATIONS_PUBLISH_SECONDS`; the lock on the log makes each
+broadcast go out once. The same look finds lost hints of broadcasts.
 """
 
 from __future__ import annotations
