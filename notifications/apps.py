@@ -17,10 +17,10 @@ class NotificationsConfig(AppConfig):
     def ready(self) -> None:
         from . import checks  # noqa: F401  they register themselves
         from .realtime import account_signals
-        from .store import fixtures
+        from .store import loaddata
         from .triggers import declare
 
         account_signals.connect()
-        fixtures.connect()
+        loaddata.connect()
         autodiscover_modules("notification_kinds", "notification_triggers")
         declare.connect_waiting()

@@ -24,7 +24,7 @@ LOGGERS = (
     "django.security",
     "notifications.realtime.consumer",
     "notifications.realtime.conversation",
-    "notifications.wire.door",
+    "notifications.wire.server_limits",
     "notifications.realtime.origins",
     "notifications.realtime.unknown_paths",
     "twisted",

@@ -24,10 +24,10 @@ from zope.interface import implementer
 from notifications.metrics import count
 from notifications.realtime.runtime import current_hub, drain
 from notifications.wire.chunk_meter import ChunkMeter
-from notifications.wire.door import BAD_REQUEST, TOO_SLOW, Door, end_unread
 from notifications.wire.frame_meter import FrameMeter
 from notifications.wire.frames import EXTENSION, Frame
 from notifications.wire.protocol import CloseCode
+from notifications.wire.server_limits import BAD_REQUEST, TOO_SLOW, ServerLimits, end_unread
 from notifier.serving import ACCEPTED_AT_ONCE
 
 RESERVED_CODES = (1012, 1013)
@@ -63,7 +63,7 @@ class PunctualChannel(HTTPChannel):  # type: ignore[misc]  # untyped base
         end_unread(self.transport.getHandle())
         server = self.factory.server
         server.transports.add(self.transport)
-        server.door.enter(self)
+        server.limits.enter(self)
 
     def lineReceived(self, line: bytes) -> None:  # noqa: N802
         """Take a line of a head; refuse one that continues the line before.
@@ -90,7 +90,7 @@ class PunctualChannel(HTTPChannel):  # type: ignore[misc]  # untyped base
     def rawDataReceived(self, data: bytes) -> None:  # noqa: N802
         """Take a part of a body, within the limits."""
         if not self._handlingRequest:
-            if not self.factory.server.door.has_sent(self, len(data)):
+            if not self.factory.server.limits.has_sent(self, len(data)):
                 return
             if self.length is None:
                 self._chunks = self._chunks or ChunkMeter()
@@ -102,7 +102,7 @@ class PunctualChannel(HTTPChannel):  # type: ignore[misc]  # untyped base
 
     def allContentReceived(self) -> None:  # noqa: N802
         """Take a whole request."""
-        self.factory.server.door.leave(self)
+        self.factory.server.limits.leave(self)
         self._chunks = None
         # Twisted would also parse a form, all in this turn of the loop; Django does it later.
         self.requests[-1]._parsePOSTFormSubmission = False
@@ -110,14 +110,14 @@ class PunctualChannel(HTTPChannel):  # type: ignore[misc]  # untyped base
 
     def requestDone(self, request: Any) -> None:  # noqa: N802
         """Wait for the next request."""
-        self.factory.server.door.release(self)
-        self.factory.server.door.wait_for(self)
+        self.factory.server.limits.release(self)
+        self.factory.server.limits.wait_for(self)
         super().requestDone(request)
 
     def connectionLost(self, reason: Any) -> None:  # noqa: N802
         """Stop counting the connection and its body."""
-        self.factory.server.door.leave(self)
-        self.factory.server.door.release(self)
+        self.factory.server.limits.leave(self)
+        self.factory.server.limits.release(self)
         self.factory.server.transports.discard(self.transport)
         super().connectionLost(reason)
 
@@ -250,7 +250,7 @@ class GoodbyeServer(Server):  # type: ignore[misc]  # untyped base
     def run(self) -> None:
         """Serve until the reactor stops."""
         self.transports: set[Any] = set()
-        self.door = Door(lambda: len(self.transports))
+        self.limits = ServerLimits(lambda: len(self.transports))
         HTTPFactory.protocol, WebSocketFactory.protocol = PunctualChannel, ClosingProtocol
         # Scheduled broadcasts go out even while nobody is connected.
         _later(0, current_hub)

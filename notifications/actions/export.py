@@ -46,7 +46,7 @@ def _pieces(user_pk: Any) -> Iterator[str]:
 
 
 def _broadcasts(state: UserState) -> Iterator[dict[str, Any]]:
-    shown = state.chosen(each.pk for each in state.board.of(state.viewer))
+    shown = state.chosen(each.pk for each in state.live.of(state.viewer))
     marks = Notification.objects.of(state.inbox.pk).marks().select_related("broadcast")
     others = marks.exclude(broadcast__in=[mark.broadcast_id for mark in shown])
     for mark in [*shown, *others]:

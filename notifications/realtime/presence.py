@@ -53,7 +53,7 @@ def online(audiences: Audiences, *, timeout_seconds: float = ANSWER_SECONDS) -> 
     try:
         answers = async_to_sync(ask)(audiences, timeout_seconds)
     except Exception as exc:  # whatever the layer raises: the number is missing, no more
-        count("census.failed")
+        count("presence.failed")
         logger.warning("Nobody could be asked who is online: %r", exc)
         return None
     return [estimate([answer[index] for answer in answers]) for index in range(len(audiences))]
@@ -72,8 +72,8 @@ async def answer(layer: Any, message: dict[str, Any], user_pks: Sequence[Any]) -
         async with asyncio.timeout(conf.SEND_TIMEOUT_SECONDS):
             await layer.send(message["reply_to"], reply)
     except Exception:  # the one who asked counts the others
-        count("census.not_answered")
-        logger.exception("A census could not be answered")
+        count("presence.not_answered")
+        logger.exception("A question for presence could not be answered")
 
 
 def sketch(user_pks: Iterable[Any]) -> list[int]:

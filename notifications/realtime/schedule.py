@@ -23,7 +23,7 @@ from ..models import Broadcast, BroadcastLog, BroadcastQuerySet
 from ..store import history
 from ..store.live_broadcasts import live_broadcasts_at
 from ..wire.epochs import NOTHING, Anchor
-from .garbage import Garbage
+from .garbage_collection import GarbageCollection
 from .hub import Hub
 from .threads import in_database_thread
 
@@ -51,12 +51,12 @@ class Schedule:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._is_failing = False
-        self._garbage = Garbage()
+        self._garbage_collection = GarbageCollection()
 
     async def run(self) -> None:
         """Publish until cancelled."""
         while True:
-            self._garbage.look(self._hub.size)
+            self._garbage_collection.look(self._hub.size)
             pause = await self._round()
             await asyncio.sleep(pause)
 
@@ -91,8 +91,8 @@ def look(seen: Anchor = NOTHING) -> Look:
         start=_first(Broadcast.objects.scheduled(), "starts"),
         expiry=_first(Broadcast.objects.live().filter(expires__isnull=False), "expires"),
     ).first()
-    board = live_broadcasts_at(row or BroadcastLog())
-    is_set_back = not board.knows(seen) and not history.knows_broadcasts_up_to(seen)
+    live = live_broadcasts_at(row or BroadcastLog())
+    is_set_back = not live.knows(seen) and not history.knows_broadcasts_up_to(seen)
     if row is None:
         return Look(is_set_back=is_set_back)
     return Look(

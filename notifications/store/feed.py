@@ -85,11 +85,11 @@ Reader = tuple[Any, Resume]
 
 def starting_point(state: UserState) -> StartingPoint:
     """Return the position from which a freshly rendered page continues."""
-    inbox, board = state.inbox, state.board
+    inbox, live = state.inbox, state.live
     return StartingPoint(
         state.epoch,
         max(inbox.seen_seq, inbox.pruned_seq),
-        max(inbox.broadcast_seen_seq, board.pruned_seq),
+        max(inbox.broadcast_seen_seq, live.pruned_seq),
         state.unread,
     )
 
@@ -146,7 +146,7 @@ class Reading:
             not (self.seen is None or state.is_of(self.seen))
             or self.head.is_behind(self.start)
             or self.start.u < state.inbox.pruned_seq
-            or self.start.b < state.board.pruned_seq
+            or self.start.b < state.live.pruned_seq
         ):
             self.reset()
 
@@ -183,7 +183,7 @@ class Reading:
             items = items[:FEED_PAGE_ITEMS]
             cursor = self.start.at(u=items[-1]["seq"])
         else:
-            for entry in self.state.board.changes(after=self.start.b):
+            for entry in self.state.live.changes(after=self.start.b):
                 if len(items) == FEED_PAGE_ITEMS:
                     cursor = self.head.at(b=entry.seq - 1)
                     break

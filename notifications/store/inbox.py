@@ -1,6 +1,7 @@
 """Changes to inboxes. Each is one transaction: lock inboxes, take their next numbers, write rows.
 
-It neither checks input nor sends hints; a `Change` holds what a hint needs.
+Mutes, quiet hours and `if_exists` are decided here, on locked inboxes. Input is checked before, and
+hints are sent after; a `Change` holds what a hint needs.
 """
 
 from __future__ import annotations
@@ -157,7 +158,7 @@ def set_all_read(user_pk: Any) -> Change:
     if not news:
         return change
     after = state.seq_before_newest(READ_ALL_TOLD)
-    Inbox.objects.move_watermark(inbox, after=after, to=state.board.head)
+    Inbox.objects.move_watermark(inbox, after=after, to=state.live.head)
     moved = user_state.of(user_pk)
     read = [mark for mark in moved.read_all(after=0) if mark.broadcast_id in news]
     return replace(change, inbox=inbox, rows=[*change.rows, *read], user_state=moved)

@@ -145,10 +145,10 @@ class LiveBroadcasts:
 def live_broadcasts_at(log: BroadcastLog) -> LiveBroadcasts:
     """Return the broadcasts at this state of the log, or at a later one if it has changed since."""
     global _newest
-    board = _newest  # another thread may replace it at any moment
-    if board is None or board.stamp != log.stamp:
-        board = _newest = LiveBroadcasts.read(log) if log.last_seq else LiveBroadcasts(log)
-    return board
+    known = _newest  # another thread may replace it at any moment
+    if known is None or known.stamp != log.stamp:
+        known = _newest = LiveBroadcasts.read(log) if log.last_seq else LiveBroadcasts(log)
+    return known
 
 
 def last_live_broadcasts() -> LiveBroadcasts:

@@ -33,34 +33,34 @@ class UserState:
     """The state of one user at one moment. `marks` maps live broadcasts' keys to stored marks."""
 
     inbox: Inbox
-    board: LiveBroadcasts
+    live: LiveBroadcasts
     viewer: Viewer
     marks: Mapping[int, Notification] = field(default_factory=dict)
 
     @property
     def head(self) -> Cursor:
         """The ends of both logs."""
-        return Cursor(self.inbox.last_seq, self.board.head)
+        return Cursor(self.inbox.last_seq, self.live.head)
 
     @property
     def epoch(self) -> Epoch:
         """The epoch for a client that has received all of this state."""
         newest = Anchor(self.inbox.last_seq, self.inbox.clock)
-        return Epoch(self.inbox.epoch, self.board.epoch, newest, self.board.newest)
+        return Epoch(self.inbox.epoch, self.live.epoch, newest, self.live.newest)
 
     def is_of(self, epoch: Epoch) -> bool:
         """Tell whether an epoch names these logs, and they reach the changes it has seen."""
-        is_same = (epoch.inbox, epoch.site) == (self.inbox.epoch, self.board.epoch)
-        return is_same and epoch.u.seq <= self.inbox.last_seq and self.board.knows(epoch.b)
+        is_same = (epoch.inbox, epoch.site) == (self.inbox.epoch, self.live.epoch)
+        return is_same and epoch.u.seq <= self.inbox.last_seq and self.live.knows(epoch.b)
 
     @cached_property
     def unread_broadcasts(self) -> int:
         """The number of unread broadcasts."""
         watermark = self.inbox.broadcast_read_seq
-        count = self.board.count(self.viewer, after=watermark)
+        count = self.live.count(self.viewer, after=watermark)
         for pk in self.marks:
-            broadcast = self.board.get(pk)
-            if broadcast and self.board.is_for(self.viewer, broadcast):
+            broadcast = self.live.get(pk)
+            if broadcast and self.live.is_for(self.viewer, broadcast):
                 count += self.is_unread(broadcast) - (broadcast.published_seq > watermark)
         return count
 
@@ -78,13 +78,13 @@ class UserState:
 
     def unmarked(self) -> list[Broadcast]:
         """Return the broadcasts beyond the watermark that have no stored mark."""
-        fresh = self.board.of(self.viewer, after=self.inbox.broadcast_read_seq)
+        fresh = self.live.of(self.viewer, after=self.inbox.broadcast_read_seq)
         return [each for each in fresh if each.pk not in self.marks]
 
     def seq_before_newest(self, count: int) -> int:
         """Return the highest number before those of the newest `count` broadcasts."""
-        newest = list(self.board.of(self.viewer))[-count:]
-        return newest[0].published_seq - 1 if newest else self.board.head
+        newest = list(self.live.of(self.viewer))[-count:]
+        return newest[0].published_seq - 1 if newest else self.live.head
 
     def mark(self, broadcast: Broadcast) -> Notification:
         """Return the user's mark on a live broadcast; an unstored one is derived."""
@@ -98,14 +98,14 @@ class UserState:
 
     def states(self) -> Iterator[tuple[Broadcast, bool]]:
         """Iterate over the broadcasts in the user's inbox, each with whether it is unread."""
-        for broadcast in self.board.of(self.viewer):
+        for broadcast in self.live.of(self.viewer):
             mark = self.marks.get(broadcast.pk)
             if mark is None or mark.removed_at is None:
                 yield broadcast, self.is_unread(broadcast)
 
     def broadcasts(self) -> Iterator[Notification]:
         """Iterate over the broadcasts in the user's inbox, the newest first."""
-        mine = list(self.board.of(self.viewer))
+        mine = list(self.live.of(self.viewer))
         marks = (self.mark(each) for each in reversed(mine))
         return (mark for mark in marks if mark.removed_at is None)
 
@@ -114,13 +114,13 @@ class UserState:
 
         Broadcasts that the user has removed are included.
         """
-        named = (self.board.get(pk) for pk in pks)
-        return [self.mark(each) for each in named if each and self.board.is_for(self.viewer, each)]
+        named = (self.live.get(pk) for pk in pks)
+        return [self.mark(each) for each in named if each and self.live.is_for(self.viewer, each)]
 
     def change(self, row: Notification) -> dict[str, Any]:
         """Return a change of this user's log as an item; a broadcast has its current text."""
         if row.broadcast_id is not None:
-            broadcast = self.board.get(row.broadcast_id)
+            broadcast = self.live.get(row.broadcast_id)
             if broadcast is None:
                 return tombstone("u", row.seq, row.item_id)
             row.broadcast = broadcast
@@ -148,7 +148,7 @@ class UserState:
         inbox = self.inbox
         shift = inbox.read_all_after_seq - inbox.read_all_from_seq
         first = max(inbox.read_all_from_seq, after - shift)
-        for broadcast in self.board.of(self.viewer, after=first):
+        for broadcast in self.live.of(self.viewer, after=first):
             if broadcast.published_seq > inbox.broadcast_read_seq:
                 return
             if broadcast.pk not in self.marks:
@@ -186,10 +186,10 @@ def of_many(user_pks: Collection[Any]) -> dict[Any, UserState]:
         Inbox.objects.ensure(missing)
         inboxes |= _rows().in_bulk(missing)
     log = BroadcastLog.beside(next(iter(inboxes.values()))) if inboxes else BroadcastLog()
-    board = live_broadcasts_at(log)
+    live = live_broadcasts_at(log)
     inboxes |= {pk: Inbox(pk=pk) for pk in user_pks if pk not in inboxes}
-    groups = _groups(inboxes.keys(), board)
-    marks = _marks(inboxes.keys(), board)
+    groups = _groups(inboxes.keys(), live)
+    marks = _marks(inboxes.keys(), live)
     states: dict[Any, UserState] = {}
     for pk, inbox in inboxes.items():
         viewer = Viewer(
@@ -197,7 +197,7 @@ def of_many(user_pks: Collection[Any]) -> dict[Any, UserState]:
             is_staff=getattr(inbox, f"user_{IS_STAFF}", False),
             groups=frozenset(groups.get(pk, ())),
         )
-        states[pk] = UserState(inbox=inbox, board=board, viewer=viewer, marks=marks.get(pk, {}))
+        states[pk] = UserState(inbox=inbox, live=live, viewer=viewer, marks=marks.get(pk, {}))
     return states
 
 
@@ -210,21 +210,21 @@ def _rows() -> QuerySet[Inbox]:
     )
 
 
-def _groups(user_pks: Collection[Any], board: LiveBroadcasts) -> dict[Any, set[Any]]:
+def _groups(user_pks: Collection[Any], live: LiveBroadcasts) -> dict[Any, set[Any]]:
     groups: dict[Any, set[Any]] = {}
-    if board.groups:
-        users = get_user_model()._default_manager.filter(pk__in=user_pks, groups__in=board.groups)
+    if live.groups:
+        users = get_user_model()._default_manager.filter(pk__in=user_pks, groups__in=live.groups)
         for user_pk, group_pk in users.values_list("pk", "groups"):
             groups.setdefault(user_pk, set()).add(group_pk)
     return groups
 
 
-def _marks(user_pks: Collection[Any], board: LiveBroadcasts) -> dict[Any, dict[int, Notification]]:
+def _marks(user_pks: Collection[Any], live: LiveBroadcasts) -> dict[Any, dict[int, Notification]]:
     marks: dict[Any, dict[int, Notification]] = {}
-    if board.is_empty:
+    if live.is_empty:
         return marks
     for mark in Notification.objects.marks().filter(recipient__in=user_pks):
-        broadcast = board.get(mark.broadcast_id)
+        broadcast = live.get(mark.broadcast_id)
         if broadcast is not None:
             mark.broadcast = broadcast
             marks.setdefault(mark.recipient_id, {})[broadcast.pk] = mark

@@ -18,7 +18,7 @@ from ..message.recipients import recipient_pk
 from ..realtime.threads import in_database_thread
 from ..store import feed, user_state
 from ..store.transactions import database
-from ..wire.in_process import Application, scope_for
+from ..wire.asgi_client import Application, scope_for
 from ..wire.protocol import SOCKET_PATH, VERSION
 from .ending import end_idle_hub
 from .items import Item

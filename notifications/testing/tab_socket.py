@@ -11,7 +11,7 @@ from channels.layers import get_channel_layer
 
 from ..conf import conf
 from ..wire import hints, protocol
-from ..wire.in_process import Application, InProcessConnection
+from ..wire.asgi_client import Application, InProcessConnection
 from ..wire.protocol import CloseCode
 from .tab import Tab
 

@@ -12,8 +12,8 @@ from uvicorn.protocols.http.flow_control import FlowControl
 
 from ..metrics import count
 from ..wire.chunk_meter import ChunkMeter
-from ..wire.door import BAD_REQUEST, TOO_SLOW, end_unread
-from .pings import door_of, kept
+from ..wire.server_limits import BAD_REQUEST, TOO_SLOW, end_unread
+from .pings import kept, limits_of
 
 # What one connection may have read of it in a turn of the loop. asyncio reads sixteen times as
 # much, and a head of headers of one letter would be parsed for tens of milliseconds.
@@ -29,7 +29,7 @@ class PunctualHTTPProtocol(
 
     def __init__(self, config: Any, server_state: Any, app_state: Any, _loop: Any = None) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self._door = door_of(server_state)
+        self._limits = limits_of(server_state)
         self._buffer = kept(server_state, "http_buffer", lambda: memoryview(bytearray(READ_BYTES)))
         self._has_begun = False
         self._has_more = False
@@ -43,7 +43,7 @@ class PunctualHTTPProtocol(
         sock = transport.get_extra_info("socket")
         if sock is not None:
             end_unread(sock)
-        self._door.enter(self)
+        self._limits.enter(self)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Return where to put what comes: one place for all, for nothing stays there."""
@@ -80,7 +80,7 @@ class PunctualHTTPProtocol(
     def on_response_complete(self) -> None:
         """Wait for the next request."""
         self._has_begun = False
-        self._door.release(self)
+        self._limits.release(self)
         super().on_response_complete()
         self._has_more = self.flow.read_paused
         self._wait(0)
@@ -88,13 +88,13 @@ class PunctualHTTPProtocol(
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""
         super().connection_lost(exc)
-        self._door.leave(self)
-        self._door.release(self)
+        self._limits.leave(self)
+        self._limits.release(self)
 
     def give_up(self) -> None:
         """Close a connection whose request does not come."""
         if self.flow.read_paused:  # the application is the slow one
-            self._door.wait_for(self)
+            self._limits.wait_for(self)
             return
         if self._has_begun:
             self.transport.write(TOO_SLOW)
@@ -116,11 +116,11 @@ class PunctualHTTPProtocol(
         is_upgraded = self not in self.connections
         is_answered = self.cycle is None or self.cycle.response_complete
         if is_upgraded or not (is_answered or self.cycle.more_body):
-            self._door.leave(self)
+            self._limits.leave(self)
             return
-        self._door.wait_for(self)
+        self._limits.wait_for(self)
         if not is_answered:
-            self._door.has_sent(self, size)
+            self._limits.has_sent(self, size)
 
 
 class PatientFlow(FlowControl):

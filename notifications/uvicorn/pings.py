@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from itertools import islice
 from typing import Any, Protocol, TypeVar
 
-from ..wire.door import Door
+from ..wire.server_limits import ServerLimits
 
 # In how many parts the connections are pinged, so that no turn of the loop is a long one.
 PARTS = 40
@@ -91,9 +91,9 @@ class Pings:
         self._quiet[connection] = asyncio.get_running_loop().time() + (self._interval or 0)
 
 
-def door_of(state: Any) -> Door:
-    """Return the door of a server, by its state, which keeps it."""
-    return kept(state, "door", lambda: Door(lambda: len(state.connections)))
+def limits_of(state: Any) -> ServerLimits:
+    """Return the limits of a server, by its state, which keeps it."""
+    return kept(state, "limits", lambda: ServerLimits(lambda: len(state.connections)))
 
 
 def kept(state: Any, name: str, make: Callable[[], T]) -> T:

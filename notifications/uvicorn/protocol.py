@@ -13,12 +13,12 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 from ..metrics import count
-from ..wire.door import BAD_REQUEST, end_unread
 from ..wire.frame_meter import FrameMeter
 from ..wire.frames import EXTENSION, Frame
 from ..wire.protocol import CloseCode
+from ..wire.server_limits import BAD_REQUEST, end_unread
 from .connection import QuietConnection, Take
-from .pings import Pings, door_of
+from .pings import Pings, limits_of
 
 
 class PreparedFrameProtocol(WebSocketsSansIOProtocol, asyncio.BufferedProtocol):
@@ -39,7 +39,7 @@ class PreparedFrameProtocol(WebSocketsSansIOProtocol, asyncio.BufferedProtocol):
         self._served = Pings.by(
             server_state, config, partial(type(self), config, server_state, app_state)
         )
-        self._door = door_of(server_state)
+        self._limits = limits_of(server_state)
         self._meter = FrameMeter()
         self._has_heard = self._is_taken_back = False
 
@@ -101,7 +101,7 @@ class PreparedFrameProtocol(WebSocketsSansIOProtocol, asyncio.BufferedProtocol):
         """Send an event of ASGI; a client that does not say goodbye as well may have to go."""
         await super().send(message)
         if self.close_sent and not self.transport.is_closing():
-            self._door.wait_for(self)
+            self._limits.wait_for(self)
 
     def give_up(self) -> None:
         """Close: the client had the time to say goodbye."""
@@ -148,7 +148,7 @@ class PreparedFrameProtocol(WebSocketsSansIOProtocol, asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Say that it is over."""
         super().connection_lost(exc)
-        self._door.leave(self)
+        self._limits.leave(self)
         self.conn.parser.close()
 
     def take_back(self, connection: QuietConnection, transport: asyncio.Transport) -> None:

@@ -14,7 +14,7 @@ from .tabs import Tab, Visitor
 
 # Keeps items as the store does; what it is asked for stands in `asked`, and `fails` lets it fail.
 CONNECTION = """async (items) => {
-  const { page } = await import("/static/js/notifications/state/page.js");
+  const { page } = await import("/static/js/notifications/state/current-connection.js");
   class Store extends EventTarget {
     held = new Map();
     get unread() {

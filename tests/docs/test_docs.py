@@ -85,9 +85,9 @@ def test_each_test_that_the_page_on_reliability_names_exists() -> None:
 @pytest.mark.parametrize(
     ("cell", "exists"),
     [
-        ("`wire/test_door`: many requests at once", True),
-        ("`wire/test_door`, `test_logs`", True),
-        ("`wire/test_door`: few requests at once", False),
+        ("`wire/test_server_limits`: many requests at once", True),
+        ("`wire/test_server_limits`, `test_logs`", True),
+        ("`wire/test_server_limits`: few requests at once", False),
         ("`wire/test_window`", False),
     ],
 )

@@ -12,7 +12,7 @@ from notifications.logs import OncePerMinute
 from notifications.realtime import origins
 from notifications.realtime.consumer import NotificationConsumer
 from notifications.realtime.origins import handshake_of, is_allowed
-from notifications.wire.in_process import scope_for
+from notifications.wire.asgi_client import scope_for
 from tests.support.handshakes import shake_hands, sockets
 
 pytestmark = pytest.mark.one_database

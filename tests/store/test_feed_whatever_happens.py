@@ -96,7 +96,7 @@ class Reader:
     def take_page(self, page: feed.FeedPage) -> None:
         if page.reset:
             stood = user_state.of(self.user.pk)
-            pruned = Cursor(stood.inbox.pruned_seq, stood.board.pruned_seq)
+            pruned = Cursor(stood.inbox.pruned_seq, stood.live.pruned_seq)
             assert self.cursor.is_behind(pruned)
             self.items = present_items(self.user)
         self.epoch = str(page.epoch)

@@ -16,7 +16,7 @@ LIVE = 40
 GROUPS = (1, 2, 3)
 
 
-def board_by(chance: Random) -> LiveBroadcasts:
+def live_by(chance: Random) -> LiveBroadcasts:
     live = [
         Broadcast(
             pk=1000 + seq,
@@ -43,11 +43,11 @@ def viewer_by(chance: Random) -> Viewer:
 @pytest.mark.parametrize("seed", range(20))
 def test_it_counts_what_it_shows(seed: int) -> None:
     chance = Random(seed)
-    board = board_by(chance)
+    live = live_by(chance)
 
     for _ in range(50):
         viewer, after = viewer_by(chance), chance.randrange(101)
-        assert board.count(viewer, after=after) == len(list(board.of(viewer, after=after)))
+        assert live.count(viewer, after=after) == len(list(live.of(viewer, after=after)))
 
 
 def test_nothing_live_counts_nothing() -> None:

@@ -11,7 +11,7 @@ from channels.routing import URLRouter
 from notifications.realtime.auth import AuthMiddlewareStack
 from notifications.routing import websocket_urlpatterns
 from notifications.testing.ending import end_idle_hub
-from notifications.wire.in_process import Application, InProcessConnection, scope_for
+from notifications.wire.asgi_client import Application, InProcessConnection, scope_for
 from tests.support.waiting import await_for
 
 ORIGIN = "http://testserver"

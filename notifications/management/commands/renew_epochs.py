@@ -6,7 +6,7 @@ from typing import Any
 
 from ...message.chunks import chunks
 from ...models import Inbox, Notification
-from ...store import fixtures, history
+from ...store import history, loaddata
 from ..base import NotifierCommand
 
 AT_ONCE = 500
@@ -26,7 +26,7 @@ class Command(NotifierCommand):
         with_inbox = Inbox.objects.order_by().values_list("pk", flat=True)
         told = Notification.objects.order_by().values_list("recipient", flat=True)
         user_pks = list(with_inbox.union(told))
-        mended = sum(fixtures.mend_counters(some) for some in chunks(user_pks, AT_ONCE))
-        fixtures.mend_log()
+        mended = sum(loaddata.mend_counters(some) for some in chunks(user_pks, AT_ONCE))
+        loaddata.mend_log()
         history.renew()
         self.say(f"All clients load their lists anew. Mended {mended:,} inboxes.", options)

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from ...realtime.runtime import end, start_hub
-from ...wire.in_process import InProcessConnection, scope_for
+from ...wire.asgi_client import InProcessConnection, scope_for
 from ...wire.protocol import SOCKET_PATH
 
 Frame = dict[str, Any]

@@ -111,7 +111,7 @@ def items(request: HttpRequest) -> HttpResponse:
 def read(request: HttpRequest) -> HttpResponse:
     """Mark as read."""
     marks.mark_read(request.user, _posted_ids(request))
-    return _standing(request)
+    return _current_state(request)
 
 
 @require_POST
@@ -119,7 +119,7 @@ def read(request: HttpRequest) -> HttpResponse:
 def unread(request: HttpRequest) -> HttpResponse:
     """Mark as unread."""
     marks.mark_unread(request.user, _posted_ids(request))
-    return _standing(request)
+    return _current_state(request)
 
 
 @require_POST
@@ -127,7 +127,7 @@ def unread(request: HttpRequest) -> HttpResponse:
 def remove(request: HttpRequest) -> HttpResponse:
     """Remove from the inbox."""
     marks.remove(request.user, _posted_ids(request))
-    return _standing(request)
+    return _current_state(request)
 
 
 @require_POST
@@ -135,7 +135,7 @@ def remove(request: HttpRequest) -> HttpResponse:
 def restore(request: HttpRequest) -> HttpResponse:
     """Undo a removal."""
     marks.restore(request.user, _posted_ids(request))
-    return _standing(request)
+    return _current_state(request)
 
 
 @require_POST
@@ -143,10 +143,10 @@ def restore(request: HttpRequest) -> HttpResponse:
 def read_all(request: HttpRequest) -> HttpResponse:
     """Mark everything up to now as read."""
     marks.mark_all_read(request.user)
-    return _standing(request)
+    return _current_state(request)
 
 
-def _standing(request: HttpRequest) -> HttpResponse:
+def _current_state(request: HttpRequest) -> HttpResponse:
     state = user_state.of(request.user.pk)
     return JsonResponse({"unread": state.unread, "cursor": state.head.as_json()})
 

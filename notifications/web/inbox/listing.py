@@ -23,7 +23,7 @@ def place_of(row: Notification) -> Place:
 class Listing:
     """A user's inbox as a list: all of it, or what is unread or of one kind."""
 
-    standing: UserState
+    state: UserState
     unread: bool = False
     kind: str | None = None
 
@@ -50,19 +50,19 @@ class Listing:
 
     def find_all(self, item_ids: Sequence[str]) -> list[Notification]:
         """Return the user's rows that have these ids, in the list or removed from it."""
-        found = self.standing.chosen(_numbers(item_ids, "b"))
+        found = self.state.chosen(_numbers(item_ids, "b"))
         personal = _numbers(item_ids, "n")
         return [*found, *self._mine().filter(pk__in=personal)] if personal else found
 
     def _mine(self) -> NotificationQuerySet:
-        return Notification.objects.of(self.standing.inbox.pk).personal()
+        return Notification.objects.of(self.state.inbox.pk).personal()
 
     def _rows(self) -> NotificationQuerySet:
         rows = self._mine().unread() if self.unread else self._mine().present()
         return rows if self.kind is None else rows.filter(kind=self.kind)
 
     def _broadcasts(self) -> Iterator[Notification]:
-        for each in self.standing.broadcasts():
+        for each in self.state.broadcasts():
             if (not self.unread or each.is_unread) and self.kind in (None, each.content.kind):
                 yield each
 

@@ -1,7 +1,7 @@
 // Keeps the inbox page true: when something has changed, the server draws it anew.
 
 import { timely } from "../notifications/platform.js";
-import { page } from "../notifications/state/page.js";
+import { page } from "../notifications/state/current-connection.js";
 import { inTurn } from "../notifications/transport/turns.js";
 import { showLocally } from "./times.js";
 

@@ -4,7 +4,7 @@ import { Connection, connect } from "./connection.js";
 import { NotificationBell } from "./elements/bell.js";
 import { NotificationToasts } from "./elements/toasts.js";
 import { attempt, learnTime } from "./platform.js";
-import { page } from "./state/page.js";
+import { page } from "./state/current-connection.js";
 import { Seen, notBeforeSeen } from "./state/seen.js";
 import { badgeOf } from "./state/store.js";
 import { ToastPolicy } from "./state/toast-policy.js";

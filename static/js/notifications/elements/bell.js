@@ -2,7 +2,7 @@
 
 import { attempt } from "../platform.js";
 import { Desktop } from "../state/desktop.js";
-import { page } from "../state/page.js";
+import { page } from "../state/current-connection.js";
 import { badgeOf } from "../state/store.js";
 import { BellRow } from "./bell-row.js";
 import { Menu } from "./menu.js";

@@ -55,7 +55,7 @@ class Newcomer(Client, Protocol):
         """Send an answer and close the connection."""
 
 
-class Door:
+class ServerLimits:
     """The connections of a server that it waits for: for a request, or for the answer to a close.
 
     `number` returns the number of all its connections.
@@ -76,11 +76,11 @@ class Door:
         if self._number() > connections_max() or len(self._due) >= WAITING_MAX:
             longest = next(iter(self._due), None)
             if longest is None:
-                count("door.turned_away")
+                count("server_limits.turned_away")
                 logger.warning("All %s connections are in use; one was refused.", self._number())
                 client.turn_away(FULL)
                 return
-            count("door.made_room")
+            count("server_limits.made_room")
             logger.warning("One idle of %s connections was closed for a new one.", self._number())
             self.leave(longest)
             longest.give_up()
@@ -124,7 +124,7 @@ class Door:
 
     def _refuse_body(self, client: Newcomer) -> None:
         is_too_large = self._body_bytes[client] > conf.MAX_BODY_BYTES
-        count("door.body_refused")
+        count("server_limits.body_refused")
         logger.warning(
             "A body was refused: all bodies together may take %s bytes of memory "
             "(NOTIFICATIONS_MAX_BODY_BYTES).",
@@ -138,7 +138,7 @@ class Door:
         loop = asyncio.get_running_loop()
         now = loop.time()
         for client in [client for client, due in self._due.items() if due <= now]:
-            count("door.gave_up")
+            count("server_limits.gave_up")
             self.leave(client)
             client.give_up()
         self._timer = loop.call_later(CHECK_SECONDS, self._check) if self._due else None

@@ -12,7 +12,7 @@ GROWTH_SOCKETS = 1000
 OFTEN, SELDOM = 3, 2000
 
 
-class Garbage:
+class GarbageCollection:
     """Sets long-lived sockets aside, out of the collector's sight, while there are many.
 
     A socket that closes is freed by its reference counts, but daphne leaves a cycle behind for

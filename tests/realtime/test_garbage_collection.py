@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from notifications.realtime.garbage import Garbage
+from notifications.realtime.garbage_collection import GarbageCollection
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +18,7 @@ def usual_threshold() -> Iterator[tuple[int, int, int]]:
 
 
 def test_a_few_sockets_change_nothing(usual_threshold: tuple[int, int, int]) -> None:
-    Garbage().look(999)
+    GarbageCollection().look(999)
 
     assert (gc.get_freeze_count(), gc.get_threshold()) == (0, usual_threshold)
 
@@ -28,7 +28,7 @@ def is_in_sight(thing: object) -> bool:
 
 
 def test_many_are_set_aside_and_again_when_they_are_more() -> None:
-    collector = Garbage()
+    collector = GarbageCollection()
     first: list[object] = []
     collector.look(1000)
     assert not is_in_sight(first)
@@ -42,7 +42,7 @@ def test_many_are_set_aside_and_again_when_they_are_more() -> None:
 
 
 def test_they_come_back_when_half_of_them_have_gone(usual_threshold: tuple[int, int, int]) -> None:
-    collector = Garbage()
+    collector = GarbageCollection()
     collector.look(2000)
 
     collector.look(1000)

@@ -10,7 +10,7 @@ from pytest_django import Settings
 
 from notifications.logs import OncePerMinute
 from notifications.uvicorn.http import READ_BYTES
-from notifications.wire import door
+from notifications.wire import server_limits
 from tests.support.by_hand import CLOSE, Client, wire
 from tests.support.heirs import Application, Served, serving
 from tests.support.servers import HOST
@@ -120,7 +120,7 @@ async def house() -> AsyncIterator[House]:
 
 @pytest.fixture(autouse=True)
 def frequent_checks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(door, "CHECK_SECONDS", SOON_SECONDS)
+    monkeypatch.setattr(server_limits, "CHECK_SECONDS", SOON_SECONDS)
 
 
 @pytest.fixture
@@ -178,7 +178,7 @@ async def test_the_next_request_of_a_connection_is_not_waited_for_either() -> No
 async def test_a_body_that_comes_has_the_time_it_needs(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(door, "BODY_BYTES_PER_SECOND", 0.001)
+    monkeypatch.setattr(server_limits, "BODY_BYTES_PER_SECOND", 0.001)
     settings.NOTIFICATIONS_REQUEST_SECONDS = SOON_SECONDS
     async with house() as opened:
         visitor = await opened.visitor(HEAD, b"Content-Length: 8\r\n\r\n1234")
@@ -193,8 +193,8 @@ async def test_a_body_that_comes_has_the_time_it_needs(
 async def test_a_body_that_has_come_fast_may_not_pause_for_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(door, "BODY_BYTES_PER_SECOND", 0.001)
-    monkeypatch.setattr(door, "BODY_PAUSE_SECONDS", SOON_SECONDS)
+    monkeypatch.setattr(server_limits, "BODY_BYTES_PER_SECOND", 0.001)
+    monkeypatch.setattr(server_limits, "BODY_PAUSE_SECONDS", SOON_SECONDS)
     async with house() as opened:
         visitor = await opened.visitor(HEAD, length(1_000_000), b"x" * 500_000)
 
@@ -347,7 +347,7 @@ async def test_whoever_has_waited_longest_makes_room(settings: Settings) -> None
 async def test_of_those_who_ask_for_nothing_there_is_a_number(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(door, "WAITING_MAX", 3)
+    monkeypatch.setattr(server_limits, "WAITING_MAX", 3)
     async with house() as opened:
         client = await Client.to(opened.served.port)
         heir = await opened.served.heir(0)
@@ -390,7 +390,8 @@ async def test_who_comes_when_all_are_at_work_is_told_so_at_once(settings: Setti
 async def test_a_flood_of_visitors_is_a_line_in_the_log(
     settings: Settings, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(door.logger, "filters", [OncePerMinute()])  # which has written none yet
+    has_written_none = OncePerMinute()
+    monkeypatch.setattr(server_limits.logger, "filters", [has_written_none])
     settings.NOTIFICATIONS_MAX_CONNECTIONS = 2
     async with house() as opened:
         flood = [await asyncio.open_connection(HOST, opened.served.port) for _ in range(50)]
@@ -408,13 +409,13 @@ def test_a_process_keeps_files_for_those_who_are_in(
 ) -> None:
     monkeypatch.setattr("resource.getrlimit", lambda name: (files, files))
 
-    assert door.connections_max() == connections
+    assert server_limits.connections_max() == connections
 
 
 def test_the_setting_goes_before_the_limit_of_open_files(settings: Settings) -> None:
     settings.NOTIFICATIONS_MAX_CONNECTIONS = 7
 
-    assert door.connections_max() == 7
+    assert server_limits.connections_max() == 7
 
 
 async def test_a_socket_that_leaves_without_a_goodbye_makes_room(settings: Settings) -> None:
