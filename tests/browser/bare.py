@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -18,6 +18,8 @@ from playwright.sync_api import Page, WebSocketRoute
 from notifications.store.feed import StartingPoint
 from notifications.templatetags.notifications import bell_context
 from notifications.wire.epochs import Epoch
+
+from .tabs import BLANK
 
 HOST = "bare.localhost"  # a secure context, so that its tabs have locks
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,10 +60,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
 
+    def handle(self) -> None:
+        with suppress(ConnectionError):  # a browser that is closed says no goodbye
+            super().handle()
+
     def do_GET(self) -> None:
         url = urlsplit(self.path)
         path = ROOT / url.path.lstrip("/")
-        if path.suffix in TYPES:
+        if url.path == BLANK:
+            self._answer(b"ok", "text/plain")
+        elif path.suffix in TYPES:
             self._answer(path.read_bytes(), TYPES[path.suffix], **{"Cache-Control": "max-age=3600"})
         else:
             page = _page(**dict(parse_qsl(url.query)))

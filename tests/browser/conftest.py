@@ -28,6 +28,7 @@ from .tabs import Tab, Visitor
 
 T = TypeVar("T")
 Aside = Callable[[Callable[[], Any]], Any]
+Meet = Callable[..., Visitor]
 NewVisitor = Callable[..., Visitor]
 Bare = tuple[Tab, PlayedServer]
 NewBare = Callable[..., Bare]
@@ -61,6 +62,7 @@ FLAGS = (
     "--no-first-run",
     f"--disable-features={','.join(PLAYWRIGHTS_FEATURES + IDLE_FEATURES)}",
 )
+KEPT_VISITORS = 6
 UNSAFE = "DJANGO_ALLOW_ASYNC_UNSAFE"
 
 expect.set_options(timeout=1000 * PATIENCE_SECONDS)
@@ -142,29 +144,58 @@ def alice(server: ServerProcess, aside: Aside) -> User:
     return user
 
 
+@pytest.fixture(scope="session")
+def kept_visitors(browser: Browser) -> Iterator[list[Visitor]]:
+    """Keep visitors who became as new: a new one, with a page, takes half a processor's second."""
+    kept: list[Visitor] = []
+    yield kept
+    for visitor in kept:
+        visitor.context.close()
+
+
 @pytest.fixture
-def visitors() -> Iterator[list[Visitor]]:
+def visitors(browser: Browser, kept_visitors: list[Visitor]) -> Iterator[list[Visitor]]:
     """Collect the visitors of a test; at its end no tab may have had an error."""
     found: list[Visitor] = []
     yield found
     errors = [error for visitor in found for tab in visitor.tabs for error in tab.errors]
     for visitor in found:
-        visitor.context.close()
+        if browser.browser_type.name == "chromium" and visitor.renew():
+            kept_visitors.append(visitor)
+        else:
+            visitor.context.close()
+    while len(kept_visitors) > KEPT_VISITORS:
+        kept_visitors.pop(0).context.close()
     assert errors == []
 
 
 @pytest.fixture
-def visit(
-    browser: Browser, server: ServerProcess, aside: Aside, visitors: list[Visitor]
-) -> NewVisitor:
+def meet(browser: Browser, kept_visitors: list[Visitor], visitors: list[Visitor]) -> Meet:
+    """Return a function that makes visitors of a site, or gets one like that who was kept."""
+
+    def new(site: str, **options: Any) -> Visitor:
+        for visitor in reversed(kept_visitors):
+            if (visitor.site, visitor.given) == (site, options):
+                kept_visitors.remove(visitor)
+                break
+        else:
+            visitor = Visitor(browser, site, **options)
+        visitors.append(visitor)
+        return visitor
+
+    return new
+
+
+@pytest.fixture
+def visit(server: ServerProcess, aside: Aside, meet: Meet) -> NewVisitor:
     """Return a function that makes visitors of the served site, logged in as the user it gets."""
 
     def new(user: User | None = None, **options: Any) -> Visitor:
-        visitors.append(Visitor(browser, server.url, **options))
-        visitors[-1].keep_toasts()
+        visitor = meet(server.url, **options)
+        visitor.keep_toasts()
         if user:
-            visitors[-1].carry(aside(lambda: session_cookie_for(user)))
-        return visitors[-1]
+            visitor.carry(aside(lambda: session_cookie_for(user)))
+        return visitor
 
     return new
 
@@ -183,16 +214,16 @@ def site() -> Iterator[str]:
 
 
 @pytest.fixture
-def open_bare(browser: Browser, site: str, visitors: list[Visitor]) -> NewBare:
+def open_bare(site: str, meet: Meet) -> NewBare:
     """Return a function that opens a bare page with the widget and returns its played server, too.
 
     With `clocked=True` time passes on the page only when the test says so; `script` runs first.
     """
 
     def new(*, clocked: bool = False, script: str = "", **options: Any) -> Bare:
-        visitors.append(Visitor(browser, site, **options))
-        visitors[-1].context.add_init_script(script)
-        tab = visitors[-1].blank()
+        visitor = meet(site, **options)
+        visitor.run_first(script)
+        tab = visitor.blank()
         server = PlayedServer(tab.page)
         if clocked:
             tab.stop_clock()

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, WebSocket
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Error,
+    Locator,
+    Page,
+    WebSocket,
+)
 
 from tests.support.waiting import PATIENCE_SECONDS, wait_for
 
@@ -15,6 +24,13 @@ addEventListener("notification", ({ detail }) => (window.heard ??= []).push(deta
 addEventListener("notification-status", ({ detail }) => (window.told ??= []).push(detail));
 addEventListener("securitypolicyviolation", (event) => console.error(`CSP: ${event.blockedURI}`));
 """
+BLANK = "/healthz"  # a page of every site that has no scripts
+# Leaves nothing in the page's profile, and tells whether its time is its own.
+CLEAN = """() => {
+  localStorage.clear();
+  sessionStorage.clear();
+  return !("__pwClock" in window);
+}"""
 # A toast of 6 or 10 s could be over before a busy machine has looked for it.
 LASTING = """
 const { setTimeout } = window;
@@ -45,6 +61,12 @@ class Tab:
     def errors(self) -> list[str]:
         """What the console shows in red and the test did not provoke."""
         return [each for each in self._errors if not any(part in each for part in self.forgiven)]
+
+    def renew(self) -> None:
+        """Forget what was on this page, for the next test that gets it."""
+        self.forgiven.clear()
+        self._errors.clear()
+        self._sockets.clear()
 
     @property
     def widget(self) -> Locator:
@@ -165,15 +187,22 @@ class Visitor:
 
     def __init__(self, browser: Browser, site: str, **options: Any) -> None:
         """Start with no cookies; `options` are Playwright's, such as the size of the window."""
-        options = {"viewport": {"width": 1280, "height": 800}, **options}
+        self.given = options
+        self.options = {"viewport": {"width": 1280, "height": 800}, **options}
         self.site = site
-        self.context: BrowserContext = browser.new_context(base_url=site, **options)
+        self.context: BrowserContext = browser.new_context(base_url=site, **self.options)
         self.context.set_default_timeout(1000 * PATIENCE_SECONDS)
         self.tabs: list[Tab] = []
+        self._ready: list[Tab] = []
+        self._scripts = ExitStack()
+
+    def run_first(self, script: str) -> None:
+        """Run a script on every page from now on, before those of the page."""
+        self._scripts.enter_context(self.context.add_init_script(script))
 
     def keep_toasts(self) -> None:
         """Let no toast go because of its time."""
-        self.context.add_init_script(LASTING)
+        self.run_first(LASTING)
 
     def carry(self, session_key: str) -> None:
         """Be logged in from now on, with this session."""
@@ -181,7 +210,7 @@ class Visitor:
 
     def blank(self) -> Tab:
         """Open a tab without going anywhere."""
-        tab = Tab(self.context.new_page())
+        tab = self._ready.pop() if self._ready else Tab(self.context.new_page())
         self.tabs.append(tab)
         return tab
 
@@ -190,3 +219,36 @@ class Visitor:
         tab = self.blank()
         tab.visit(path)
         return tab
+
+    def renew(self) -> bool:
+        """Become as new, with one tab that is ready, and tell whether that went well.
+
+        It does not where time was stopped, which nothing takes back, and where no tab is left.
+        """
+        tab = next((tab for tab in self.tabs if not tab.page.is_closed()), None)
+        try:
+            return tab is not None and self._clear(tab)
+        except Error:
+            return False
+
+    def _clear(self, tab: Tab) -> bool:
+        page = tab.page
+        for other in self.context.pages:
+            if other != page:
+                other.close()
+        self._scripts.close()
+        self.context.unroute_all()
+        self.context.clear_cookies()
+        page.unroute_all()
+        page.goto(BLANK)
+        is_clean: bool = page.evaluate(CLEAN)
+        page.mouse.move(0, 0)
+        page.set_viewport_size(self.options["viewport"])
+        page.emulate_media(
+            color_scheme=self.options.get("color_scheme", "light"),
+            reduced_motion=self.options.get("reduced_motion", "no-preference"),
+            forced_colors="none",
+        )
+        tab.renew()
+        self.tabs, self._ready = [], [tab]
+        return is_clean

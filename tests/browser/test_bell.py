@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Route, expect
+from playwright.sync_api import Locator, Route, expect
 
 from tests.support.waiting import wait_for
 
-from .conftest import NewBare
-from .tabs import Tab, Visitor
+from .conftest import Meet, NewBare
+from .tabs import Tab
 
 # Keeps items as the store does; what it is asked for stands in `asked`, and `fails` lets it fail.
 CONNECTION = """async (items) => {
@@ -554,11 +554,8 @@ def test_a_narrow_screen_is_enough_for_a_long_list(open_bare: NewBare) -> None:
     assert tab.page.evaluate("document.documentElement.scrollWidth") <= 380
 
 
-def test_without_scripts_it_is_a_link_with_the_count(
-    browser: Browser, site: str, visitors: list[Visitor]
-) -> None:
-    visitors.append(Visitor(browser, site, java_script_enabled=False))
-    page = visitors[-1].blank().page
+def test_without_scripts_it_is_a_link_with_the_count(site: str, meet: Meet) -> None:
+    page = meet(site, java_script_enabled=False).blank().page
 
     page.goto("/?unread=120")
 

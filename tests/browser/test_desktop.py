@@ -29,7 +29,7 @@ window.Notification = class {
 @pytest.fixture
 def visitor(visit: NewVisitor, alice: User) -> Visitor:
     visitor = visit(alice)
-    visitor.context.add_init_script(DESKTOP)
+    visitor.run_first(DESKTOP)
     return visitor
 
 

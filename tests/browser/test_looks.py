@@ -301,8 +301,9 @@ def test_the_bell_is_at_home_in_the_admin(
     aside(alice.save)
     page = aside(lambda: admin_page(alice))
     system: Scheme = "dark" if theme == "light" else "light"
-    tab = visit(alice, color_scheme=system, reduced_motion="reduce").blank()
-    tab.page.add_init_script(f"localStorage.setItem('theme', '{theme}')")
+    visitor = visit(alice, color_scheme=system, reduced_motion="reduce")
+    visitor.run_first(f"localStorage.setItem('theme', '{theme}')")
+    tab = visitor.blank()
     tab.page.goto("/admin/")
     tab.page.set_content(page)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Browser, Route, expect
+from playwright.sync_api import Route, expect
 
 from tests.support.waiting import wait_for
 
 from .bare import PlayedServer
-from .conftest import Bare, NewBare
+from .conftest import Bare, Meet, NewBare
 from .tabs import Visitor
 
 NAMES = """
@@ -139,16 +139,14 @@ def test_without_popovers_the_bell_stays_a_link_that_counts(open_lacking: OpenLa
     "script",
     ["delete window.WebSocket", "window.WebSocket = class { constructor() { refuse(); } }"],
 )
-def test_where_sockets_are_refused_it_polls(
-    script: str, browser: Browser, site: str, visitors: list[Visitor]
-) -> None:
+def test_where_sockets_are_refused_it_polls(script: str, site: str, meet: Meet) -> None:
     def feed(route: Route) -> None:
         route.fulfill(json={**PAGE, "items": [ITEM], "cursor": {"u": 1, "b": 0}, "unread": 1})
 
-    visitors.append(Visitor(browser, site))
-    tab = visitors[-1].blank()
+    visitor = meet(site)
+    visitor.run_first(breaking(script))
+    tab = visitor.blank()
     server = PlayedServer(tab.page)
-    tab.page.add_init_script(breaking(script))
     tab.page.route("**/feed/**", feed)
     tab.page.goto("/")
 

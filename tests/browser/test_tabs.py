@@ -215,7 +215,7 @@ def test_a_tab_that_was_refused_goes_by_the_success_of_another_and_not_by_its_tr
 def test_without_locks_each_tab_has_its_own_socket(
     visitor: Visitor, alice: User, aside: Aside
 ) -> None:
-    visitor.context.add_init_script(WITHOUT_LOCKS)
+    visitor.run_first(WITHOUT_LOCKS)
     tabs = [visitor.open(), visitor.open()]
 
     aside(lambda: notify(alice, "For each"))
