@@ -193,6 +193,8 @@ class Visitor:
         self.context: BrowserContext = browser.new_context(base_url=site, **self.options)
         self.context.set_default_timeout(1000 * PATIENCE_SECONDS)
         self.tabs: list[Tab] = []
+        # False where pages are left: Playwright waits without end for one whose next does not come.
+        self.comes_again = True
         self._ready: list[Tab] = []
         self._scripts = ExitStack()
 
@@ -223,24 +225,23 @@ class Visitor:
     def renew(self) -> bool:
         """Become as new, with one tab that is ready, and tell whether that went well.
 
-        It does not where time was stopped, which nothing takes back, and where no tab is left.
+        It does not where time was stopped, which nothing takes back, where the test ruled it out,
+        and where there is another number of pages than one.
         """
-        tab = next((tab for tab in self.tabs if not tab.page.is_closed()), None)
+        pages = self.context.pages
+        tab = next((tab for tab in self.tabs if [tab.page] == pages), None)
         try:
-            return tab is not None and self._clear(tab)
+            return self.comes_again and tab is not None and self._clear(tab)
         except Error:
             return False
 
     def _clear(self, tab: Tab) -> bool:
         page = tab.page
-        for other in self.context.pages:
-            if other != page:
-                other.close()
-        self._scripts.close()
         self.context.unroute_all()
-        self.context.clear_cookies()
         page.unroute_all()
+        self.context.clear_cookies()
         page.goto(BLANK)
+        self._scripts.close()
         is_clean: bool = page.evaluate(CLEAN)
         page.mouse.move(0, 0)
         page.set_viewport_size(self.options["viewport"])

@@ -9,7 +9,7 @@ import pytest
 from tests.support.waiting import wait_for
 
 from .conftest import NewBare
-from .tabs import Tab
+from .tabs import Tab, Visitor
 
 OpenSlow = Callable[..., Tab]
 
@@ -35,11 +35,12 @@ LEAVE = """(act) => setTimeout(() => {
 
 
 @pytest.fixture
-def open_slow(open_bare: NewBare) -> OpenSlow:
+def open_slow(open_bare: NewBare, visitors: list[Visitor]) -> OpenSlow:
     """Return a function that opens a page with a form and a link to a page that does not come."""
 
     def new(script: str = "") -> Tab:
         tab, _ = open_bare(script=script, bypass_csp=True)
+        visitors[-1].comes_again = False
         tab.page.context.route("**/slow/", lambda route: None)  # nor to another window
         tab.page.route("**/told/*", lambda route: route.fulfill())
         return tab
