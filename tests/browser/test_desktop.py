@@ -42,6 +42,10 @@ def permission(tab: Tab) -> Any:
     return tab.page.evaluate("Notification.permission")
 
 
+def is_unwatched(tab: Tab) -> Any:
+    return tab.widget.evaluate("(widget) => widget.connection.isUnwatched")
+
+
 def turn_on(tab: Tab) -> None:
     tab.open_bell()
     tab.panel.get_by_text("Turn on desktop notifications").click()
@@ -68,7 +72,7 @@ def test_it_shows_once_when_no_tab_is_in_sight(visitor: Visitor, alice: User, as
 
     for tab in tabs:
         tab.turn(hidden=True)
-    tabs[0].page.wait_for_timeout(2_500)  # a tab in sight says so for two seconds
+    wait_for(lambda: any(map(is_unwatched, tabs)))
     aside(lambda: notify(alice, "Out of sight"))
 
     wait_for(lambda: [*shown(tabs[0]), *shown(tabs[1])] == ["Out of sight"])

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.support.waiting import wait_for
 
-from .conftest import NewBare
+from .conftest import Bare, NewBare
 from .tabs import Tab
 
 LEVELS = ("info", "success", "warning", "error")
@@ -184,6 +184,20 @@ def test_the_clock_stops_while_the_focus_is_inside(clocked: Tab) -> None:
     clocked.page.locator("input[name=title]").focus()
     clocked.pass_seconds(7)
     expect(clocked.toasts).to_have_count(0)
+
+
+def test_what_a_hidden_page_got_is_not_seen_until_somebody_looks(bare: Bare) -> None:
+    tab, server = bare
+    tab.turn(hidden=True)
+    server.send_item(1)
+    expect(tab.toast("T1")).to_be_visible()
+
+    tab.pass_seconds(10)
+    assert server.got("seen") == []
+
+    tab.turn(hidden=False)
+    tab.pass_seconds(2)
+    assert [frame["cursor"]["u"] for frame in server.got("seen")] == [1]
 
 
 def test_the_clock_stops_while_the_page_is_hidden(clocked: Tab) -> None:
