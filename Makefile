@@ -88,7 +88,7 @@ messages: $(VENV)/.installed ## write the catalogs of all languages again (needs
 # A run of its own: Playwright's loop cannot share a process with the asynchronous tests.
 browser: $(VENV)/.installed-dev ## run the tests in a real browser (CHROMIUM names one)
 	@echo "== browser tests"
-	@chromium=$$(bin/browser) && CHROMIUM=$$chromium $(BIN)/python -m pytest -n 4 -p no:asyncio \
+	@chromium=$$(bin/browser) && CHROMIUM=$$chromium $(BIN)/python -m pytest -n 3 -p no:asyncio \
 		-W ignore::pytest.PytestConfigWarning tests/browser
 
 # What Playwright can do in a Firefox that it has not changed: no page without scripts, no word of sockets.

@@ -173,9 +173,10 @@ def visitors(browser: Browser, kept_visitors: list[Visitor]) -> Iterator[list[Vi
 def meet(browser: Browser, kept_visitors: list[Visitor], visitors: list[Visitor]) -> Meet:
     """Return a function that makes visitors of a site, or gets one like that who was kept."""
 
-    def new(site: str, **options: Any) -> Visitor:
+    def new(site: str, *, clocked: bool = False, **options: Any) -> Visitor:
+        wanted = (site, options, clocked)
         for visitor in reversed(kept_visitors):
-            if (visitor.site, visitor.given) == (site, options):
+            if (visitor.site, visitor.given, visitor.is_clocked) == wanted:
                 kept_visitors.remove(visitor)
                 break
         else:
@@ -221,12 +222,12 @@ def open_bare(site: str, meet: Meet) -> NewBare:
     """
 
     def new(*, clocked: bool = False, script: str = "", **options: Any) -> Bare:
-        visitor = meet(site, **options)
+        visitor = meet(site, clocked=clocked, **options)
         visitor.run_first(script)
         tab = visitor.blank()
         server = PlayedServer(tab.page)
         if clocked:
-            tab.stop_clock()
+            visitor.stop_clock(tab)
         tab.visit("/")
         return tab, server
 

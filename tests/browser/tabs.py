@@ -25,11 +25,11 @@ addEventListener("notification-status", ({ detail }) => (window.told ??= []).pus
 addEventListener("securitypolicyviolation", (event) => console.error(`CSP: ${event.blockedURI}`));
 """
 BLANK = "/healthz"  # a page of every site that has no scripts
-# Leaves nothing in the page's profile, and tells whether its time is its own.
+# Leaves nothing in the page's profile, and tells whether its time was stopped.
 CLEAN = """() => {
   localStorage.clear();
   sessionStorage.clear();
-  return !("__pwClock" in window);
+  return "__pwClock" in window;
 }"""
 # A toast of 6 or 10 s could be over before a busy machine has looked for it.
 LASTING = """
@@ -195,6 +195,7 @@ class Visitor:
         self.tabs: list[Tab] = []
         # False where pages are left: Playwright waits without end for one whose next does not come.
         self.comes_again = True
+        self.is_clocked = False
         self._ready: list[Tab] = []
         self._scripts = ExitStack()
 
@@ -209,6 +210,12 @@ class Visitor:
     def carry(self, session_key: str) -> None:
         """Be logged in from now on, with this session."""
         self.context.add_cookies([{"name": "sessionid", "value": session_key, "url": self.site}])
+
+    def stop_clock(self, tab: Tab) -> None:
+        """Let time pass on this tab by `pass_seconds` alone, also for who comes again."""
+        if not self.is_clocked:
+            tab.stop_clock()
+            self.is_clocked = True
 
     def blank(self) -> Tab:
         """Open a tab without going anywhere."""
@@ -225,7 +232,7 @@ class Visitor:
     def renew(self) -> bool:
         """Become as new, with one tab that is ready, and tell whether that went well.
 
-        It does not where time was stopped, which nothing takes back, where the test ruled it out,
+        It does not where a test stopped time by itself, which nothing takes back, or ruled it out,
         and where there is another number of pages than one.
         """
         pages = self.context.pages
@@ -242,7 +249,7 @@ class Visitor:
         self.context.clear_cookies()
         page.goto(BLANK)
         self._scripts.close()
-        is_clean: bool = page.evaluate(CLEAN)
+        is_clocked: bool = page.evaluate(CLEAN)
         page.mouse.move(0, 0)
         page.set_viewport_size(self.options["viewport"])
         page.emulate_media(
@@ -252,4 +259,4 @@ class Visitor:
         )
         tab.renew()
         self.tabs, self._ready = [], [tab]
-        return is_clean
+        return is_clocked == self.is_clocked

@@ -47,7 +47,22 @@ def test_nothing_is_left_of_what_a_test_did_to_its_pages(visitor: Visitor) -> No
     visitor.context.close()
 
 
-def test_after_a_stopped_clock_or_with_other_than_one_tab_nobody_comes_again(
+def test_one_whose_time_is_stopped_comes_again_to_the_same_moment(visitor: Visitor) -> None:
+    tab = visitor.blank()
+    visitor.stop_clock(tab)
+    tab.page.goto(BLANK)
+    tab.pass_seconds(60)
+    stopped = tab.page.evaluate("Date.now()")
+    assert visitor.renew()
+
+    again = visitor.blank()
+    visitor.stop_clock(again)
+    again.page.goto(BLANK)
+    assert again.page.evaluate("Date.now()") == stopped
+    visitor.context.close()
+
+
+def test_after_a_clock_of_its_own_or_with_other_than_one_tab_nobody_comes_again(
     visitor: Visitor,
 ) -> None:
     visitor.blank().page.close()
