@@ -1,4 +1,4 @@
-"""Audiences as they are typed: everyone, the staff, groups or users by name."""
+"""Parses `--audience`: everyone, the staff, groups or users by name."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ LEGAL = "everyone, staff, group:NAME or user:NAME; the last two may be repeated"
 
 
 def chosen_audience(texts: Iterable[str]) -> tuple[str, Any]:
-    """Return the kind of audience that was typed, and the audience as `broadcast()` takes it.
+    """Return the kind of audience, and its argument for `broadcast()` or `notify_many()`.
 
-    The kinds are "everyone", "staff", "group" and "user". Raises `ValueError` with what would be
-    right.
+    The kinds are "everyone", "staff", "group" and "user". Raises `ValueError`, naming the legal
+    values.
     """
     names_of: dict[str, list[str]] = {}
     for text in texts:

@@ -1,4 +1,4 @@
-"""The base of the commands: exit codes, messages, and the end by Ctrl-C."""
+"""The base class of the commands: exit codes, messages and Ctrl-C."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 
 class NotifierCommand(BaseCommand):
-    """Prints what was done unless `--verbosity 0`, and says in its help how it ends."""
+    """A command that prints its result and lists its exit codes in its help."""
 
     exit_codes = "0: done. 1: an error, nothing was done. 2: wrong usage."
 
@@ -24,12 +24,12 @@ class NotifierCommand(BaseCommand):
         try:
             super().run_from_argv(list(argv))
         except KeyboardInterrupt:
-            # By the signal and not by a code: a shell's loop then ends as well.
+            # By the signal and not with a code, so that a shell's loop ends too.
             sys.stdout.flush()
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             os.kill(os.getpid(), signal.SIGINT)
 
     def say(self, text: str, options: dict[str, Any]) -> None:
-        """Print what was done, unless nobody wants to know."""
+        """Print what was done, unless `--verbosity 0` was given."""
         if options["verbosity"]:
             self.stdout.write(text)

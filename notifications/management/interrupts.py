@@ -1,4 +1,4 @@
-"""Ctrl-C that waits until a piece of work is whole."""
+"""Delays Ctrl-C until a piece of work is complete."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Self
 
 
 class HeldInterrupts:
-    """Holds the first Ctrl-C back until `let_through()` or the end; a second one comes at once.
+    """A block that delays the first Ctrl-C until `let_through()` or its end; a second acts at once.
 
-    Nothing is held where somebody else has decided what SIGINT does, or outside the main thread.
+    It delays nothing outside the main thread, or if SIGINT already has another handler.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Moments as they are typed: ISO 8601, or how long from now."""
+"""Parses moments that a user types: ISO 8601, or a time from now."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 def future_moment(option: str, text: str | None) -> datetime | None:
-    """Return the moment that was given to an option; a naive one is in the current time zone.
+    """Return the moment that was given for an option; a naive one is in the current time zone.
 
-    Raises `ValueError` with what would be right.
+    Raises `ValueError`, showing a legal value.
     """
     if text is None:
         return None
     now = timezone.now()
     zone = timezone.get_current_timezone_name()
     try:
-        if found := _FROM_NOW.fullmatch(text):
-            moment = now + timedelta(**{_UNITS[found[2]]: int(found[1])})
+        if match := _FROM_NOW.fullmatch(text):
+            moment = now + timedelta(**{_UNITS[match[2]]: int(match[1])})
         else:
             moment = datetime.fromisoformat(text)
-        # An hour around the year 1 or 9999 may be none in UTC, which is what is stored.
+        # A moment close to the year 1 or 9999 may not exist in UTC, in which it is stored.
         moment = storable(aware(from_current_timezone(moment)).astimezone(UTC))
         if is_too_late(moment):
             raise ValueError(moment)

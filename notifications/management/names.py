@@ -1,4 +1,4 @@
-"""Users and groups by what they are called. An unknown one is told with a close match."""
+"""Finds users and groups by name; suggests a similar name for an unknown one."""
 
 from __future__ import annotations
 
@@ -22,37 +22,39 @@ COMPARED_AT_MOST = 1000
 
 
 def find_users(names: Iterable[str]) -> list[Any]:
-    """Return the users of these names, each once; `pk:12` is the user with that key.
+    """Return the users with these names, each once; `pk:12` is the user with that key.
 
-    Raises `ValueError` that names whoever is unknown.
+    Raises `ValueError`, naming the unknown users.
     """
     model = get_user_model()
     named_by: Any = model._meta.get_field(model.USERNAME_FIELD)
     rows = model._default_manager.only("pk", named_by.name)
     asked = dict.fromkeys(names)
     keys = {name: name.removeprefix(KEY_PREFIX) for name in asked if name.startswith(KEY_PREFIX)}
-    found = _found(rows, named_by, {name: name for name in asked if name not in keys})
-    found |= _found(rows, model._meta.pk, keys)
-    if unknown := [name for name in asked if name not in found]:
-        told = _complaint("user", unknown, rows, named_by)
+    users = _by_name(rows, named_by, {name: name for name in asked if name not in keys})
+    users |= _by_name(rows, model._meta.pk, keys)
+    if unknown := [name for name in asked if name not in users]:
+        complaint = _complaint("user", unknown, rows, named_by)
         raise ValueError(
-            f"{told} A user is named by their {named_by.name}, or by their key as in pk:12."
+            f"{complaint} A user is named by their {named_by.name}, or by their key as in pk:12."
         )
-    return list({user.pk: user for user in found.values()}.values())
+    return list({user.pk: user for user in users.values()}.values())
 
 
 def find_groups(names: Iterable[str]) -> list[Group]:
-    """Return the groups of these names; raise `ValueError` that names the unknown ones."""
+    """Return the groups with these names; raise `ValueError`, naming the unknown ones."""
     asked = dict.fromkeys(names)
     named_by = Group._meta.get_field("name")
     rows = Group.objects.all()
-    found = _found(rows, named_by, {name: name for name in asked})
-    if unknown := [name for name in asked if name not in found]:
+    groups = _by_name(rows, named_by, {name: name for name in asked})
+    if unknown := [name for name in asked if name not in groups]:
         raise ValueError(_complaint("group", unknown, rows, named_by))
-    return list(found.values())
+    return list(groups.values())
 
 
-def _found(rows: QuerySet[Any], field: Field[Any, Any], texts: Mapping[str, str]) -> dict[str, Any]:
+def _by_name(
+    rows: QuerySet[Any], field: Field[Any, Any], texts: Mapping[str, str]
+) -> dict[str, Any]:
     values = {name: _value(field, text) for name, text in texts.items()}
     wanted = [value for value in values.values() if value is not None]
     known = {}
@@ -63,7 +65,7 @@ def _found(rows: QuerySet[Any], field: Field[Any, Any], texts: Mapping[str, str]
 
 
 def _value(field: Field[Any, Any], text: str) -> Any:
-    # What is no legal value of the column would fail in the query: nobody is called that.
+    # An illegal value of the column would make the query fail, and no row can have it.
     with suppress(ValidationError, ValueError):
         refuse_unstorable(field.name, text)
         value = field.to_python(text)
@@ -82,7 +84,7 @@ def _complaint(what: str, unknown: list[str], rows: QuerySet[Any], field: Field[
 def _hint(name: str, rows: QuerySet[Any], field: Field[Any, Any]) -> str:
     if name.startswith(KEY_PREFIX) or _value(field, name) is None:
         return ""
-    # Of a million names only those are read that begin alike.
+    # There may be a million names, so read only those with the same beginning.
     for beginning in (name, name[:3], name[:1], ""):
         alike = rows.filter(**{f"{field.name}__istartswith": beginning}).order_by(field.name)
         names = map(str, alike.values_list(field.name, flat=True)[:COMPARED_AT_MOST])

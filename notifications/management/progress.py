@@ -15,7 +15,7 @@ LINE_SECONDS = 5.0
 
 
 class Progress:
-    """One line that is rewritten in place on a terminal; elsewhere a line every five seconds."""
+    """A line that a terminal shows in place; elsewhere a new line at most every five seconds."""
 
     def __init__(
         self,
@@ -25,7 +25,7 @@ class Progress:
         is_shown: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.told = 0
+        self.users = 0
         self._stream = stream
         self._total = total
         self._is_shown = is_shown
@@ -33,7 +33,7 @@ class Progress:
         self._written_at = clock()
 
     def __str__(self) -> str:
-        return f"{self.told:,} of {counted(self._total)} told"
+        return f"{self.users:,} of {counted(self._total)} notified"
 
     def __enter__(self) -> Self:
         return self
@@ -44,12 +44,12 @@ class Progress:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._is_shown and self.told and self._stream.isatty():
+        if self._is_shown and self.users and self._stream.isatty():
             self._write("\n")
 
-    def note(self, told: int) -> None:
-        """Take the number of users told so far, and show it if it is time to."""
-        self.told = told
+    def note(self, users: int) -> None:
+        """Take the number of users notified so far, and show it if it is time to."""
+        self.users = users
         if not self._is_shown:
             return
         if self._stream.isatty():

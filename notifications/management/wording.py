@@ -1,4 +1,4 @@
-"""The words in which commands say what they did."""
+"""Texts of the commands about users, times and broadcasts."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from ..models import Broadcast, State
 
 
 def counted(users: int) -> str:
-    """Say how many users."""
+    """Return a number of users in words."""
     return f"{users:,} user{'' if users == 1 else 's'}"
 
 
 def dated(moment: datetime) -> str:
-    """Say when, in the current time zone."""
+    """Return a moment in the current time zone, as ISO 8601 to the second."""
     return local(moment).isoformat(" ", "seconds")
 
 
 def described(broadcast: Broadcast) -> str:
-    """Say what has become of a broadcast that was sent, and how many it is for."""
+    """Return the state of a broadcast and its number of users in words."""
     groups = broadcast.groups.values_list("pk", flat=True)
     reach = counted(users_of(broadcast.audience, groups).count())
     end = f" It expires at {dated(broadcast.expires)}." if broadcast.expires else ""

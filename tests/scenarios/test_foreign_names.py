@@ -151,7 +151,7 @@ def test_commands_and_tags_of_the_same_name_leave_ours_a_longer_one(printed: lis
     at = printed.index("a command of the site")
 
     assert printed[at + 1 : at + 5] == [
-        "Told 1 user.",
+        "Notified 1 user.",
         "Broadcast 2 is live: reaches 1 user.",
         "Published 0, ended 0.",
         "True",

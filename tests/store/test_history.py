@@ -425,8 +425,8 @@ def test_the_command_says_what_it_did(alice: User) -> None:
     call_command("renew_epochs", stdout=said)
 
     first, second = said.getvalue().splitlines()
-    assert "Mended 1 inboxes" in first
-    assert "Mended 0 inboxes" in second
+    assert "Corrected 1 inboxes" in first
+    assert "Corrected 0 inboxes" in second
     assert Inbox.objects.get().unread == 2
 
 

@@ -1,4 +1,4 @@
-"""`manage.py broadcast "Title"`: tells everyone, or some, at once or at a given time."""
+"""`manage.py broadcast "Title"`: sends a broadcast to an audience, now or at a given time."""
 
 from __future__ import annotations
 
@@ -19,16 +19,18 @@ from ..wording import counted, described
 
 
 class Command(SendingCommand):
-    """Broadcast to an audience; chosen users get a notification each."""
+    """Broadcast to an audience; notify each user if users were named."""
 
-    help = "Tells everyone, the staff, groups or chosen users the same."
+    help = "Sends one message to everyone, the staff, groups or users."
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("--audience", action="append", metavar="WHO", help=LEGAL_AUDIENCES)
         parser.add_argument("--at", metavar="WHEN", help=f"when it goes out: {LEGAL}")
-        parser.add_argument("--expires", metavar="WHEN", help="when it goes again, written alike")
-        parser.add_argument("--sender", metavar="USER", help="whom the admin shows as its sender")
+        parser.add_argument("--expires", metavar="WHEN", help="when it disappears; the same format")
+        parser.add_argument(
+            "--sender", metavar="USER", help="the user whom the admin shows as its sender"
+        )
 
     def send(self, payload: Payload, options: dict[str, Any]) -> None:
         kind, audience = chosen_audience(options["audience"] or WHOLE[:1])
@@ -36,13 +38,13 @@ class Command(SendingCommand):
             for name in ("at", "sender"):
                 if options[name] is not None:
                     raise ValueError(
-                        f"--{name} is for everyone, the staff and groups. Chosen users are told at "
-                        "once, each in a notification of their own."
+                        f"--{name} is for everyone, the staff and groups. With user:NAME, each "
+                        "user gets a notification of their own at once."
                     )
             expires = future_moment("--expires", options["expires"])
             with self.in_batches(len(audience), options) as progress:
                 notify_many(audience, payload, expires=expires, progress=progress)
-            self.say(f"Told {counted(len(audience))}.", options)
+            self.say(f"Notified {counted(len(audience))}.", options)
             return
         starts = future_moment("--at", options["at"])
         expires = future_moment("--expires", options["expires"])

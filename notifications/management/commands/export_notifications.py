@@ -1,4 +1,4 @@
-"""`manage.py export_notifications USER`: prints all that is stored of one user, as JSON."""
+"""`manage.py export_notifications USER`: prints all that is stored about a user."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ..names import find_users
 class Command(NotifierCommand):
     """Print a user's notifications, broadcasts and preferences."""
 
-    help = "Prints all that is stored of one user, as one JSON object."
+    help = "Prints everything that is stored about a user, as one JSON object."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        named = "the user's log-in name, or their key as in pk:12"
-        parser.add_argument("user", metavar="USER", help=named)
+        help_ = "the user's log-in name, or their key as in pk:12"
+        parser.add_argument("user", metavar="USER", help=help_)
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:

@@ -1,4 +1,4 @@
-"""`manage.py broadcast` by a name that no other app has."""
+"""`manage.py broadcast` under a name that cannot clash with another app's."""
 
 from __future__ import annotations
 

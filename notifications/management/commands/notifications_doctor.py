@@ -1,4 +1,4 @@
-"""`manage.py notifications_doctor`: looks at everything that a notification passes through."""
+"""`manage.py notifications_doctor`: checks each part that a notification passes through."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ WIDTH = max(len(part.name) for part in PARTS)
 
 
 class Command(NotifierCommand):
-    """Print how each part is; fail if one of them is wrong."""
+    """Print the state of each part; fail if one is wrong."""
 
     help = (
-        "Looks at database, broker, sockets and settings, and says what is wrong and what to do. "
-        "It leaves nothing behind."
+        "Checks the database, broker, sockets and settings; says what is wrong and how to fix it. "
+        "It leaves nothing behind except an inbox, if the user of --user has none."
     )
     exit_codes = "0: all is well. 1: something is wrong. 2: wrong usage."
-    # They are one of the parts.
+    # One of the parts runs them.
     requires_system_checks: list[str] = []
 
     _has_overrun = False
 
     def add_arguments(self, parser: CommandParser) -> None:
-        named = "log-in name of a user, or their key as in pk:12, for whom a socket is opened"
-        parser.add_argument("--user", default="", metavar="NAME", help=named)
-        url = "address of the socket, such as wss://example.com/ws/notifications/"
+        user = "user for whom to open a socket: a log-in name, or a key as in pk:12"
+        parser.add_argument("--user", default="", metavar="NAME", help=user)
+        url = "URL of the socket, such as wss://example.com/ws/notifications/"
         parser.add_argument("--url", type=_socket_url, help=url)
-        origin = "whose page connects, such as https://example.com"
+        origin = "origin of the page that would connect, such as https://example.com"
         parser.add_argument("--origin", default="", help=origin)
-        seconds = f"how long each part may take (default: {TIMEOUT_SECONDS:g})"
+        seconds = f"how many seconds each part may take (default: {TIMEOUT_SECONDS:g})"
         parser.add_argument(
             "--timeout", type=_seconds, default=TIMEOUT_SECONDS, metavar="SECONDS", help=seconds
         )
@@ -53,7 +53,7 @@ class Command(NotifierCommand):
             super().run_from_argv(argv)
         finally:
             if self._has_overrun:
-                # Threads that hang would keep the process from ending by itself.
+                # A part that hangs could keep the process from ending.
                 sys.stdout.flush()
                 sys.stderr.flush()
                 os._exit(SOMETHING_IS_WRONG)
@@ -65,21 +65,21 @@ class Command(NotifierCommand):
             origin=options["origin"],
             timeout_seconds=options["timeout"],
         )
-        found = []
+        findings = []
         for finding in examine(patient):
-            found.append(finding)
+            findings.append(finding)
             self._has_overrun |= finding.has_overrun
-            is_asked_for = options["verbosity"] > 0 or finding.state is State.WRONG
-            if is_asked_for and not options["json"]:
+            is_shown = options["verbosity"] > 0 or finding.state is State.WRONG
+            if is_shown and not options["json"]:
                 first, *others = [*finding.text.splitlines(), *finding.advice.splitlines()]
                 self.stdout.write(f"{finding.state:<8}{finding.part:<{WIDTH}}  {first}")
                 for line in others:
                     self.stdout.write(f"{'':<{WIDTH + 10}}{line}")
                 self.stdout.flush()
-        bad = [each.part for each in found if each.state is State.WRONG]
+        bad = [each.part for each in findings if each.state is State.WRONG]
         if options["json"]:
-            told = {"well": not bad, "parts": [each.as_json() for each in found]}
-            self.stdout.write(json.dumps(told, indent=2))
+            result = {"well": not bad, "parts": [each.as_json() for each in findings]}
+            self.stdout.write(json.dumps(result, indent=2))
         if bad:
             raise CommandError(
                 f"Something is wrong: {', '.join(bad)}.", returncode=SOMETHING_IS_WRONG
@@ -88,7 +88,9 @@ class Command(NotifierCommand):
 
 def _socket_url(text: str) -> str:
     if not text.startswith(SOCKET_SCHEMES):
-        raise ArgumentTypeError(f"{text!r} is no address of a socket: it begins ws:// or wss://.")
+        raise ArgumentTypeError(
+            f"{text!r} is not the URL of a socket; it must begin with ws:// or wss://."
+        )
     return text
 
 
@@ -99,6 +101,6 @@ def _seconds(text: str) -> float:
         seconds = 0.0
     if not 0.1 <= seconds <= TIMEOUT_MAX_SECONDS:
         raise ArgumentTypeError(
-            f"{text!r} is no time-out; it must be seconds from 0.1 to {TIMEOUT_MAX_SECONDS}."
+            f"{text!r} is not a time-out; it must be seconds from 0.1 to {TIMEOUT_MAX_SECONDS}."
         )
     return seconds

@@ -1,4 +1,4 @@
-"""`manage.py notify USER… "Title"`: tells users something from a shell, a script or cron."""
+"""`manage.py notify USER… "Title"`: notifies users from a shell, a script or cron."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ FROM_STDIN = "-"
 
 
 class Command(SendingCommand):
-    """Notify each of the users, or nobody if one of them is unknown."""
+    """Notify the users, or nobody if one of them is unknown."""
 
-    help = "Tells users something: it shows in their open tabs and stays in their inbox."
-    way_on = "With the same --key and --if-exists keep, the command can simply be run again."
+    help = "Notifies users: in their open tabs, and in their inbox."
+    way_on = "If you used --key and --if-exists keep, run the same command again."
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         parser = super().create_parser(prog_name, subcommand, **kwargs)
@@ -30,19 +30,19 @@ class Command(SendingCommand):
         return parser
 
     def add_arguments(self, parser: CommandParser) -> None:
-        named = "a user's log-in name, their key as in pk:12, or - to read such lines from stdin"
-        parser.add_argument("users", nargs="+", metavar="USER", help=named)
+        users = "a log-in name, a key as in pk:12, or - to read them from stdin, one per line"
+        parser.add_argument("users", nargs="+", metavar="USER", help=users)
         super().add_arguments(parser)
-        parser.add_argument("--expires", metavar="WHEN", help=f"when it goes again: {LEGAL}")
+        parser.add_argument("--expires", metavar="WHEN", help=f"when it disappears: {LEGAL}")
         parser.add_argument(
             "--transient", action="store_true", help="show it in open tabs and store nothing"
         )
-        parser.add_argument("--key", help="rewrite the notification that has the same key")
+        parser.add_argument("--key", help="rewrite the user's notification that has this key")
         parser.add_argument(
             "--if-exists",
             choices=("rewrite", "keep"),
             default="rewrite",
-            help="keep: leave out users who have one with this key already",
+            help="keep: skip users who have a notification with this key",
         )
 
     def send(self, payload: Payload, options: dict[str, Any]) -> None:
@@ -54,7 +54,7 @@ class Command(SendingCommand):
             raise ValueError("Standard input names no user.")
         expires = future_moment("--expires", options["expires"])
         with self.in_batches(len(users), options) as progress:
-            told = notify_many(
+            notified = notify_many(
                 users,
                 payload,
                 key=options["key"],
@@ -63,5 +63,5 @@ class Command(SendingCommand):
                 expires=expires,
                 progress=progress,
             )
-        had_it = f"; {counted(len(users) - told)} had it" if told < len(users) else ""
-        self.say(f"Told {counted(told)}{had_it}.", options)
+        skipped = f"; skipped {len(users) - notified:,}" if notified < len(users) else ""
+        self.say(f"Notified {counted(notified)}{skipped}.", options)

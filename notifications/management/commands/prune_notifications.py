@@ -1,4 +1,4 @@
-"""`manage.py prune_notifications`: removes what is old and deletes what went long ago, by cron."""
+"""`manage.py prune_notifications`: removes and deletes old notifications, for cron."""
 
 from __future__ import annotations
 
@@ -20,27 +20,28 @@ from ..progress import Progress
 
 PARTIALLY_PRUNED = 3
 SHOWN_FROM_ROWS = 1000
-WAY_ON = "The command can simply be run again."
+WAY_ON = "Run the command again to continue."
 
 _AGE = re.compile(r"([0-9]{1,5})([dh]?)")
 
 
 class Command(NotifierCommand):
-    """Prune by the settings, or by what was typed instead."""
+    """Prune by the ages of the options, or else of the settings."""
 
     help = (
-        "Removes what has been in inboxes for long, and deletes what was removed long ago. An AGE "
-        "is a number of days, such as 30 or 30d, or of hours, such as 12h."
+        "Removes old notifications from inboxes, and deletes those that were removed long ago. An "
+        "AGE is a number of days, such as 30 or 30d, or of hours, such as 12h."
     )
     exit_codes = (
-        "0: done, also when nothing was old. 1: an error, nothing was done. 2: wrong usage. "
-        "3: an error in the middle, a part was done. 130, in a shell: ended by Ctrl-C."
+        "0: done, even if nothing was old. 1: an error, nothing was done. 2: wrong usage. "
+        "3: an error halfway, a part was done. 130, in a shell: ended by Ctrl-C."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         for name in ("read", "unread", "removed"):
-            told = f"how long {name} ones stay, instead of NOTIFICATIONS_KEEP_{name.upper()}_DAYS"
-            parser.add_argument(f"--{name}", type=_age, metavar="AGE", help=told)
+            setting = f"NOTIFICATIONS_KEEP_{name.upper()}_DAYS"
+            help_ = f"how long to keep {name} notifications, instead of {setting}"
+            parser.add_argument(f"--{name}", type=_age, metavar="AGE", help=help_)
         parser.add_argument("--dry-run", action="store_true", help="count, and change nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -72,15 +73,15 @@ class Command(NotifierCommand):
             except Error as exc:
                 if progress.done == Pruned():
                     raise
-                told = f"Stopped with {progress}. {type(exc).__name__}: {exc}. {WAY_ON}"
-                raise CommandError(told, returncode=PARTIALLY_PRUNED) from exc
+                text = f"Stopped with {progress}. {type(exc).__name__}: {exc}. {WAY_ON}"
+                raise CommandError(text, returncode=PARTIALLY_PRUNED) from exc
             except KeyboardInterrupt:
                 self.stderr.write(f"Stopped with {progress}. {WAY_ON}")
                 raise
 
 
 class PruningProgress(Progress):
-    """Shows how much was pruned; how much there is to do it does not know."""
+    """The progress of pruning, whose total is unknown."""
 
     def __init__(self, stream: OutputWrapper, *, is_shown: bool) -> None:
         super().__init__(stream, 0, is_shown=is_shown)
@@ -90,7 +91,7 @@ class PruningProgress(Progress):
         return f"{self.done.removed:,} removed, {self.done.deleted:,} deleted"
 
     def take(self, done: Pruned) -> None:
-        """Take what was done so far, and show it if that is much and it is time to."""
+        """Take what was done so far; show it if it is over 1,000 rows and it is time to."""
         rows = done.removed + done.deleted
         is_more = done != self.done
         self.done = done
@@ -99,14 +100,14 @@ class PruningProgress(Progress):
 
 
 def _age(text: str) -> timedelta:
-    found = _AGE.fullmatch(text)
-    if found is None:
+    match = _AGE.fullmatch(text)
+    if match is None:
         raise ArgumentTypeError(
-            f"{text!r} is no age; it must be like 30 or 30d (days) or 12h (hours), of five digits "
-            "at most."
+            f"{text!r} is not an age; it must be like 30 or 30d (days) or 12h (hours), with at "
+            "most five digits."
         )
-    number = int(found[1])
-    return timedelta(hours=number) if found[2] == "h" else timedelta(days=number)
+    number = int(match[1])
+    return timedelta(hours=number) if match[2] == "h" else timedelta(days=number)
 
 
 def _chosen(age: timedelta | None, days: int) -> timedelta:

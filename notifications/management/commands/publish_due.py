@@ -1,4 +1,4 @@
-"""`manage.py publish_due`: publishes scheduled broadcasts where no server process runs, by cron."""
+"""`manage.py publish_due`: publishes due broadcasts, for cron if no server always runs."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ..wording import described
 
 
 class Command(NotifierCommand):
-    """Publish what is due, and end what has expired."""
+    """Publish the broadcasts that are due, and end those that have expired."""
 
     help = (
-        "Publishes the broadcasts whose time has come and ends those that have expired. Server "
-        "processes do the same by themselves; each goes out once, whoever comes first."
+        "Publishes scheduled broadcasts that are due, and ends those that have expired. Server "
+        "processes do so by themselves; each broadcast goes out once."
     )
-    exit_codes = "0: done, also when nothing was due. 1: an error. 2: wrong usage."
+    exit_codes = "0: done, even if nothing was due. 1: an error. 2: wrong usage."
 
     def handle(self, *args: Any, **options: Any) -> None:
         began = timezone.now()

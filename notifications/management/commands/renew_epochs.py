@@ -1,4 +1,4 @@
-"""`manage.py renew_epochs`: what to run after a database was restored or loaded by hand."""
+"""`manage.py renew_epochs`: makes clients reload after the database was set back."""
 
 from __future__ import annotations
 
@@ -13,20 +13,19 @@ AT_ONCE = 500
 
 
 class Command(NotifierCommand):
-    """Have all clients load their lists anew, and the counters go on after what is stored."""
+    """Correct the counters, and make all clients reload their lists."""
 
     help = (
-        "Makes every position void that a tab or another client holds, so that all of them load "
-        "their lists anew and nobody misses what is written from now on. To be run after a backup "
-        "was restored, a replica promoted or rows were loaded. Before that it mends the counters "
-        "of inboxes that do not fit what is stored."
+        "Makes every client reload its list, so that none misses what is written from now on. Run "
+        "it after restoring a backup, promoting a replica or loading rows. First it corrects "
+        "counters of inboxes that do not match the rows."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
         with_inbox = Inbox.objects.order_by().values_list("pk", flat=True)
-        told = Notification.objects.order_by().values_list("recipient", flat=True)
-        user_pks = list(with_inbox.union(told))
+        recipients = Notification.objects.order_by().values_list("recipient", flat=True)
+        user_pks = list(with_inbox.union(recipients))
         mended = sum(loaddata.mend_counters(some) for some in chunks(user_pks, AT_ONCE))
         loaddata.mend_log()
         history.renew()
-        self.say(f"All clients load their lists anew. Mended {mended:,} inboxes.", options)
+        self.say(f"All clients reload their lists. Corrected {mended:,} inboxes.", options)

@@ -1,7 +1,7 @@
-"""The doctor: looks at every part that a notification passes through, and says what is wrong.
+"""The doctor: checks each part that a notification passes through, and says what is wrong.
 
-`manage.py notifications_doctor` prints what it finds. It changes nothing: what it writes is rolled
-back, what it publishes is for itself alone, and the session that it makes is deleted.
+`manage.py notifications_doctor` prints its findings. It rolls back the row that it writes, sends
+messages to groups and topics of its own, and deletes its session. A user without an inbox gets one.
 """
 
 from .findings import Finding, State

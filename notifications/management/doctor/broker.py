@@ -1,4 +1,4 @@
-"""Looks at the channel layer: does a message come through, what is its server, who listens."""
+"""Checks the channel layer: a message's round trip, the server, its clock and who listens."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ADVICE = (
     "Check that Redis runs and that CHANNEL_LAYERS names it. Until then notifications are stored "
     "and arrive with the sweep."
 )
-# What is published in the moment of the subscription may be lost.
+# A message that is published during the subscription may be lost.
 AGAIN_SECONDS = 0.5
 EVERYONE: presence.Audiences = [(Audience.EVERYONE.value, [])]
 
@@ -48,10 +48,10 @@ def look_at_broker(patient: Patient) -> Finding:
 
 def look_at_clock(patient: Patient) -> Finding:
     """Compare Redis's time with this machine's."""
-    found = hosts()
-    if not found:
+    redis_hosts = hosts()
+    if not redis_hosts:
         return compared(None, timezone.now(), timezone.now())
-    with sender_to(found[0], patient.timeout_seconds) as client:
+    with sender_to(redis_hosts[0], patient.timeout_seconds) as client:
         before = datetime.now(UTC)
         seconds, microseconds = client.time()
         return compared(
@@ -60,14 +60,14 @@ def look_at_clock(patient: Patient) -> Finding:
 
 
 def look_at_listeners(patient: Patient) -> Finding:
-    """Ask who holds sockets, as the admin does."""
+    """Ask all server processes how many users are connected, as the admin does."""
     answers = asyncio.run(presence.ask(EVERYONE, presence.ANSWER_SECONDS))
     users = presence.estimate([each[0] for each in answers]).count
     if not answers:
         return noted(
             "No server process listens on the channel layer.",
-            "In order where none runs, or none has had a socket since its start. Otherwise it has "
-            "another broker, or another prefix in CHANNEL_LAYERS, than this command.",
+            "This is fine if no process runs, or none has had a socket since its start. Otherwise "
+            "its broker or its prefix in CHANNEL_LAYERS differs from this command's.",
             processes=0,
             users=0,
         )
@@ -85,7 +85,7 @@ async def _round_trip(layer: Any) -> float:
     try:
         while not await _arrives(layer, group, channel):
             continue
-        # Only now are all connections open.
+        # The first round trip has opened the connections.
         started = perf_counter()
         while not await _arrives(layer, group, channel):
             started = perf_counter()
@@ -111,13 +111,13 @@ async def _arrives(layer: Any, group: str, channel: str) -> bool:
 
 
 def _server(timeout_seconds: float) -> str:
-    found = hosts()
-    if not found:
+    redis_hosts = hosts()
+    if not redis_hosts:
         return type(get_channel_layer()).__name__
     try:
-        with sender_to(found[0], timeout_seconds) as client:
+        with sender_to(redis_hosts[0], timeout_seconds) as client:
             info: Any = client.info("server")
-    except redis.ResponseError:  # it may be a user without the right to ask
+    except redis.ResponseError:  # the Redis user may lack the permission
         return "Redis"
     if "valkey_version" in info:
         return f"Valkey {info['valkey_version']}"
@@ -125,9 +125,9 @@ def _server(timeout_seconds: float) -> str:
 
 
 def hosts() -> list[dict[str, Any]]:
-    """Return the hosts of a layer on Redis; none of any other layer."""
+    """Return the hosts of a Redis layer; for any other layer return an empty list."""
     if not isinstance(get_channel_layer(), (RedisChannelLayer, RedisPubSubChannelLayer)):
         return []
     config = settings.CHANNEL_LAYERS["default"].get("CONFIG", {})
-    found: list[dict[str, Any]] = decode_hosts(config.get("hosts"))
-    return found
+    redis_hosts: list[dict[str, Any]] = decode_hosts(config.get("hosts"))
+    return redis_hosts

@@ -1,4 +1,4 @@
-"""Runs the system checks: warnings of the app's own, and errors of any."""
+"""Runs the system checks; reports this app's warnings, and the errors of all apps."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ OWN = "notifications."
 
 
 def look_at_checks(patient: Patient) -> Finding:
-    """Run what `manage.py check --database` runs, and with `DEBUG` off `--deploy` too."""
+    """Run the checks of `manage.py check --database`, and with `DEBUG` off those of `--deploy`."""
     databases = [] if "database" in patient.unwell else [database()]
     is_deployed = not settings.DEBUG
     messages = checks.run_checks(include_deployment_checks=is_deployed, databases=databases)
-    told = [
+    faults = [
         each
         for each in messages
         if each.level >= (checks.WARNING if str(each.id).startswith(OWN) else checks.ERROR)
         and not each.is_silenced()
     ]
-    if not told:
-        return well("The system checks have nothing to say.")
+    if not faults:
+        return well("The system checks found nothing.")
     return wrong(
-        "\n".join(f"{each.id}: {each.msg}" for each in told),
-        "\n".join(f"{each.id}: {each.hint}" for each in told if each.hint),
-        ids=[each.id for each in told],
+        "\n".join(f"{each.id}: {each.msg}" for each in faults),
+        "\n".join(f"{each.id}: {each.hint}" for each in faults if each.hint),
+        ids=[each.id for each in faults],
     )

@@ -1,7 +1,4 @@
-"""Looks at the database: is it migrated, can it be written, is anything overdue, is its time right.
-
-What is written is rolled back.
-"""
+"""Checks the database: its migrations, a write, overdue broadcasts and its clock."""
 
 from __future__ import annotations
 
@@ -23,8 +20,8 @@ from .findings import Finding, listed, milliseconds, well, wrong
 from .patient import Patient
 
 ADVICE = (
-    "Check that the database runs, that DATABASES names it, that it may be written, and that "
-    "nobody keeps it locked."
+    "Check that the database runs, that DATABASES names it, that its user may write to it, and "
+    "that nothing keeps it locked."
 )
 MIGRATE = "Run `manage.py migrate`."
 CLOCK_SECONDS_MAX = 2.0
@@ -43,7 +40,7 @@ def look_at_database(patient: Patient) -> Finding:
     started = perf_counter()
     broadcasts = Broadcast.objects.using(connection.alias)
     with transaction.atomic(using=connection.alias):
-        # In bulk, because that sends no signals.
+        # bulk_create() sends no signals.
         [row] = broadcasts.bulk_create([Broadcast(title="Doctor")])
         broadcasts.get(pk=row.pk)
         transaction.set_rollback(True, using=connection.alias)
@@ -58,17 +55,17 @@ def look_at_database(patient: Patient) -> Finding:
 
 
 def look_at_broadcasts(patient: Patient) -> Finding:
-    """See whether anybody publishes what is due and ends what is over."""
+    """Check that a process publishes broadcasts and ends them in time."""
     late = timezone.now() - timedelta(seconds=max(LATE_SECONDS, 5 * conf.PUBLISH_SECONDS))
     due = Broadcast.objects.due(late).count()
     over = Broadcast.objects.overdue(late).count() + Broadcast.objects.missed(late).count()
     if not due + over:
         return well("No broadcast is late.", due=0, over=0)
     return wrong(
-        f"{due:,} broadcasts should have gone out by now, {over:,} should have ended: nothing "
-        "keeps their time.",
-        "A server process does so from its first socket on. Where none runs all the time, have "
-        "cron run `manage.py publish_due`.",
+        f"{due:,} broadcasts should have gone out by now, {over:,} should have ended: no process "
+        "runs the schedule.",
+        "A server process does so from its first socket on. If none runs all the time, let cron "
+        "run `manage.py publish_due`.",
         due=due,
         over=over,
     )
@@ -81,20 +78,22 @@ def look_at_clock(patient: Patient) -> Finding:
     before = timezone.now()
     there = rows.annotate(now=Now()).values_list("now", flat=True).first()
     if there is not None and there.tzinfo is None and connection.vendor == "sqlite":
-        there = storable(there.replace(tzinfo=UTC))  # which is all that it knows
+        there = storable(there.replace(tzinfo=UTC))  # CURRENT_TIMESTAMP is in UTC
     return compared(there, before, timezone.now())
 
 
 def compared(there: datetime | None, before: datetime, after: datetime) -> Finding:
-    """Compare a time that was told between two moments of this machine."""
+    """Compare a time that was read between two moments of this machine."""
     if there is None:
-        return well("It tells no time.")
+        return well("No time to compare.")
     apart = max((before - there).total_seconds(), (there - after).total_seconds(), 0.0)
     if apart <= CLOCK_SECONDS_MAX:
-        return well(f"The same time as here, within {CLOCK_SECONDS_MAX:g} s.", apart=apart)
+        return well(
+            f"The same time as this machine's, within {CLOCK_SECONDS_MAX:g} s.", apart=apart
+        )
     return wrong(
         f"{apart:,.0f} s {'ahead of' if there > after else 'behind'} this machine's time. "
-        "Broadcasts go out, and what expires goes, by the time of the machine that sees to it.",
-        "Have all machines take their time from NTP.",
+        "Broadcasts start and notifications expire by the clock of the machine that handles them.",
+        "Let all machines take their time from NTP.",
         apart=apart,
     )

@@ -1,4 +1,4 @@
-"""The doctor's findings: a state, in words, and what to do about it."""
+"""The doctor's findings: the state of a part, in words, with advice."""
 
 from __future__ import annotations
 
@@ -26,40 +26,40 @@ class Finding:
     facts: dict[str, Any] = field(default_factory=dict)
     part: str = ""
     has_overrun: bool = False
-    """True if the look at it has not ended and may still be under way."""
+    """True if the check took too long and may still be running."""
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as `--json` prints it."""
-        told = {"part": self.part, "state": self.state, "text": self.text}
-        return {**told, "advice": self.advice, "facts": self.facts}
+        """Return the finding as `--json` prints it."""
+        head = {"part": self.part, "state": self.state, "text": self.text}
+        return {**head, "advice": self.advice, "facts": self.facts}
 
 
 def well(text: str, **facts: Any) -> Finding:
-    """Say that a part is as it should be."""
+    """Return the finding that a part is as it should be."""
     return Finding(state=State.WELL, text=text, facts=facts)
 
 
 def noted(text: str, advice: str = "", **facts: Any) -> Finding:
-    """Say what is worth knowing, and may be in order."""
+    """Return a finding that may be fine, but is worth knowing."""
     return Finding(state=State.NOTED, text=text, advice=advice, facts=facts)
 
 
 def wrong(text: str, advice: str, **facts: Any) -> Finding:
-    """Say what is wrong and what to do."""
+    """Return the finding that a part is wrong, with advice."""
     return Finding(state=State.WRONG, text=text, advice=advice, facts=facts)
 
 
-def said(exc: BaseException) -> str:
+def in_one_line(exc: BaseException) -> str:
     """Return an exception in one line."""
     return f"{type(exc).__name__}: {' '.join(str(exc).split())}".removesuffix(": ")
 
 
 def milliseconds(seconds: float) -> str:
-    """Return a time as people read it."""
+    """Return a time in milliseconds, for people."""
     return f"{seconds * 1000:.1f} ms"
 
 
 def listed(names: list[str], at_most: int = 5) -> str:
-    """Return names in a row, the first of many."""
+    """Return the first names with commas between them, and the number of the rest."""
     more = f" and {len(names) - at_most} more" if len(names) > at_most else ""
     return f"{', '.join(names[:at_most])}{more}"

@@ -1,4 +1,4 @@
-"""The site that the doctor looks at."""
+"""The site that the doctor checks."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ TIMEOUT_SECONDS = 5.0
 
 @dataclass(kw_only=True)
 class Patient:
-    """The site, through the eyes of a user where one is named.
+    """The site to check, and how.
 
-    `user` is a log-in name, or a key as in `pk:12`. `url` is the address of the site's socket, such
-    as `wss://example.com/ws/notifications/`; without one its ASGI application is asked in this
-    process. `origin` is whose page would connect.
+    `user` is a log-in name, or a key as in `pk:12`. `url` is the URL of the site's socket, such as
+    `wss://example.com/ws/notifications/`; without it, the ASGI application runs in this process.
+    `origin` is the origin of the page that would connect.
     """
 
     user: str = ""
@@ -21,4 +21,4 @@ class Patient:
     origin: str = ""
     timeout_seconds: float = TIMEOUT_SECONDS
     unwell: set[str] = field(default_factory=set)
-    """The parts that were found wrong so far, or could not be looked at."""
+    """The parts that were wrong or skipped so far."""

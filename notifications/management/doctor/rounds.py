@@ -1,4 +1,4 @@
-"""Examines one part after the other, each within its time, so that nothing can hang."""
+"""Checks one part after the other, each with a time-out, so that the command cannot hang."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from queue import Empty, SimpleQueue
 from django.db import connections
 
 from . import broker, checks, database, sites, sockets, versions
-from .findings import Finding, State, said, wrong
+from .findings import Finding, State, in_one_line, wrong
 from .patient import Patient
 
 
 @dataclass(frozen=True)
 class Part:
-    """One part: how to look at it, what to do when that fails, and what it stands on."""
+    """A part: how to check it, the advice if that raises, and the part that it depends on."""
 
     name: str
     look: Callable[[Patient], Finding]
@@ -34,7 +34,7 @@ PARTS = (
     Part("site", sites.look_at_site, broker.ADVICE, "broker"),
     Part("listeners", broker.look_at_listeners, broker.ADVICE, "broker"),
     Part("socket", sockets.look_at_socket, sockets.ADVICE, "database"),
-    Part("checks", checks.look_at_checks, "Mend what it says, and look again."),
+    Part("checks", checks.look_at_checks, "Fix what it says, and run this command again."),
 )
 
 
@@ -51,21 +51,21 @@ def examine(patient: Patient) -> Iterator[Finding]:
         yield replace(finding, part=part.name)
 
 
-# In a thread that dies with the process: a look that hangs keeps nobody.
+# In a daemon thread, so that the command can go on if the check hangs.
 def _look(part: Part, patient: Patient) -> Finding:
-    found: SimpleQueue[Finding] = SimpleQueue()
+    findings: SimpleQueue[Finding] = SimpleQueue()
 
     def look() -> None:
         try:
-            found.put(part.look(patient))
-        except Exception as exc:  # what fails is what is wrong
-            found.put(wrong(said(exc), part.advice))
+            findings.put(part.look(patient))
+        except Exception as exc:  # the exception is the finding
+            findings.put(wrong(in_one_line(exc), part.advice))
         finally:
             connections.close_all()
 
     threading.Thread(target=look, name=f"notifications-doctor-{part.name}", daemon=True).start()
     try:
-        return found.get(timeout=patient.timeout_seconds)
+        return findings.get(timeout=patient.timeout_seconds)
     except Empty:
         text = f"No answer within {patient.timeout_seconds:g} s."
         return replace(wrong(text, part.advice), has_overrun=True)

@@ -1,4 +1,4 @@
-"""Looks at the name of the site, and at who else uses its Redis."""
+"""Checks the name of the site, and which other sites use its Redis."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from .broker import hosts
 from .findings import Finding, listed, noted, well
 from .patient import Patient
 
-# Where groups are keys, as with the core layer, they are looked for among this many.
+# With the core layer groups are keys: at most this many of them are read.
 KEYS_MAX = 100_000
 _HUBS = re.compile(rb".*(?:__group__|:group:)(?:([A-Za-z0-9_-]+)\.)?hubs")
 
 
 def look_at_site(patient: Patient) -> Finding:
-    """Name the site, and the others whose servers listen on the same Redis."""
+    """Name this site, and other sites whose servers listen on the same Redis."""
     name = site_name()
     origin = "NOTIFICATIONS_SITE" if conf.SITE else "from SECRET_KEY"
     text = f"This is {name} ({origin})"
     try:
         others = sorted(set(_sites(patient.timeout_seconds)) - {name})
-    except redis.ResponseError:  # it may be a user without the right to ask
-        return well(f"{text}; who else is on this Redis, it does not say.", site=name, others=[])
+    except redis.ResponseError:  # the Redis user may lack the permission
+        return well(f"{text}; Redis does not say which other sites use it.", site=name, others=[])
     if not others:
         return well(f"{text}, and no other site listens on this Redis.", site=name, others=others)
     return noted(
-        f"{text}; on this Redis {listed(others)} listens as well. Neither hears the other.",
-        "In order where that is another site, or an older version of this one while it is "
+        f"{text}; other sites on this Redis: {listed(others)}. Sites do not hear each other.",
+        "This is fine if it is another site, or an older version of this one that is being "
         "replaced. Processes of one site need the same SECRET_KEY and SECRET_KEY_FALLBACKS, or "
         "the same NOTIFICATIONS_SITE.",
         site=name,
@@ -54,5 +54,5 @@ def _sites(timeout_seconds: float) -> Iterable[str]:
             else:
                 groups = islice(client.scan_iter("*:group:*hubs", count=1000), KEYS_MAX)
             for group in groups:
-                if found := _HUBS.fullmatch(group):
-                    yield found[1].decode() if found[1] else "a site without a name"
+                if match := _HUBS.fullmatch(group):
+                    yield match[1].decode() if match[1] else "a site without a name"

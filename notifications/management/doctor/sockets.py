@@ -1,4 +1,4 @@
-"""Looks at a socket: does it open, who is taken for whom, and does a live message come through."""
+"""Checks a socket: whether it opens, knows the user and receives a live message."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ from ...actions.topics import apublish
 from ...topics.signing import sign_topic
 from ...wire.protocol import CloseCode
 from ..names import find_users
-from .findings import Finding, milliseconds, noted, said, well, wrong
+from .findings import Finding, in_one_line, milliseconds, noted, well, wrong
 from .patient import Patient
 from .wires import ClosedError, Frame, UnopenedError, Wire, in_process, origin_of, to_address
 
-ADVICE = "Check the server, its log, and what stands between it and here."
+ADVICE = "Check the server, its log, and any proxy in front of it."
 SESSION_SECONDS = 60
 AGAIN_SECONDS = 0.5
 LIVE_SECONDS = 2.0
 
 NOT_OPENED = {
-    0: "Check that a server listens at this address and that nothing in between blocks it.",
-    403: "Its origin, {origin}, is neither that of the site, by scheme, host and port, nor one of "
-    "CSRF_TRUSTED_ORIGINS, or its host is none of ALLOWED_HOSTS. A proxy has to pass Host on, and "
-    "with TLS what SECURE_PROXY_SSL_HEADER names. --origin names another.",
-    404: "Check the path, and that an ASGI server answers: under WSGI there are no sockets.",
+    0: "Check that a server listens at this address and that no firewall or proxy blocks it.",
+    403: "The origin {origin} is neither the site's, by scheme, host and port, nor one of "
+    "CSRF_TRUSTED_ORIGINS, or the host is not in ALLOWED_HOSTS. A proxy has to pass on Host, and "
+    "with TLS the header of SECURE_PROXY_SSL_HEADER. Use --origin to try another origin.",
+    404: "Check the path, and that an ASGI server answers: WSGI has no WebSockets.",
 }
 LOG = "The server's log says more."
-PROXY = "Whatever answers there does not pass Upgrade and Connection on to the ASGI server."
+PROXY = "The proxy or server there does not pass Upgrade and Connection on to the ASGI server."
 CLOSED: dict[int, str] = {
-    CloseCode.LOGIN_REQUIRED: "The server does not know the session: has it this database, this "
-    "SECRET_KEY, this SESSION_ENGINE and this SESSION_COOKIE_NAME?",
+    CloseCode.LOGIN_REQUIRED: "The server does not know the session: does it use the same "
+    "database, SECRET_KEY, SESSION_ENGINE and SESSION_COOKIE_NAME as this command?",
     CloseCode.FORBIDDEN: "The account is not active.",
-    CloseCode.TOO_MANY: "This user has as many sockets as NOTIFICATIONS_MAX_SOCKETS_PER_USER.",
-    CloseCode.FULL: "The server is at NOTIFICATIONS_MAX_SOCKETS, or cannot read the database.",
-    CloseCode.RESTART: "The server is about to end. Look again in a moment.",
+    CloseCode.TOO_MANY: "This user has NOTIFICATIONS_MAX_SOCKETS_PER_USER sockets already.",
+    CloseCode.FULL: "The server has NOTIFICATIONS_MAX_SOCKETS sockets, or no database.",
+    CloseCode.RESTART: "The server is shutting down. Run this command again in a moment.",
 }
 
 
 def look_at_socket(patient: Patient) -> Finding:
-    """Open a socket: as the user, or as nobody to see that it is sent away."""
+    """Open a socket as the user; without a user, check that the server closes it."""
     try:
         user = next(iter(find_users([patient.user]))) if patient.user else None
     except ValueError as exc:
@@ -68,10 +68,10 @@ def look_at_socket(patient: Patient) -> Finding:
         advice = CLOSED.get(exc.code, LOG)
         return wrong(f"{where} closed the socket with {exc.code}.", advice, code=exc.code)
     except Exception as exc:  # of the site's application, or of its asgi.py
-        return wrong(f"{where} fails: {said(exc)}", ADVICE)
+        return wrong(f"{where} fails: {in_one_line(exc)}", ADVICE)
 
 
-# A session as a log-in makes it, without its signals.
+# A session as log-in creates it, but without the signals.
 @contextmanager
 def _cookies_of(user: Any) -> Iterator[dict[str, str]]:
     if user is None:
@@ -82,7 +82,7 @@ def _cookies_of(user: Any) -> Iterator[dict[str, str]]:
     session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
     if hasattr(user, "get_session_auth_hash"):
         session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-    session.set_expiry(SESSION_SECONDS)  # should this process be killed
+    session.set_expiry(SESSION_SECONDS)  # in case this process is killed
     session.save()
     try:
         yield {settings.SESSION_COOKIE_NAME: session.session_key}
@@ -101,7 +101,7 @@ async def _as_nobody(opening: AbstractAsyncContextManager[Wire]) -> Finding:
             seconds = perf_counter() - started
             return well(
                 f"Opened, and closed with {exc.code:d} because nobody is logged in, in "
-                f"{milliseconds(seconds)}. --user NAME looks further.",
+                f"{milliseconds(seconds)}. Use --user NAME to check more.",
                 code=exc.code,
                 seconds=seconds,
             )
@@ -118,7 +118,7 @@ async def _as_user(opening: AbstractAsyncContextManager[Wire], patient: Patient)
         welcomed = perf_counter() - started
         if "broker" in patient.unwell:
             return well(
-                f"Welcomed in {milliseconds(welcomed)}; nothing is live, because of the broker.",
+                f"Welcomed in {milliseconds(welcomed)}; no live messages, because of the broker.",
                 welcomed=welcomed,
             )
         try:
@@ -126,16 +126,15 @@ async def _as_user(opening: AbstractAsyncContextManager[Wire], patient: Patient)
                 live = await _live_round_trip(wire)
         except TimeoutError:
             return wrong(
-                f"Welcomed in {milliseconds(welcomed)}, but what is published here does not "
-                "arrive there.",
-                "Check that server and this command have the same broker and the same prefix in "
-                "CHANNEL_LAYERS.",
+                f"Welcomed in {milliseconds(welcomed)}, but a live message did not arrive.",
+                "Check that the server and this command use the same broker and the same prefix "
+                "in CHANNEL_LAYERS.",
                 welcomed=welcomed,
             )
     if live is None:
         return noted(
-            f"Welcomed in {milliseconds(welcomed)}; it refuses topics that are signed here.",
-            "Check that server and this command have the same SECRET_KEY.",
+            f"Welcomed in {milliseconds(welcomed)}; it refuses a topic that was signed here.",
+            "Check that the server and this command have the same SECRET_KEY.",
             welcomed=welcomed,
         )
     return well(
@@ -145,7 +144,7 @@ async def _as_user(opening: AbstractAsyncContextManager[Wire], patient: Patient)
     )
 
 
-# Through a topic that nobody else knows: nothing is stored, and nobody hears of it.
+# Through a topic that nobody else knows, so nothing is stored and no user sees it.
 async def _live_round_trip(wire: Wire) -> float | None:
     topic = f"notifications.doctor.{uuid4().hex}"
     await wire.send({"type": "subscribe", "topic": sign_topic(topic), "ref": "doctor"})

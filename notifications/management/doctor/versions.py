@@ -1,4 +1,4 @@
-"""Names the versions that are installed."""
+"""Lists the installed versions."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ PACKAGES = ("Django", "channels", "channels-redis", "redis", "daphne", "uvicorn"
 
 
 def look_at_versions(patient: Patient) -> Finding:
-    """Name what is installed; what a site can do without may be missing."""
-    found = {"Python": platform.python_version()}
+    """List the installed versions; leave out packages that are not installed."""
+    versions = {"Python": platform.python_version()}
     for name in PACKAGES:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return well(", ".join(f"{name} {number}" for name, number in found.items()), **found)
+    return well(", ".join(f"{name} {number}" for name, number in versions.items()), **versions)

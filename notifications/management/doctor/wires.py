@@ -1,4 +1,4 @@
-"""The two ways to a socket: the site's ASGI application in this process, and an address."""
+"""Opens a socket: of the site's ASGI application in this process, or at a URL."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ABNORMAL = 1006
 
 
 class ClosedError(Exception):
-    """The server has ended the socket, with this code."""
+    """The server has closed the socket, with this code."""
 
     def __init__(self, code: int) -> None:
         super().__init__(code)
@@ -29,7 +29,7 @@ class ClosedError(Exception):
 
 
 class UnopenedError(Exception):
-    """No socket was opened: the HTTP status, if there was one, and what was said."""
+    """The socket was not opened; `status` is the HTTP status, 0 if there was none."""
 
     def __init__(self, text: str, status: int = 0) -> None:
         super().__init__(text)
@@ -47,7 +47,7 @@ class Wire(Protocol):
 
 
 def origin_of(url: str) -> str:
-    """Return the origin of the site's own pages, as far as that can be known."""
+    """Return the origin of the site's own pages: the URL's, or a guess from ALLOWED_HOSTS."""
     if url:
         parts = urlsplit(url)
         return f"{'https' if parts.scheme == 'wss' else 'http'}://{parts.netloc}"
@@ -82,7 +82,7 @@ class _InProcess:
     async def close(self) -> None:
         await self._connection.drop()
 
-    # What the application raises comes out here, as a server would log it.
+    # An exception of the application is raised here; a server would log it.
     async def _wait(self, condition: Callable[[], bool]) -> None:
         while self._connection.is_open and not condition():
             self._news.clear()
@@ -95,8 +95,8 @@ class _InProcess:
 async def in_process(
     application: Any, origin: str, cookies: Mapping[str, str]
 ) -> AsyncIterator[Wire]:
-    """Open a socket of an ASGI application that runs here."""
-    # A hub alone. The one that a server has would also publish what is due and mend what it finds.
+    """Open a socket of an ASGI application that runs in this process."""
+    # Without the sweep and the schedule of a server, which would write to the database.
     hub = start_hub()
     await hub.membership.is_ready.wait()
     wire = _InProcess()
@@ -110,12 +110,12 @@ async def in_process(
 
 @asynccontextmanager
 async def to_address(url: str, origin: str, cookies: Mapping[str, str]) -> AsyncIterator[Wire]:
-    """Open a socket of a server."""
+    """Open a socket at a URL."""
     try:
         from websockets.asyncio.client import connect
         from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
     except ImportError as exc:
-        raise UnopenedError("the package websockets is needed for --url and not installed") from exc
+        raise UnopenedError("--url needs the package websockets, which is not installed") from exc
     headers = [("Cookie", f"{name}={value}") for name, value in cookies.items()]
     origins: Any = origin
     try:

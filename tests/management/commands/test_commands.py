@@ -101,7 +101,7 @@ def test_notify_tells_each_user_named(alice: User, bob: User) -> None:
 
     said = typed("notify", "alice", "bob", "alice", "Deployed")
 
-    assert said == "Told 2 users.\n"
+    assert said == "Notified 2 users.\n"
     assert texts_of(alice) == texts_of(bob) == ["Deployed"]
     assert Notification.objects.count() == 2
 
@@ -132,7 +132,7 @@ def test_users_are_read_from_standard_input(
 ) -> None:
     monkeypatch.setattr(sys, "stdin", StringIO(f"alice\n\n  pk:{bob.pk}  \n"))
 
-    assert typed("notify", "-", "Hello") == "Told 2 users.\n"
+    assert typed("notify", "-", "Hello") == "Notified 2 users.\n"
 
     assert texts_of(alice) == texts_of(bob) == ["Hello"]
 
@@ -209,16 +209,16 @@ ONCE = ("--key", "hello", "--if-exists", "keep")
 
 
 def test_with_a_key_to_keep_a_command_can_be_run_again(alice: User, bob: User) -> None:
-    assert typed("notify", "alice", "Hello", *ONCE) == "Told 1 user.\n"
+    assert typed("notify", "alice", "Hello", *ONCE) == "Notified 1 user.\n"
 
     said = typed("notify", "alice", "bob", "Hello", *ONCE)
 
-    assert said == "Told 1 user; 1 user had it.\n"
+    assert said == "Notified 1 user; skipped 1.\n"
     assert texts_of(alice) == texts_of(bob) == ["Hello"]
 
 
 def test_a_transient_one_is_not_stored(alice: User) -> None:
-    assert typed("notify", "alice", "Hello", "--transient") == "Told 1 user.\n"
+    assert typed("notify", "alice", "Hello", "--transient") == "Notified 1 user.\n"
 
     assert not Notification.objects.exists()
 
@@ -310,7 +310,7 @@ def test_chosen_users_are_told_each_for_themselves(site: Any, alice: User, bob: 
         *("--expires", "+3d"),
     )
 
-    assert said == "Told 2 users.\n"
+    assert said == "Notified 2 users.\n"
     assert texts_of(alice) == texts_of(bob) == ["Hello"]
     assert not Broadcast.objects.exists()
     assert not Notification.objects.filter(expires=None).exists()
@@ -446,7 +446,9 @@ def test_on_a_terminal_the_progress_is_one_line(transactional_db: None, settings
 
     typed("notify", *names, "Hello", stderr=terminal)
 
-    assert terminal.getvalue() == ("\r2 of 5 users told\r4 of 5 users told\r5 of 5 users told\n")
+    assert terminal.getvalue() == (
+        "\r2 of 5 users notified\r4 of 5 users notified\r5 of 5 users notified\n"
+    )
 
 
 def test_a_broadcast_to_chosen_users_shows_its_progress_too(
@@ -458,7 +460,7 @@ def test_a_broadcast_to_chosen_users_shows_its_progress_too(
 
     typed("broadcast", "Hello", *audience, stderr=terminal)
 
-    assert terminal.getvalue() == "\r2 of 3 users told\r3 of 3 users told\n"
+    assert terminal.getvalue() == "\r2 of 3 users notified\r3 of 3 users notified\n"
 
 
 def test_elsewhere_the_progress_is_a_line_now_and_then() -> None:
@@ -470,7 +472,9 @@ def test_elsewhere_the_progress_is_a_line_now_and_then() -> None:
             progress.note(told)
 
     assert stream.getvalue() == (
-        "4,000 of 12,000 users told\n8,000 of 12,000 users told\n12,000 of 12,000 users told\n"
+        "4,000 of 12,000 users notified\n"
+        "8,000 of 12,000 users notified\n"
+        "12,000 of 12,000 users notified\n"
     )
 
 
@@ -500,7 +504,7 @@ def test_with_verbosity_0_nothing_is_printed(site: Any, settings: Settings) -> N
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
-        ("notify alice Hello", 0, "Told 1 user."),
+        ("notify alice Hello", 0, "Notified 1 user."),
         ("notify alcie Hello", 1, "did you mean 'alice'?"),
         ("notify alice Hello --data {", 1, "--data is not JSON"),
         ("notify alice", 2, "the following arguments are required: TITLE"),
@@ -588,7 +592,7 @@ def test_an_error_in_the_middle_ends_with_3_and_says_how_many_were_told(
     code, errors = start_script(FAIL + command).end()
 
     third = User.objects.get(username="user-2")
-    told = f"Stopped with 2 of 5 users told; from the key {third.pk} on nobody was."
+    told = f"Stopped with 2 of 5 users notified; from the key {third.pk} on nobody was."
     assert code == 3, errors
     assert f"CommandError: {told} IntegrityError: no room." in errors
     assert ("--if-exists keep" in errors) is (command is NOTIFY)
@@ -608,7 +612,7 @@ def test_ctrl_c_waits_for_the_batch_and_says_how_many_were_told(
     code, errors = script.end()
 
     assert code == -signal.SIGINT, errors
-    assert "Stopped with 4 of 5 users told." in errors
+    assert "Stopped with 4 of 5 users notified." in errors
     assert "Traceback" not in errors
     assert_told(4)
 
@@ -624,7 +628,7 @@ def test_a_second_ctrl_c_ends_at_once_and_leaves_whole_batches(start_script: Sta
     code, errors = script.end()
 
     assert code == -signal.SIGINT, errors
-    assert "Stopped with 2 of 5 users told." in errors
+    assert "Stopped with 2 of 5 users notified." in errors
     assert_told(2)
 
 
@@ -656,7 +660,7 @@ def test_without_a_broker_the_commands_do_their_work_and_end(
     told = finished("notify", "alice", "Hello", **env)
     spread = finished("broadcast", "Hello", **env)
 
-    assert (told.returncode, told.stdout) == (0, "Told 1 user.\n"), told.stderr
+    assert (told.returncode, told.stdout) == (0, "Notified 1 user.\n"), told.stderr
     assert (spread.returncode, "is live" in spread.stdout) == (0, True), spread.stderr
     assert "The channel layer does not answer" in told.stderr
     assert texts_of(alice) == ["Hello"]
@@ -749,11 +753,11 @@ def test_users_with_an_email_for_a_name_and_a_uuid_for_a_key(tmp_path: Path) -> 
     named = "A user is named by their email, or by their key as in pk:12."
     unknown = "Nothing was sent: There is no user"
     first, second, third, fourth, *others = ended.stdout.splitlines()
-    assert first == "Told 2 users."
+    assert first == "Notified 2 users."
     assert second == f"{unknown} 'an@example.com' (did you mean 'ann@example.com'?). {named}"
     assert third == f"{unknown} 'pk:12'. {named}"
     assert fourth.startswith("Nothing was sent: Member has no field for the audience 'staff'")
-    assert others == ["Told 1 user.", "Broadcast 1 is live: reaches 2 users.", "[2, 1]"]
+    assert others == ["Notified 1 user.", "Broadcast 1 is live: reaches 2 users.", "[2, 1]"]
 
 
 # The documentation

@@ -27,7 +27,7 @@ from tests.support.scripts import Script, StartScript
 from tests.support.wire import open_socket
 
 NAME = "prune_notifications"
-WAY_ON = "The command can simply be run again."
+WAY_ON = "Run the command again to continue."
 
 
 @pytest.fixture
@@ -164,7 +164,9 @@ def test_thousands_are_told_as_one_writes_them(alice: User) -> None:
 def test_what_is_no_age_is_refused_with_what_would_be_right(age: str, alice: User) -> None:
     read_ago(alice, "read", timedelta(days=400))
 
-    with pytest.raises(CommandError, match=re.escape(f"argument --read: {age!r} is no age; it mu")):
+    with pytest.raises(
+        CommandError, match=re.escape(f"argument --read: {age!r} is not an age; it mu")
+    ):
         typed(NAME, f"--read={age}")
 
     assert not Notification.objects.exclude(removed_at=None).exists()

@@ -194,7 +194,7 @@ def test_a_server_with_another_broker_is_found_out(
     with hints_through(private_broker, settings):
         found, _ = looked("--user", "alice", "--url", url)
 
-    assert "does not arrive there" in broken(found, "socket")
+    assert "a live message did not arrive" in broken(found, "socket")
     assert "the same broker" in broken(found, "socket")
     assert found["broker"]["state"] == State.WELL
     assert found["listeners"]["state"] == State.NOTED
@@ -335,7 +335,7 @@ def test_an_origin_that_is_refused_is_named(
     there, _ = looked(*foreign, "--url", shared_server("daphne").socket_url)
 
     for found in (within, there):
-        assert "Its origin, https://foreign.example" in broken(found, "socket")
+        assert "The origin https://foreign.example" in broken(found, "socket")
 
 
 @pytest.mark.one_database
@@ -438,7 +438,7 @@ def test_with_verbosity_0_only_what_is_wrong_is_told(
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--url", "https://example.com/"], "it begins ws:// or wss://"),
+        (["--url", "https://example.com/"], "it must begin with ws:// or wss://"),
         (["--timeout", "0"], "seconds from 0.1 to 600"),
         (["--timeout", "nan"], "seconds from 0.1 to 600"),
         (["--timeout", "soon"], "seconds from 0.1 to 600"),
