@@ -1,1 +1,1 @@
-"""One server process, from the channel layer to its sockets."""
+"""The part of a server process between the channel layer and its sockets."""

@@ -1,4 +1,4 @@
-"""Ends sockets by Django's signals: log-outs, changed accounts, lost sessions."""
+"""Receivers of Django's signals that close sockets: log-outs, changed accounts, lost sessions."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from ..wire import hints
 from ..wire.protocol import CloseCode
 from . import auth
 
-# A log-in saves `last_login` alone, which changes nothing for the sockets.
+# A log-in saves only `last_login`, which does not affect the sockets.
 ACCOUNT_FIELDS = {"password", "is_active"}
 
 
 def connect() -> None:
-    """Connect all receivers, each to its senders alone: a receiver slows deletes down."""
+    """Connect all receivers, each only to its senders, because a receiver slows deletes down."""
     user_logged_in.connect(name_log_in)
     user_logged_out.connect(close_sockets_of_session)
     follow(get_user_model(), partial(post_save.connect, recheck_changed_user))
@@ -36,12 +36,12 @@ def connect() -> None:
 
 
 def name_log_in(request: HttpRequest, user: Any, **kwargs: object) -> None:
-    """Name a log-in where its session's key does not last, and end that of another user."""
+    """Name the session if its key does not last; close the sockets of a user whom it replaces."""
     session = getattr(request, "session", None)
     if session is None or auth.has_lasting_keys():
         return
     auth.name_log_in(session)
-    # Django replaces a session without a log-out, and elsewhere deletes it.
+    # Django replaces such a session without a log-out; one in the database it deletes.
     cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
     [before] = auth.session_identities([cookie])
     if before is not None and before.user_pk != user.pk:
@@ -49,11 +49,11 @@ def name_log_in(request: HttpRequest, user: Any, **kwargs: object) -> None:
 
 
 def close_sockets_of_session(request: HttpRequest | None, user: Any, **kwargs: object) -> None:
-    """Close the sockets of the session that logs out, and of no other if it has a lasting name."""
+    """Close the sockets of the session that logs out; without a lasting name, all of the user's."""
     session: Any = getattr(request, "session", None)
     if user is None or session is None or session.session_key is None:
         return
-    # Whom a middleware puts in the place of the session's user has no socket of this session.
+    # If a middleware has replaced the user, the sockets are still those of the session's user.
     user_pk = session.get(SESSION_KEY, user.pk)
     _end(user_pk, auth.session_digest(session))
 
@@ -61,29 +61,29 @@ def close_sockets_of_session(request: HttpRequest | None, user: Any, **kwargs: o
 def recheck_changed_user(
     instance: Model, created: bool, update_fields: frozenset[str] | None, **kwargs: object
 ) -> None:
-    """Look up again who may listen when a password or an account's activity may have changed."""
+    """Check the user's sockets again if the password or `is_active` may have changed."""
     if not created and (update_fields is None or ACCOUNT_FIELDS & update_fields):
         sender.send_on_commit([hints.recheck(_user_pk(instance))])
 
 
 def recheck_deleted_user(instance: Model, **kwargs: object) -> None:
-    """Look up again who may listen when an account is gone."""
+    """Check the user's sockets again after the account was deleted."""
     sender.send_on_commit([hints.recheck(_user_pk(instance))])
 
 
 def recheck_deleted_session(instance: AbstractBaseSession, **kwargs: object) -> None:
-    """Look up again who may listen when a session is gone."""
+    """Check the user's sockets again after a session was deleted."""
     user_pk = instance.get_decoded().get(SESSION_KEY)
     if user_pk is not None:
         sender.send_on_commit([hints.recheck(user_pk)])
 
 
-# A model that inherits from the user's may have a key of its own.
+# A model that inherits from the user model may have a primary key of its own.
 def _user_pk(instance: Model) -> Any:
     return getattr(instance, get_user_model()._meta.pk.attname)
 
 
-# Sockets may have been opened with an earlier key of the session, which is looked up.
+# The recheck finds sockets that were opened with an earlier key of the session.
 def _end(user_pk: Any, digest: str | None) -> None:
     ended = hints.revoked(user_pk, CloseCode.LOGIN_REQUIRED, digest)
     sender.send_on_commit([ended, hints.recheck(user_pk)])

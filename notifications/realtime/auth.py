@@ -1,9 +1,9 @@
-"""Reads the sessions and accounts behind the sockets: whose they are, and whether they still hold.
+"""Authenticates sockets: reads their sessions and accounts, and checks that these still hold.
 
 Channels' own `AuthMiddlewareStack` works too. This one asks the database after the socket is
-accepted, so that a storm of connects does not time out in the handshake. It does so in this app's
-threads, not in the one that all consumers share. And it never writes to the session, where
-`channels.auth.get_user` ignores SECRET_KEY_FALLBACKS and logs the user out after a key rotation.
+accepted, so that a storm of connects does not time out in the handshake, and in this app's threads
+instead of the one that all consumers share. It does not flush the session after a key rotation;
+`channels.auth.get_user` ignores SECRET_KEY_FALLBACKS and does.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from django.utils.crypto import constant_time_compare, get_random_string
 from ..wire.protocol import CloseCode
 from .unknown_paths import RefuseUnknownPaths
 
-# In sessions whose key is their content, and so changes with it.
+# For sessions whose key is their content, and changes with it.
 LOG_IN_KEY = "_notifications_log_in"
 LOG_IN_CHARS = 22
 
@@ -46,9 +46,9 @@ LookUp = Callable[[str], Awaitable["Identity | None"]]
 class Identity:
     """The user and session that a socket connected with; `judge()` tells whether they still hold.
 
-    `session_key` is None where no session said so, `auth_hash` changes with the user's password.
-    `log_in` names the session where its key does not last. `is_of_session` says that it was the
-    session that named the user, and so has to go on naming them.
+    `session_key` is None without a session; `auth_hash` changes with the user's password. `log_in`
+    names a session whose key does not last. `is_of_session` is True if the session named the user,
+    and so has to go on naming them.
     """
 
     user_pk: Any
@@ -60,20 +60,20 @@ class Identity:
 
     @property
     def session_digest(self) -> str | None:
-        """The session's name on the channel layer, which does not give it away."""
+        """The session's name on the channel layer, which does not reveal its key."""
         return _digest(self.log_in or self.session_key)
 
 
 @dataclass(frozen=True)
 class Verdicts:
-    """The identities that may no longer listen, and the moments at which the sessions end."""
+    """The identities that may no longer listen, and when each session expires, by its key."""
 
     revoked: dict[Identity, CloseCode]
     expires: dict[str, datetime]
 
 
 def has_lasting_keys() -> bool:
-    """Tell whether the key of a session outlives a change of its content; in a cookie it is it."""
+    """Tell whether a session keeps its key when its content changes; a signed cookie does not."""
     return not issubclass(_session_store(), CookieSession)
 
 
@@ -83,14 +83,14 @@ def name_log_in(session: SessionBase) -> None:
 
 
 def session_digest(session: SessionBase) -> str | None:
-    """Return a name for a session that lets nobody take it over, or None if it has none."""
+    """Return a name for a session that does not reveal its key; None if it has no lasting name."""
     return _digest(session.session_key if has_lasting_keys() else session.get(LOG_IN_KEY))
 
 
 async def identify(scope: Scope, look_up: LookUp) -> Identity | None:
-    """Return the identity that connects, to be judged, or None where nobody is logged in.
+    """Return the identity that connects, still to be judged; None if nobody is logged in.
 
-    `look_up` reads whom a session key names, as `session_identities()` does for many.
+    `look_up` returns the identity that a session key names; see `session_identities()`.
     """
     if "cookies" in scope and "user" not in scope:
         session_key = scope["cookies"].get(settings.SESSION_COOKIE_NAME)
@@ -103,7 +103,7 @@ async def identify(scope: Scope, look_up: LookUp) -> Identity | None:
     user, session = scope["user"], scope.get("session")
     if not user.is_authenticated:
         return None
-    # Whoever looked up the user has loaded the session; what is not loaded cannot be asked here.
+    # A middleware that read the user from the session has loaded it. Loading it here would block.
     loaded = getattr(session, "_session_cache", {})
     return Identity(
         user_pk=user.pk,
@@ -115,16 +115,19 @@ async def identify(scope: Scope, look_up: LookUp) -> Identity | None:
 
 
 def session_identities(session_keys: Sequence[str]) -> list[Identity | None]:
-    """Return the identities that live sessions name, in one query however many they are."""
+    """Return the identity that each session key names, or None for it.
+
+    Sessions in the database take one query; all others are loaded one by one.
+    """
     sessions = _load_sessions(session_keys)
     return [_claimed(key, *sessions[key]) if key in sessions else None for key in session_keys]
 
 
 def judge(identities: Collection[Identity]) -> Verdicts:
-    """Look up whether identities hold, by the rules of `django.contrib.auth.get_user`.
+    """Check whether identities still hold, by the rules of `django.contrib.auth.get_user`.
 
-    One query for accounts and one for sessions. A verdict from before the process was in the
-    user's group is not safe: it may have missed the hint of a revocation.
+    Accounts take one query, sessions in the database another. Judge after the process has joined
+    the user's group: before that it may miss the hint of a revocation.
     """
     users = get_user_model()._default_manager.filter(pk__in={each.user_pk for each in identities})
     by_pk = {user.pk: user for user in users}
@@ -135,9 +138,9 @@ def judge(identities: Collection[Identity]) -> Verdicts:
 
 
 def AuthMiddlewareStack(inner: Application) -> Application:  # noqa: N802  named as in channels.auth
-    """Give the consumer what it needs to ask who connects; goes where Channels' stack would.
+    """Wrap `inner` with what the consumer needs to know who connects, like Channels' stack.
 
-    A socket at a path that `inner` does not know is refused.
+    It refuses sockets at paths that `inner` does not know.
     """
     stack: Application = CookieMiddleware(RefuseUnknownPaths(inner))
     return stack
@@ -174,7 +177,7 @@ def _verdict(identity: Identity, user: Any, sessions: dict[str, Loaded]) -> Clos
 def _named_user(session: Mapping[str, Any]) -> Any:
     try:
         return get_user_model()._meta.pk.to_python(session[SESSION_KEY])
-    except (KeyError, ValidationError):  # of a user model that the site had before
+    except (KeyError, ValidationError):  # a key of the site's previous user model
         return None
 
 
@@ -197,13 +200,13 @@ def _claimed(
 
 
 def _load_sessions(session_keys: Collection[str]) -> dict[str, Loaded]:
-    # Sessions in the database are read there, past a cache, because only the row says when it ends.
+    # Bypass the cache of `cached_db`, because only the row says when the session expires.
     store = _session_store()
     if not hasattr(store, "get_model_class"):
         loaded = {key: store(key).load() for key in session_keys}
         return {key: (session, None) for key, session in loaded.items() if session}
     model = store.get_model_class()
-    # Whatever else a cookie holds is no key, and not every database can be asked for it.
+    # No other text is a key, and some databases refuse to look for it.
     legal = [key for key in session_keys if key.isascii() and key.isprintable()]
     rows = model.objects.filter(pk__in=legal, expire_date__gt=timezone.now())
     return {row.session_key: (row.get_decoded(), row.expire_date) for row in rows}

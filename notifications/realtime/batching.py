@@ -1,4 +1,4 @@
-"""Batches of what is asked at the same time, and the first pages of sockets, which are read so."""
+"""Answers simultaneous questions in batches, such as those for the first pages of sockets."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ Question = TypeVar("Question", bound=Hashable)
 Answer = TypeVar("Answer")
 
 ASKED_AT_ONCE = 200
-# How long readings pause, so that who comes soon after one shares the next. Nobody waits who comes
-# alone. Of fifty sockets that connect at a time, each costs a fifth less than without.
+# The pause between readings, so that questions that come soon after one share the next. A question
+# that comes alone does not wait. With fifty sockets at a time, each costs a fifth less.
 GATHER_SECONDS = 0.005
-# A second reading begins beside one that takes longer; before that, waiting makes them fewer.
+# If a reading takes longer, a second one starts beside it; sooner, the batches would be smaller.
 PATIENCE_SECONDS = 0.05
 
 
 class BatchReader(Generic[Question, Answer]):
-    """Reads answers in the database's threads, for as many questions at once as have come up.
+    """A reader in the database threads that answers the waiting questions in batches.
 
-    `read_many` takes different questions and returns their answers in the same order. What it
-    raises, each who waits for that reading gets.
+    `read_many` takes different questions and returns their answers in the same order. If it raises,
+    every caller in that batch gets the exception.
     """
 
     def __init__(self, read_many: Callable[[Sequence[Question]], Sequence[Answer]]) -> None:
@@ -39,7 +39,7 @@ class BatchReader(Generic[Question, Answer]):
         self._help: asyncio.TimerHandle | None = None
 
     async def read(self, question: Question) -> Answer:
-        """Return the answer, read after this was asked."""
+        """Return the answer, which is read after this call."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Answer] = loop.create_future()
         self._waiting.append((question, answer))
@@ -57,7 +57,7 @@ class BatchReader(Generic[Question, Answer]):
             task.add_done_callback(self._tasks.discard)
 
     async def _read_waiting(self) -> None:
-        # What arrives in this turn of the loop belongs to it.
+        # Include the questions of this turn of the loop.
         await asyncio.sleep(0)
         while self._waiting:
             batch = self._waiting[:ASKED_AT_ONCE]
@@ -67,11 +67,11 @@ class BatchReader(Generic[Question, Answer]):
                 await asyncio.sleep(GATHER_SECONDS)
 
     async def _answer(self, batch: list[tuple[Question, asyncio.Future[Answer]]]) -> None:
-        # The tabs of one user come back together, with the same question.
+        # The tabs of one user reconnect together and ask the same.
         questions = list({question: None for question, _ in batch})
         try:
             answers = await in_database_thread(self._read_many, questions)
-        except Exception as exc:  # each of the waiting gets it
+        except Exception as exc:  # for every caller in the batch
             for _, waiting in batch:
                 if not waiting.done():
                     waiting.set_exception(exc)
@@ -86,9 +86,9 @@ Arrival = tuple[Identity, Resume]
 
 
 def first_pages(arrivals: Sequence[Arrival]) -> list[FeedPage | CloseCode]:
-    """Return for each arrival, in their order, its first page or why it may not listen.
+    """Return the first page of each arrival, or the code with which it is refused, in order.
 
-    Both are read when the process is in the users' groups: whatever changes later, a hint tells.
+    Call it after the process has joined the users' groups, so that hints bring later changes.
     """
     revoked = auth.judge({identity for identity, _ in arrivals}).revoked
     readers = [(who.user_pk, resume) for who, resume in arrivals if who not in revoked]

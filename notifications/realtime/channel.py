@@ -1,4 +1,4 @@
-"""The one channel of a process on the layer: which groups it is in, and what comes through it."""
+"""The process's one channel on the channel layer: its groups, and the loop that receives."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ RETRY_SECONDS = 1.0
 
 
 class Membership:
-    """Joins and leaves groups. Safe when a group is wanted, unwanted and wanted again in a row."""
+    """The groups that the channel is in. Concurrent joins and leaves of one group are safe."""
 
     def __init__(self, layer: Any) -> None:
         self._layer = layer
         self._channel: str | None = None
         self._wanted: set[str] = set()
-        # In the order of joining, so that the longest joined are refreshed first.
+        # In the order of joining, so that the oldest are refreshed first.
         self._joined: dict[str, None] = {}
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._retry_at = 0.0
         self._slots = asyncio.Semaphore(CHANGES_AT_ONCE)
         self.is_ready = asyncio.Event()
-        """Set once there is a channel, or was none to be had: nobody waits for a dead layer."""
+        """Set once the layer gave a channel or failed, so that no socket waits for a dead layer."""
 
     async def join(self, group: str) -> None:
-        """Be in the group when this returns, or leave that to `repair()` if the layer is away."""
+        """Join the group, or leave that to `repair()` if the layer is away."""
         self._wanted.add(group)
         await self._reconcile(group)
 
     async def leave(self, group: str) -> None:
-        """Leave the group, unless it is wanted again by then."""
+        """Leave the group, unless it is joined again meanwhile."""
         self._wanted.discard(group)
         await self._reconcile(group)
 
@@ -54,15 +54,15 @@ class Membership:
         await asyncio.gather(*(self.leave(group) for group in tuple(self._wanted)))
 
     async def move_to(self, channel: str) -> None:
-        """Join everything wanted with another channel."""
+        """Join all wanted groups with a new channel."""
         self._channel = channel
         self._joined.clear()
         await self.repair()
 
     async def repair(self) -> None:
-        """Try again what failed, and refresh some groups where the layer can forget them."""
+        """Retry joins and leaves that failed; refresh some groups if they expire on the layer."""
         if hasattr(self._layer, "group_expiry"):
-            # The core layer keeps groups in Redis, where they expire and a flush takes them away.
+            # The core layer keeps groups in Redis, where they expire or are flushed.
             for group in tuple(islice(self._joined, REFRESHED_AT_ONCE)):
                 del self._joined[group]
         self._retry_at = 0.0
@@ -95,7 +95,7 @@ RETRY_MAX_SECONDS = 1.0
 
 
 class Receiver:
-    """Receives for ever. Calls `take` for each message and `returned` when the layer was away."""
+    """A loop that calls `take` for each message, and `returned` when the layer is back."""
 
     def __init__(
         self,
@@ -122,7 +122,7 @@ class Receiver:
             started = clock()
             try:
                 message = await self._receive()
-            except Exception as exc:  # whatever the layer raises, the process must not go deaf
+            except Exception as exc:  # layers raise different errors, and the loop must go on
                 raise_if_cancelled()
                 # The core layer's blocking read ends in a socket time-out when nothing comes.
                 if self._channel is not None and clock() - started > RETRY_MAX_SECONDS:
@@ -144,7 +144,7 @@ class Receiver:
             await self._membership.move_to(self._channel)
             await self._membership.join(hubs_group())
             self._membership.is_ready.set()
-            # Not with the first message: whoever else was away may have told the hubs before.
+            # Now and not at the first message: the hint that hints were missed may be lost too.
             self._note_back()
             raise_if_cancelled()
         message: dict[str, Any] = await self._layer.receive(self._channel)

@@ -1,6 +1,6 @@
 """NotificationConsumer: admits a socket, or refuses it with a reason.
 
-Frames from the client are read in conversation.py; frames to it are written by the hub.
+conversation.py reads the frames of the client; the hub writes the frames to it.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ class NotificationConsumer(AsyncConsumer):  # type: ignore[misc]  # untyped base
     """One WebSocket of a logged-in user; speaks docs/protocol.md.
 
     Put it behind `AuthMiddlewareStack` of `notifications.realtime.auth` or `channels.auth`. It
-    decides by itself which pages may open it (see origins.py). Where the server can go on without
-    it (see wire/frames.py), it returns after the welcome: what a subclass or a middleware would do
-    with later events is not called.
+    checks the origin itself (see origins.py). If the server can take over the connection (see
+    wire/frames.py), the consumer returns after the welcome: later events do not pass through a
+    subclass or a middleware.
     """
 
-    # The hub has the one channel of the process; a channel of each consumer's own would cost a
-    # Redis subscription and two tasks for each socket.
+    # The hub has the one channel of the process. A channel for each consumer would cost a Redis
+    # subscription and two tasks per socket.
     channel_layer_alias = ""
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class NotificationConsumer(AsyncConsumer):  # type: ignore[misc]  # untyped base
         self._conversation: Conversation
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Run the socket to its end, or until the server can go on without this."""
+        """Run until the socket ends or the server takes over the connection."""
         self._connection = AsgiConnection(scope, send)
         self._socket = Socket(self._connection, NOBODY)
         self._conversation = Conversation(self._socket, current_hub())
@@ -68,7 +68,7 @@ class NotificationConsumer(AsyncConsumer):  # type: ignore[misc]  # untyped base
                 await current_hub().leave(self._socket)
 
     async def dispatch(self, message: dict[str, Any]) -> None:
-        """Pass an event on, without the base's hop to a thread that is not used here."""
+        """Call the event's method directly; the base class would first hop to a thread."""
         await getattr(self, message["type"].replace(".", "_"))(message)
 
     async def websocket_connect(self, message: dict[str, Any]) -> None:
@@ -78,7 +78,7 @@ class NotificationConsumer(AsyncConsumer):  # type: ignore[misc]  # untyped base
             origins.log_refusal(handshake)
             await self.send({"type": "websocket.close"})  # before the accept it is an HTTP 403
             raise StopConsumer
-        # Accepted first and refused with a code after: a browser shows an earlier refusal as 1006.
+        # Accept, then refuse with a code: a browser reports a refusal before the accept as 1006.
         await self.send({"type": "websocket.accept"})
         query = dict(parse_qsl(self.scope["query_string"].decode("latin1")))
         try:
@@ -108,7 +108,7 @@ class NotificationConsumer(AsyncConsumer):  # type: ignore[misc]  # untyped base
         work = self._conversation.hear(message.get("text"))
         if work is not None:
             await work
-        if self._socket.closed_with is not None:  # what came after is not read
+        if self._socket.closed_with is not None:  # later frames are not read
             await self._socket.last_words()
             raise StopConsumer
 

@@ -1,4 +1,4 @@
-"""Reads what a client says on its socket, and carries out its commands."""
+"""Reads the frames of a client, and carries out its commands."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Work = Coroutine[Any, Any, None]
 
 
 class Conversation:
-    """The frames of one client: limited, checked and carried out."""
+    """The incoming side of one socket: limits, checks and carries out the client's frames."""
 
     __slots__ = ("_bad_frames", "_budget", "_hub", "socket")
 
@@ -41,13 +41,13 @@ class Conversation:
         self._bad_frames = 0
 
     def take(self, event: dict[str, Any]) -> Work | None:
-        """Carry out an ASGI event, now or in the coroutine that is returned."""
+        """Carry out an ASGI event; return a coroutine for the rest of the work, if any."""
         if event["type"] == "websocket.disconnect":
             return self._hub.leave(self.socket)
         return self.hear(event.get("text"))
 
     def hear(self, text: str | None) -> Work | None:
-        """Carry out a frame, now or in the coroutine that is returned."""
+        """Carry out a frame; return a coroutine for the rest of the work, if any."""
         if self.socket.closed_with is not None:
             return None
         if not self._budget.take():
@@ -66,7 +66,7 @@ class Conversation:
         if command.type != "ack":
             return self._carry_out(command)
         if self._hub.acknowledge(self.socket, command.cursor):
-            self._budget.give_back()  # one that reads much has much to acknowledge
+            self._budget.give_back()  # a client that receives much acknowledges much
         return None
 
     async def _carry_out(self, command: Command) -> None:
@@ -77,7 +77,7 @@ class Conversation:
             else:
                 user_pk = self.socket.identity.user_pk
                 model = get_user_model()
-                # The verbs take users; this one is as if it had been read, without the query.
+                # The verbs take a user instance; build one without a query.
                 user = model.from_db(None, [model._meta.pk.attname], [user_pk])
                 async with self._hub.write_queue.turn_of(user_pk):
                     await in_database_thread(_CHANGES[command.type], user, command)

@@ -1,6 +1,6 @@
-"""Takes broadcasts to every socket of this process, a few at a time.
+"""Writes broadcasts to the sockets of this process, slice by slice.
 
-Between two slices the loop does everything else: personal notifications overtake a broadcast.
+The event loop runs other tasks between two slices, so personal notifications overtake a broadcast.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from .threads import in_database_thread
 
 logger = logging.getLogger(__name__)
 
-# A slice takes 1 to 5 ms. A frame and the task that writes it cost up to 150 µs, a finished frame
-# that is written at once up to 10.
+# A slice takes 1 to 5 ms. A frame and the task that writes it cost up to 150 µs, a prepared frame
+# that is written at once up to 10 µs.
 SOCKETS_PER_SLICE = 32
 SOCKETS_PER_SLICE_AT_ONCE = 200
 
 
 class FanOut:
-    """Spreads the changes of the broadcast log, one after the other."""
+    """The fan-out of the broadcast log's changes to the subscribers, one change at a time."""
 
     def __init__(
         self,
@@ -43,17 +43,16 @@ class FanOut:
         self._lockstep = Lockstep()
         self._head = self._missed = 0
         self.newest = Anchor()
-        """The last change of the log that was heard of here."""
+        """The newest change of the log that this process knows."""
         self.has_news = False
         """True if a broadcast was written since the last heartbeats."""
         self.is_set_back = False
-        """True if a change came whose number another one had."""
+        """True if a later change came without a higher number: the database was set back."""
 
     async def spread(self, message: dict[str, Any]) -> None:
-        """Write a hint's broadcast to its audience; all other users learn that the log went on.
+        """Write a hint's broadcast to its audience; move the position of all other users.
 
-        A hint without an item stands for a change that each user sees differently: it sends every
-        user of this process to the feed.
+        A hint without an item is a change that users see differently, so each reads the feed.
         """
         if "clock" in message:
             self.note(Anchor(message["seq"], message["clock"]))
@@ -76,7 +75,7 @@ class FanOut:
         if len(lockstep) == len(everybody):
             return
         alone = [each for each in everybody if each.lockstep is not lockstep]
-        # All sockets of a process come from one server.
+        # One server accepted all sockets of a process, so the first stands for all.
         sockets = (socket for each in alone[:1] for socket in each.sockets)
         is_at_once = any(socket.connection.writes_at_once for socket in sockets)
         size = SOCKETS_PER_SLICE_AT_ONCE if is_at_once else SOCKETS_PER_SLICE
@@ -93,26 +92,26 @@ class FanOut:
             await asyncio.sleep(0)
 
     def note(self, change: Anchor) -> None:
-        """Take note of a change of the log that was heard of or read."""
+        """Take note of a change of the log, from a hint or from the database."""
         if change.seq > self.newest.seq:
             self.newest = change
         elif change.clock > self.newest.clock > 0:
             self.is_set_back = True
 
     def forget(self) -> None:
-        """Know nothing of the log."""
+        """Forget the log, because its epoch has changed."""
         self._head = self._missed = 0
         self.newest, self.is_set_back = Anchor(), False
 
     async def compare(self, head: int) -> None:
-        """Compare with the head of the log, as the database has it; mend when hints were lost.
+        """Compare with the head of the log in the database; make up for lost hints.
 
-        A hint may be under way, so only what was missing the last time as well counts as lost.
+        A hint may be under way, so it counts as lost if the last call missed it too.
         """
         lost, self._missed = self._missed, head
         if self._head < lost:
             await self.spread({"seq": lost, "item": ""})
-        # A restored backup has a log that is shorter.
+        # The log of a restored backup is shorter.
         self._head = min(self._head, head)
 
     async def _members(self, message: dict[str, Any]) -> set[Any] | None:
@@ -125,6 +124,8 @@ class FanOut:
             )
         except DatabaseError:
             count("fan_out.failed")
-            logger.exception("Who is in an audience could not be read; the feed is read instead.")
+            logger.exception(
+                "Reading the members of an audience failed; all users read the feed instead."
+            )
             message["item"] = ""
             return None

@@ -1,7 +1,7 @@
-"""The registry of this process's sockets, by user and topic; reads the feed for what they lack.
+"""The registry of this process's sockets, by user and topic; reads the feed if they are behind.
 
-One hub for each event loop. It is in a user's group on the channel layer while that user has a
-socket here. What comes through the groups is the listener's business.
+Each event loop has one hub. It is in a user's group on the channel layer while that user has a
+socket in this process. The listener takes the hints of the groups.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ LEFT_MAX = 1000
 
 
 class NotAdmittedError(Exception):
-    """A socket may not come in; `code` says why."""
+    """The hub refuses a socket; `code` says why."""
 
     def __init__(self, code: CloseCode) -> None:
         super().__init__(code.name)
@@ -56,7 +56,7 @@ class Hub:
         self._subscribers: dict[str, Subscriber] = {}
         self._everybody: tuple[Subscriber, ...] | None = None
         self._topics: dict[str, set[Socket]] = {}
-        # What was seen by the users who left last: they come back for what they missed.
+        # What the users who left last had seen, for when they reconnect.
         self._left: dict[str, Claim] = {}
         self._epoch: str | None = None
         self._sockets = 0
@@ -65,21 +65,21 @@ class Hub:
         self._arrivals = BatchReader(first_pages)
         self._claims = BatchReader(history.are_known)
         self.write_queue = WriteQueue()
-        """Puts the commands of users in order."""
+        """Orders the writes of users' commands."""
         self.identities = BatchReader(session_identities)
-        """Reads whom a session key names, for sockets that connect."""
+        """Reads the identities that session keys name, for sockets that connect."""
         self.fan_out = FanOut(self.subscribers, self.catch_up)
-        """Takes broadcasts to every user here."""
+        """Writes broadcasts to all subscribers."""
         self.revocation = Revocation(self.start)
         """Closes sockets that may no longer listen."""
         self.hints_missed = asyncio.Event()
-        """Set when hints were lost, for the sweep to look at once."""
+        """Set when hints were lost, so that the sweep runs soon."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def join(self, socket: Socket, resume: Resume) -> None:
-        """Take a socket in: listen for its user, write the welcome and what it missed.
+        """Admit a socket: join its user's group, write the welcome and what the client missed.
 
-        Raises `NotAdmittedError`, or what the database raises when the feed cannot be read.
+        Raises `NotAdmittedError`, or the database's error if the feed cannot be read.
         """
         subscriber = self.admit(socket)
         await self.membership.is_ready.wait()
@@ -98,7 +98,7 @@ class Hub:
             self.revocation.look_again_at(subscriber, socket.identity.expires)
 
     async def leave(self, socket: Socket) -> None:
-        """Let a socket go, and with the last one of a user or a topic the group."""
+        """Remove a socket; leave the group of its user and topics if it was the last one."""
         socket.abandon()
         for topic in socket.topics:
             await self.unsubscribe(socket, topic)
@@ -117,13 +117,13 @@ class Hub:
             await self.membership.leave(user_group(subscriber.user_pk))
 
     async def subscribe(self, socket: Socket, topic: str) -> None:
-        """Join a socket to a topic whose name was checked."""
+        """Add a socket to a topic whose signed name was checked."""
         socket.topics |= {topic}
         self._topics.setdefault(topic, set()).add(socket)
         await self.membership.join(topic_group(topic))
 
     async def unsubscribe(self, socket: Socket, topic: str) -> None:
-        """Take a socket out of a topic; nothing happens if it is in none of that name."""
+        """Remove a socket from a topic; do nothing if it has not subscribed."""
         socket.topics -= {topic}
         sockets = self._topics.get(topic, set())
         sockets.discard(socket)
@@ -132,13 +132,13 @@ class Hub:
             await self.membership.leave(topic_group(topic))
 
     def publish(self, topic: str, frame: Frame) -> None:
-        """Write a message to the sockets that listen to a topic."""
+        """Write a message to the sockets that have subscribed to a topic."""
         for socket in tuple(self._topics.get(topic, ())):
             if socket.is_live:
                 socket.deliver(frame, frame.mark(socket.position))
 
     def acknowledge(self, socket: Socket, cursor: Cursor) -> bool:
-        """Go on with what waited for this; return whether it told anything new."""
+        """Take an acknowledgement and write what waited for it; return whether it was news."""
         is_news = socket.acknowledge(cursor)
         subscriber = self._subscribers.get(socket.key)
         if is_news and subscriber is not None and socket.position != subscriber.newest:
@@ -146,11 +146,11 @@ class Hub:
         return is_news
 
     def subscriber(self, user: str) -> Subscriber | None:
-        """Return the user with this key, as it goes over the layer, if they have a socket here."""
+        """Return the subscriber with this key, which is a text as in hints, if there is one."""
         return self._subscribers.get(user)
 
     def subscribers(self) -> Sequence[Subscriber]:
-        """Return the users who have a socket here."""
+        """Return all subscribers: the users who have a socket in this process."""
         if self._everybody is None:
             self._everybody = tuple(self._subscribers.values())
         return self._everybody
@@ -161,15 +161,15 @@ class Hub:
         return self._sockets
 
     def catch_up(self, subscriber: Subscriber) -> None:
-        """Read the feed for a user whose sockets lack something, unless that is under way."""
+        """Read the feed for a user whose sockets are behind, unless that is under way."""
         if not subscriber.is_catching_up and subscriber.furthest_behind() is not None:
             subscriber.is_catching_up = True
             self.start(self._catch_up(subscriber))
 
     async def verify(self, claims: Sequence[Claim]) -> bool:
-        """Return whether the database has what was seen here; if not, have all clients start anew.
+        """Tell whether the database has the changes of these claims; if not, reset all clients.
 
-        It lacks that after it was set back, by a restored backup for instance.
+        It lacks them after it was set back, by a restored backup for instance.
         """
         are_known = await asyncio.gather(*map(self._claims.read, claims))
         lost = [claim for claim, is_known in zip(claims, are_known, strict=True) if not is_known]
@@ -178,7 +178,7 @@ class Hub:
         return not lost
 
     async def compare(self, newest: Anchor, epoch: str, *, is_set_back: bool) -> None:
-        """Compare with the log of broadcasts, as the database has it now."""
+        """Compare with the log of broadcasts that was just read; make up for what was missed."""
         is_same = self._go_on_in(epoch)
         if is_same and (is_set_back or self.fan_out.is_set_back):
             await self._renew(epoch)
@@ -186,21 +186,21 @@ class Hub:
         await self.fan_out.compare(newest.seq)
 
     async def drain(self) -> None:
-        """Close every socket with 1012, in batches, and admit no other."""
+        """Close every socket with 1012, in batches; refuse new ones."""
         self._is_draining = True
         await self._close(self._all_sockets())
 
     async def _renew(self, epoch: str) -> None:
         count("hub.set_back")
         logger.error(
-            "The database was set back: it lacks what was delivered from it. All clients are told "
-            "to load their lists anew."
+            "The database was set back: it lacks changes that were delivered from it. All clients "
+            "are told to reload their lists."
         )
         self._go_on_in(epoch)
         self._go_on_in(await in_database_thread(history.renew, epoch))
 
     def _go_on_in(self, epoch: str) -> bool:
-        """Take note of the site's epoch, and close what belongs to another; tell if none did."""
+        """Take note of the site's epoch; if it has changed, close all sockets and return False."""
         before, self._epoch = self._epoch, epoch
         if before in (None, epoch):
             return True
@@ -218,15 +218,14 @@ class Hub:
         return [socket for each in self.subscribers() for socket in each.sockets]
 
     async def _close(self, sockets: Sequence[Socket]) -> None:
-        # Clients come back after a random time of their own; the pauses keep the closing itself
-        # from being one long turn of the loop.
+        # Clients reconnect after a random time; the pauses keep the closing from blocking the loop.
         for some in chunks(sockets, DRAINED_AT_ONCE):
             for socket in some:
                 socket.close(CloseCode.RESTART)
             await asyncio.sleep(DRAIN_PAUSE_SECONDS)
 
     async def end(self) -> None:
-        """Leave all groups and end everything that runs beside; the sockets are gone by now."""
+        """Leave all groups and cancel all tasks; call it when no socket is left."""
         await self.membership.is_ready.wait()  # redis-py can lose a cancellation while it connects
         await self.membership.leave_all()
         tasks = tuple(self._tasks)
@@ -235,13 +234,13 @@ class Hub:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def start(self, work: Any) -> None:
-        """Run a coroutine beside everything else for as long as the hub lives."""
+        """Run a coroutine as a task, at most until the hub ends."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     def admit(self, socket: Socket) -> Subscriber:
-        """Add a socket to its user's; raise `NotAdmittedError` where there is no place for it."""
+        """Add a socket to its user's; raise `NotAdmittedError` if a limit is reached."""
         subscriber = self._subscribers.get(socket.key)
         if self._is_draining:
             raise NotAdmittedError(CloseCode.RESTART)
@@ -267,7 +266,7 @@ class Hub:
                     return
                 subscriber.take_page(page)
                 if page.head.is_behind(expected) and subscriber.newest == expected:
-                    # A replica that lags, or a hint from a restored log: the sweep looks again.
+                    # The replica lags, or the hint was of another log: the sweep checks again.
                     subscriber.move_to(page.head)
         except Exception:  # the database is away: the sweep tries again
             count("hub.catch_up_failed")

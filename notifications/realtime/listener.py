@@ -1,4 +1,4 @@
-"""Takes the hints that come over the channel layer, and does for each what its table says."""
+"""Receives the hints of the channel layer, and dispatches each by its type."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Message = dict[str, Any]
 
 
 class Listener:
-    """Passes each hint on: one about a user to their subscriber here, any other to the hub."""
+    """The dispatcher of hints: about one user to the subscriber, all others to the hub."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
@@ -40,7 +40,7 @@ class Listener:
         self._of_all: dict[str, Callable[[Message], None]] = {
             hints.BROADCAST: lambda hint: hub.start(hub.fan_out.spread(hint)),
             hints.MESSAGE: lambda hint: hub.publish(hint["topic"], Frame(hint["frame"])),
-            hints.CENSUS: lambda hint: hub.start(
+            hints.PRESENCE: lambda hint: hub.start(
                 presence.answer(layer, hint, [each.user_pk for each in hub.subscribers()])
             ),
             hints.MISSED: lambda hint: hub.hints_missed.set(),
@@ -51,7 +51,7 @@ class Listener:
         await self._receiver.run()
 
     def take(self, message: Message) -> None:
-        """Do what a hint says; one that is unknown or broken is counted and passed over."""
+        """Do what a hint says; count and ignore one that is unknown or broken."""
         try:
             type_ = message["type"]
             if take_for_user := self._of_user.get(type_):
@@ -75,6 +75,8 @@ class Listener:
     async def _verify(self, seen: Claim) -> None:
         try:
             await self._hub.verify([seen])
-        except Exception:  # the database is away: the sweep looks again
+        except Exception:  # the database is away: the sweep checks again
             count("hub.verify_failed")
-            logger.exception("What was seen of the log of user %s was not found", seen.user_pk)
+            logger.exception(
+                "The log of user %s could not be compared with what was seen of it", seen.user_pk
+            )

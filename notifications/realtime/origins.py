@@ -1,7 +1,7 @@
 """Refuses sockets to the pages of other sites, unless Django's CSRF protection trusts them.
 
-Browsers send cookies along with a WebSocket from any page, and no CSRF token. The origin is all
-that tells a foreign page.
+Browsers send cookies with a WebSocket from any page, but no CSRF token. Only the origin gives a
+foreign page away.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from ..logs import OncePerMinute
 logger = logging.getLogger(__name__)
 logger.addFilter(OncePerMinute())
 
-# Whatever else a stranger sends in these is not even parsed.
+# Not needed here, so a stranger's values are not parsed.
 IRRELEVANT_HEADERS = (b"content-type", b"cookie")
 
 
 def is_allowed(handshake: HttpRequest) -> bool:
-    """Tell whether a WebSocket may be opened from the page that opens it.
+    """Tell whether a page may open a WebSocket.
 
-    Scheme, host and port have to be those of this site, by ALLOWED_HOSTS and the settings about
-    proxies, or of CSRF_TRUSTED_ORIGINS. A client without an origin is no browser, and no page can
-    make it come with a user's cookies.
+    Its scheme, host and port have to be those of this site, by ALLOWED_HOSTS and the settings about
+    proxies, or one of CSRF_TRUSTED_ORIGINS. A client without an origin is not a browser, so no page
+    can make it send a user's cookies.
     """
     if "HTTP_ORIGIN" not in handshake.META:
         return True
-    # Not public, but what projects override where they want this decided in another way.
+    # Not public, but projects override it to change this decision.
     return bool(CsrfViewMiddleware(lambda request: HttpResponse())._origin_verified(handshake))  # type: ignore[attr-defined]
 
 
 def handshake_of(scope: Mapping[str, Any]) -> HttpRequest:
-    """Return the request that a WebSocket begins with."""
-    # Daphne does not say it. Where the session's cookie comes by TLS alone, so does its socket.
+    """Return the handshake of a WebSocket as an HTTP request."""
+    # Daphne leaves it out. If the session cookie is sent by TLS only, the socket uses TLS too.
     scheme = scope.get("scheme") or ("wss" if settings.SESSION_COOKIE_SECURE else "ws")
     request = {
         "method": "GET",
@@ -52,9 +52,9 @@ def handshake_of(scope: Mapping[str, Any]) -> HttpRequest:
 
 
 def log_refusal(handshake: HttpRequest) -> None:
-    """Log which page was refused, and what this site's own would be called; once a minute."""
+    """Log the refused origin and that of this site, at most once a minute."""
     logger.warning(
-        "Refused a socket to a page of %.100r: this site is %.100r here.",
+        "Refused a socket to a page of %.100r: the origin of this site is %.100r.",
         handshake.META["HTTP_ORIGIN"],
         f"{handshake.scheme}://{handshake.META.get('HTTP_HOST')}",
     )

@@ -1,9 +1,9 @@
-"""Counts who is online: asks every hub through the channel layer, and answers for this process.
+"""Counts who is online: asks every hub over the channel layer, and answers for this process.
 
-A hub answers with a sketch of its users, so that somebody who is connected to several processes
-counts once. The sketch holds the smallest hashes (k minimum values): it is exact up to 1,024 users
-and after that tells the number within some 3 % (Bar-Yossef and others, "Counting distinct elements
-in a data stream", 2002).
+A hub answers with a sketch of its users, so that a user who is connected to several processes
+counts once. The sketch holds the smallest hashes (k minimum values): it is exact below 1,024 users,
+and within some 3 % from there on (Bar-Yossef and others, "Counting distinct elements in a data
+stream", 2002).
 """
 
 from __future__ import annotations
@@ -44,17 +44,17 @@ class Online:
 
 
 def online(audiences: Audiences, *, timeout_seconds: float = ANSWER_SECONDS) -> list[Online] | None:
-    """Return how many of each audience are connected, or None if the layer does not answer.
+    """Return how many users of each audience are online, or None if the layer does not answer.
 
-    Takes `timeout_seconds`, for nobody knows how many hubs there are to answer.
+    It always waits for `timeout_seconds`, because the number of hubs is unknown.
     """
     if not audiences:
         return []
     try:
         answers = async_to_sync(ask)(audiences, timeout_seconds)
-    except Exception as exc:  # whatever the layer raises: the number is missing, no more
+    except Exception as exc:  # layers raise different errors; only the number is missing
         count("presence.failed")
-        logger.warning("Nobody could be asked who is online: %r", exc)
+        logger.warning("The hubs could not be asked who is online: %r", exc)
         return None
     return [estimate([answer[index] for answer in answers]) for index in range(len(audiences))]
 
@@ -68,12 +68,12 @@ async def answer(layer: Any, message: dict[str, Any], user_pks: Sequence[Any]) -
             if audience != Audience.EVERYONE:
                 members = await in_database_thread(members_among, user_pks, audience, groups)
             sketches.append(sketch(members))
-        reply = {"type": hints.CENSUS, "sketches": sketches}
+        reply = {"type": hints.PRESENCE, "sketches": sketches}
         async with asyncio.timeout(conf.SEND_TIMEOUT_SECONDS):
             await layer.send(message["reply_to"], reply)
-    except Exception:  # the one who asked counts the others
+    except Exception:  # the asking process counts the other answers
         count("presence.not_answered")
-        logger.exception("A question for presence could not be answered")
+        logger.exception("The hint that asks who is online could not be answered")
 
 
 def sketch(user_pks: Iterable[Any]) -> list[int]:
@@ -83,12 +83,12 @@ def sketch(user_pks: Iterable[Any]) -> list[int]:
 
 
 async def ask(audiences: Audiences, timeout_seconds: float) -> list[list[list[int]]]:
-    """Return the answer of each hub that gives one in time: a sketch for each audience."""
+    """Return the answers that come in time, each with a sketch for each audience."""
     layer = get_channel_layer()
     answers: list[list[list[int]]] = []
     async with asyncio.timeout(conf.SEND_TIMEOUT_SECONDS):
         channel = await layer.new_channel()
-        group, message = hints.census(audiences, channel)
+        group, message = hints.presence(audiences, channel)
         await layer.group_send(group, message)
     try:
         async with asyncio.timeout(timeout_seconds):
@@ -99,7 +99,7 @@ async def ask(audiences: Audiences, timeout_seconds: float) -> list[list[list[in
 
 
 def estimate(sketches: Sequence[Sequence[int]]) -> Online:
-    """Return the number of users of all hubs together, by their sketches."""
+    """Return the number of users of all hubs together, from their sketches."""
     smallest = sorted(set().union(*sketches))[:SKETCH_MAX]
     if len(smallest) < SKETCH_MAX:
         return Online(len(smallest))

@@ -1,4 +1,4 @@
-"""Looks up again which sockets may go on listening, and closes those that may not."""
+"""Checks again whether sockets may stay open, and closes those that may not."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ from .auth import Verdicts
 from .subscriber import Subscriber
 from .threads import in_database_thread
 
-# A session is over at its moment, not before it.
+# A session still holds at the moment when it expires.
 AFTER_SECONDS = 0.05
 
 
 class Revocation:
-    """Judges single users when a hint or a timer says so; the sweep brings verdicts on all."""
+    """Checks single users on a hint or a timer, and applies the sweep's verdicts on all users."""
 
     def __init__(self, start: Callable[[Coroutine[Any, Any, None]], None]) -> None:
         self._start = start
 
     def look_again(self, subscriber: Subscriber) -> None:
-        """Look up now whether the user's sockets may go on listening."""
+        """Check now whether the user's sockets may stay open."""
         self._start(self._judge(subscriber))
 
     def look_again_at(self, subscriber: Subscriber, moment: datetime | None) -> None:
-        """Look up at the moment when a session should end: until then it may be prolonged."""
+        """Check again when a session expires, if that is less than two sweeps away."""
         seconds = (moment - timezone.now()).total_seconds() if moment else math.inf
         if seconds >= conf.SWEEP_SECONDS * 2:
             return
         loop = asyncio.get_running_loop()
         due = loop.time() + max(seconds, 0) + AFTER_SECONDS
         if subscriber.recheck is not None:
-            # One timer for all of the user's sockets, or each that goes off would set one for each.
+            # One timer for all sockets of the user, or each timer would set one for every socket.
             due = min(due, subscriber.recheck.when())
             subscriber.recheck.cancel()
         subscriber.recheck = loop.call_at(due, self.look_again, subscriber)
 
     def apply(self, subscriber: Subscriber, verdicts: Verdicts) -> None:
-        """Close the user's sockets that may no longer listen, and note when the others may not."""
+        """Close the user's sockets that may not stay open; set a timer for sessions that expire."""
         for socket in tuple(subscriber.sockets):
             code = verdicts.revoked.get(socket.identity)
             if code is not None:
@@ -55,7 +55,7 @@ class Revocation:
             self.look_again_at(subscriber, verdicts.expires.get(socket.identity.session_key or ""))
 
     def revoke(self, subscriber: Subscriber, session_digest: str | None, code: int) -> None:
-        """Close the user's sockets of one session, or all of them for None."""
+        """Close the user's sockets of one session; if it is None, close all of them."""
         for socket in tuple(subscriber.sockets):
             if session_digest in (None, socket.identity.session_digest):
                 socket.close(code, at_once=True)
@@ -68,4 +68,4 @@ class Revocation:
         try:
             self.apply(subscriber, await in_database_thread(auth.judge, identities))
         except DatabaseError:
-            count("revocation.failed")  # the sweep looks again
+            count("revocation.failed")  # the sweep checks again

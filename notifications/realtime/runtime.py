@@ -1,4 +1,4 @@
-"""Starts and ends what runs once for each event loop that serves sockets."""
+"""Starts and ends the hub, sweep and schedule of each event loop that serves sockets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .sweep import Sweeper
 
 
 def current_hub() -> Hub:
-    """Return the hub of the running event loop; the first call starts it, sweep and schedule."""
+    """Return the hub of the running event loop; start it, the sweep and the schedule if needed."""
     loop = asyncio.get_running_loop()
     hub = _hubs.get(loop)
     if hub is None:
@@ -23,14 +23,14 @@ def current_hub() -> Hub:
 
 
 def start_hub() -> Hub:
-    """Start a hub that listens, for this loop's sockets, without a sweep and a schedule."""
+    """Start a hub that receives hints for this loop's sockets, without sweep and schedule."""
     hub = _hubs[asyncio.get_running_loop()] = Hub()
     hub.start(Listener(hub).run())
     return hub
 
 
 async def end() -> None:
-    """End the hub of this loop and what runs beside it, unless it still has a socket."""
+    """End the hub of this loop and its tasks, unless it still has a socket."""
     loop = asyncio.get_running_loop()
     hub = _hubs.get(loop)
     if hub is not None and not hub.size:
@@ -39,7 +39,7 @@ async def end() -> None:
 
 
 async def drain() -> None:
-    """Close this loop's sockets with 1012 before the server ends, and send new ones away."""
+    """Close this loop's sockets with 1012 before the server ends, and refuse new ones."""
     hub = _hubs.get(asyncio.get_running_loop())
     if hub is not None:
         await hub.drain()

@@ -1,7 +1,7 @@
-"""Keeps the time of broadcasts: publishes what is due and ends what is over, in every process.
+"""Publishes broadcasts that are due and ends those that have expired, in every process.
 
-Each looks at the schedule every `NOTIFICATIONS_PUBLISH_SECONDS`; the lock on the log makes each
-broadcast go out once. The same look finds lost hints of broadcasts.
+Each process reads the schedule at least every `NOTIFICATIONS_PUBLISH_SECONDS`, give or take 10 %.
+The lock on the log makes each broadcast go out once. The same reading finds lost hints.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ LEAST_SECONDS = 0.02
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """The log of broadcasts at one moment, and the next one at which it changes by itself.
+    """The log of broadcasts when it was read, and `moment`, at which it changes next by itself.
 
-    `is_set_back` says that it lacks what was seen of it before.
+    `is_set_back` is True if the log lacks a change that was seen before.
     """
 
     newest: Anchor = NOTHING
@@ -46,7 +46,7 @@ class Look:
 
 
 class Schedule:
-    """Looks at the schedule for as long as the hub of this process lives."""
+    """The loop that publishes and ends broadcasts while the hub lives."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
@@ -63,29 +63,31 @@ class Schedule:
     async def _round(self) -> float:
         pause = conf.PUBLISH_SECONDS * random.uniform(0.9, 1.1)  # noqa: S311
         try:
-            found = await in_database_thread(look, self._hub.fan_out.newest)
-            if found.moment is not None and found.moment <= timezone.now():
+            log = await in_database_thread(look, self._hub.fan_out.newest)
+            if log.moment is not None and log.moment <= timezone.now():
                 await in_database_thread(broadcasts.publish_due)
-                found = await in_database_thread(look, self._hub.fan_out.newest)
-            await self._hub.compare(found.newest, found.epoch, is_set_back=found.is_set_back)
+                log = await in_database_thread(look, self._hub.fan_out.newest)
+            await self._hub.compare(log.newest, log.epoch, is_set_back=log.is_set_back)
         except Exception as exc:  # the database is away: the next round tries again
             count("schedule.failed")
             if not self._is_failing:
                 self._is_failing = True
-                logger.error("Due broadcasts could not be looked up (%r); it is tried again.", exc)
+                logger.error(
+                    "Due broadcasts could not be read (%r); the next round tries again.",
+                    exc,
+                )
             return pause
         self._is_failing = False
-        if found.moment is None:
+        if log.moment is None:
             return pause
-        seconds = (found.moment - timezone.now()).total_seconds()
+        seconds = (log.moment - timezone.now()).total_seconds()
         return min(pause, max(seconds, LEAST_SECONDS))
 
 
 def look(seen: Anchor = NOTHING) -> Look:
-    """Look at the log of broadcasts, of which `seen` is the last change that is known.
+    """Read the log of broadcasts; `seen` is its newest known change.
 
-    If the log has changed, the live broadcasts are read as well, so that sockets that connect
-    find them.
+    If the log has changed, read the live broadcasts too, for sockets that connect.
     """
     row: Any = BroadcastLog.objects.annotate(
         start=_first(Broadcast.objects.scheduled(), "starts"),

@@ -1,4 +1,4 @@
-"""One open WebSocket as the hub sees it: its unwritten frames, and how far its client is."""
+"""The hub's side of one open WebSocket: its unwritten frames, and its client's position."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ from .auth import Identity
 
 HALF_WINDOW_CHARS = ACK_WINDOW_CHARS // 2
 OUTBOX_FRAMES_MAX = 2 * ACK_WINDOW_FRAMES
-# What a client that keeps up has unacknowledged at most, now and then.
+# The most that a client that keeps up has unacknowledged.
 FEW_FRAMES, FEW_CHARS = ACK_WINDOW_FRAMES // 4, ACK_WINDOW_CHARS // 8
-# One for all: each call of frozenset() makes another, of 216 bytes.
+# Shared, because each frozenset() would take 216 bytes.
 NO_TOPICS: frozenset[str] = frozenset()
 
 
 class Formation(Protocol):
-    """Sockets that are written to together, and keep their positions together; see lockstep.py."""
+    """A group of sockets that share their position; see lockstep.py."""
 
     def b_of(self, socket: Socket) -> int:
-        """Return the broadcast that a socket has come to."""
+        """Return the newest broadcast that a socket was written."""
 
     def acknowledge(self, socket: Socket, cursor: Cursor) -> bool:
-        """Take note that a client has everything up to `cursor`; return whether that was news."""
+        """Take a client's acknowledgement up to `cursor`; return whether it was news."""
 
     def leave(self, socket: Socket) -> None:
-        """Let a socket go on alone."""
+        """Remove a socket; hand over its position."""
 
 
 class Socket:
-    """An accepted WebSocket. Its methods never wait.
+    """An accepted WebSocket. Its methods do not wait for the client, except `last_words()`.
 
-    Where the server takes finished frames and has room, they are written at once; otherwise a task
-    of its own writes while there is work.
+    If the server takes prepared frames and has room, they are written at once; otherwise a task
+    writes while there are frames.
 
-    Its position and acknowledgements mean nothing unless `is_live`: the socket was welcomed and is
-    not closed. While it is in a `lockstep`, what broadcasts change of them is kept there.
+    The position and the acknowledgements mean nothing unless `is_live`: the socket was welcomed and
+    is not closed. While it is in a `lockstep`, that keeps what broadcasts change of them.
     """
 
     __slots__ = (
@@ -71,10 +71,10 @@ class Socket:
         self.is_live = False
         self.lockstep: Formation | None = None
         self.place = self.acked_b = 0
-        """Its place in the lockstep, and the broadcast that it has acknowledged there."""
+        """The place in the lockstep, and the newest broadcast acknowledged there."""
         self.topics = NO_TOPICS
         self.closed_with: int | None = None
-        # Lists, which take less than deques do; both are short.
+        # Both are short, and lists take less memory than deques.
         self._outbox: list[Frame] = []
         self._unacked: list[Mark] = []
         self._unacked_chars = 0
@@ -89,34 +89,34 @@ class Socket:
 
     @property
     def position(self) -> Cursor:
-        """The position of its client with everything that was delivered."""
+        """The client's position once it has everything that was delivered."""
         if self.lockstep is None:
             return self._position
         return self._position.at(b=self.lockstep.b_of(self))
 
     @property
     def keeps_up(self) -> bool:
-        """True if its client has acknowledged most, and frames go out at once."""
+        """True if the client has acknowledged most frames, and frames are written at once."""
         is_idle = self.is_live and self._writer is None and self.connection.writes_at_once
         return is_idle and len(self._unacked) < FEW_FRAMES and self._unacked_chars < FEW_CHARS
 
     def start(self, position: Cursor) -> None:
-        """Go live: its client is at this position."""
+        """Go live, with the client at this position."""
         self._position, self.is_live = position, True
 
     def settle(self) -> None:
-        """Leave the lockstep, and keep its own position from now on."""
+        """Leave the lockstep and keep a position of its own."""
         if self.lockstep is not None:
             self.lockstep.leave(self)
 
     def take_over(self, cursor: Cursor, marks: Sequence[Mark]) -> None:
-        """Take its position from the lockstep, and what it has to acknowledge."""
+        """Take the position and the unacknowledged frames from the lockstep."""
         self._position = cursor
         self._unacked += marks
         self._unacked_chars += sum(size for _, size in marks)
 
     def settle_room_chars(self) -> int:
-        """Leave the lockstep; return how much may be delivered before an acknowledgement."""
+        """Leave the lockstep; return how many characters the client's window has left."""
         self.settle()
         if len(self._unacked) >= ACK_WINDOW_FRAMES:
             return 0
@@ -126,14 +126,14 @@ class Socket:
         """Write a frame that needs no acknowledgement: an answer, a heartbeat."""
         if self.closed_with is not None:
             return
-        # Behind a writer that waits, it would overtake what that has in hand.
+        # While the task is writing, this frame would overtake its frame.
         if self._writer is not None or not self.connection.write(frame):
             self._queue(frame)
 
     def deliver(self, frame: Frame, mark: Mark) -> None:
-        """Write a frame to a live client, or close one that acknowledges none.
+        """Write a frame that a live client has to acknowledge; close the socket if it is too slow.
 
-        `mark` is the frame's, with the cursor that it takes the client to.
+        `mark` has the cursor to which the frame takes the client, and the frame's size.
         """
         self.settle()
         unacked = self._unacked
@@ -146,10 +146,10 @@ class Socket:
         self.put(frame)
 
     def put(self, frame: Frame) -> None:
-        """Write a frame that counts as delivered."""
+        """Write a frame that `deliver()` or the lockstep has counted."""
         if self._writer is not None or not self.connection.write(frame):
             self._queue(frame)
-        # Clients acknowledge at every 64 items and every heartbeat. A few long items are neither.
+        # Clients acknowledge every 64 items and every heartbeat, so ask after a few long items.
         if self._unacked_chars > HALF_WINDOW_CHARS and not self._is_asked:
             self._is_asked = True
             self.write(Frame(protocol.heartbeat(self.position)))
@@ -157,11 +157,11 @@ class Socket:
             self._full_since = self._full_since or monotonic()
 
     def acknowledge(self, cursor: Cursor) -> bool:
-        """Take note that the client has everything up to `cursor`; return whether that was news."""
+        """Take the client's acknowledgement up to `cursor`; return whether it was news."""
         is_news = self.lockstep is not None and self.lockstep.acknowledge(self, cursor)
         unacked = self._unacked
         left = 0
-        # They only grow, and a client that keeps up leaves few.
+        # Marks ascend, and a client that keeps up leaves few.
         for mark_cursor, _ in reversed(unacked):
             if not cursor.is_behind(mark_cursor):
                 break
@@ -174,14 +174,14 @@ class Socket:
         return True
 
     def beat(self, heartbeat: Frame) -> None:
-        """Write a heartbeat, or close one that has been full for longer than a sweep."""
+        """Write a heartbeat, or close if the window has been full for longer than a sweep."""
         if self._full_since and monotonic() - self._full_since > conf.SWEEP_SECONDS:
             self._give_up()
         else:
             self.write(heartbeat)
 
     def close(self, code: int, *, at_once: bool = False) -> None:
-        """Close with a code, after what is still to be written or, `at_once`, instead of it."""
+        """Close with a code, after the unwritten frames or, if `at_once`, instead of them."""
         if self.closed_with is not None:
             return
         self.settle()
@@ -194,12 +194,12 @@ class Socket:
         self._wake()
 
     async def last_words(self) -> None:
-        """Wait until everything is written, the goodbye included."""
+        """Wait until everything is written, including the close."""
         if self._writer is not None:
             await asyncio.wait([self._writer])
 
     def abandon(self) -> None:
-        """Let go of everything; the connection is gone."""
+        """Drop the unwritten frames, because the connection is gone."""
         self.settle()
         self.closed_with, self.is_live = self.closed_with or 1006, False
         self._outbox.clear()
@@ -212,7 +212,7 @@ class Socket:
 
     def _queue(self, frame: Frame) -> None:
         self.settle()
-        if len(self._outbox) >= OUTBOX_FRAMES_MAX:  # answers, mostly: they need no acknowledgement
+        if len(self._outbox) >= OUTBOX_FRAMES_MAX:  # mostly answers, which need no acknowledgement
             self._give_up()
             return
         self._outbox.append(frame)
@@ -231,7 +231,7 @@ class Socket:
                 await send_close(self.connection, self.closed_with)
         except Exception:  # servers differ in what they raise when the peer is gone
             count("socket.write_failed")
-            # What could not be written is missing; a client that lives comes back for it.
+            # The client lacks these frames, and reconnects for them if it still lives.
             self.settle()
             self._outbox.clear()
             if self.closed_with is None:
@@ -244,9 +244,9 @@ class Socket:
 
 
 async def send_close(connection: Connection, code: int) -> None:
-    """Close with `code`, or with 1000 where the server refuses to send it.
+    """Close with `code`, or with 1000 if the server refuses to send it.
 
-    Daphne by itself raises for 1012 and 1013; a client comes back after a 1000 as well.
+    Plain daphne raises for 1012 and 1013; a client reconnects after 1000, too.
     """
     try:
         await connection.send({"type": "websocket.close", "code": int(code)})

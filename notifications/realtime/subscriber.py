@@ -1,4 +1,4 @@
-"""A user who is connected to this process: their sockets here, and how far their log has come."""
+"""A user who is connected to this process: the open sockets, and the known end of the logs."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from .socket import Formation, Socket
 
 
 class Subscriber:
-    """The open sockets of one user in one process; decides what is written to each.
+    """A user's open sockets in this process; it decides what is written to each.
 
-    A frame of one stream is written to sockets that lack nothing of the other; whoever is behind in
-    either gets pages of the feed until it is not.
+    Frames go to sockets that are up to date in both streams. A socket that is behind in either gets
+    pages of the feed until it has caught up.
     """
 
     __slots__ = (
@@ -42,19 +42,19 @@ class Subscriber:
         self.epoch: str | None = None
         self.site = ""
         self.clock = 0
-        """The time of the change at `newest.u`; 0 where nobody said."""
+        """The time of the change at `newest.u`; 0 if unknown."""
         self._newest = Cursor()
         self._unread_broadcasts = 0
         self.lockstep: Formation | None = None
         self.is_catching_up = False
         self.recheck: TimerHandle | None = None
-        """The next time at which the sessions are looked up."""
-        # A list takes less than a set, and one user's sockets are few.
+        """The timer of the next check of the sessions."""
+        # A user has few sockets, and a list takes less memory than a set.
         self.sockets: list[Socket] = []
 
     @property
     def newest(self) -> Cursor:
-        """The end of the logs, as far as it is known here."""
+        """The newest known position in the user's logs."""
         return self._newest if self.lockstep is None else self.sockets[0].position
 
     @property
@@ -64,24 +64,24 @@ class Subscriber:
 
     @property
     def log(self) -> Epoch:
-        """The log that the sockets here follow, by its name alone."""
+        """The names of the logs that the sockets follow, without a position."""
         return Epoch(self.epoch or "", self.site)
 
     @property
     def claim(self) -> Claim | None:
-        """The last change of the user's log that was seen here, if any."""
+        """The newest change of the user's log that this process has seen, if any."""
         if self.epoch is None or not self.clock:
             return None
         seen = Anchor(self.newest.u, self.clock)
         return Claim(self.user_pk, Epoch(self.epoch, self.site, seen))
 
     def doubt(self, head: Anchor) -> Claim | None:
-        """Return what was seen here, unless the log that is read now ends with the same."""
+        """Return the claim to verify, or None if the log in the database ends with the same."""
         claim = self.claim
         return claim if claim and claim.epoch.u != head else None
 
     def doubt_hint(self, message: dict[str, Any]) -> Claim | None:
-        """Return what was seen here, unless a hint goes on from there or is an older one."""
+        """Return the claim to verify, or None if the hint follows on from it or is older."""
         claim, clock = self.claim, message.get("clock")
         if claim is None or not clock:
             return None
@@ -93,19 +93,19 @@ class Subscriber:
         return None if is_next else claim
 
     def settle(self) -> None:
-        """Leave the lockstep, and keep an own position from now on."""
+        """Leave the lockstep and keep a position of its own."""
         if self.lockstep is not None:
             self.sockets[0].settle()
 
     def move_to(self, newest: Cursor, unread_broadcasts: int | None = None) -> None:
-        """Leave the lockstep; take note of how far the logs have come."""
+        """Leave the lockstep; take the newest known position in the logs."""
         self.settle()
         self._newest = newest
         if unread_broadcasts is not None:
             self._unread_broadcasts = unread_broadcasts
 
     def take_over(self, cursor: Cursor) -> None:
-        """Take note of where the user came in lockstep, by broadcasts alone."""
+        """Take the position from the lockstep, in which only broadcasts moved it."""
         self._unread_broadcasts += cursor.b - self._newest.b
         self._newest = cursor
 
@@ -138,7 +138,7 @@ class Subscriber:
             self._deliver_page(socket, page)
 
     def take_items(self, message: dict[str, Any]) -> None:
-        """Write a hint's items to the sockets that stand just before them."""
+        """Write a hint's items to the sockets that are just before them."""
         if not self._is_of(message["epoch"]):
             return
         before, head = self.newest.at(u=message["after"]), self.newest.at(u=message["seq"])
@@ -154,9 +154,9 @@ class Subscriber:
                 socket.deliver(frame, mark)
 
     def take_broadcast(self, frames: BroadcastFrames, *, is_theirs: bool) -> bool:
-        """Write a new broadcast to the sockets that stand just before it.
+        """Write a new broadcast to the sockets that are just before it.
 
-        Return whether a socket here lacks something then.
+        Return whether a socket is behind after that.
         """
         newest, seq = self.newest, frames.seq
         if seq <= newest.b:
@@ -175,7 +175,7 @@ class Subscriber:
         return is_behind
 
     def take_page(self, page: FeedPage) -> None:
-        """Write a page of the feed to the sockets that stand within it."""
+        """Write a page of the feed to the sockets whose position is within it."""
         if not self._is_of(page.epoch.inbox, page.epoch.site):
             return
         self._learn(page)
@@ -189,31 +189,31 @@ class Subscriber:
                 self._deliver_page(socket, page)
 
     def take_head(self, head: Head) -> bool:
-        """Compare with the heads of the logs; return whether a socket here lacks something."""
+        """Compare with the heads of the logs; return whether a socket is behind."""
         if self._is_of(head.epoch, head.site) and self.newest.is_behind(head.cursor):
             self._advance(head.cursor, head.clock)
         return self.furthest_behind() is not None
 
     def take_broadcast_head(self, seq: int) -> bool:
-        """Take note that the log has come to here; return whether a socket here lacks something."""
+        """Take the end of the broadcast log; return whether a socket is behind."""
         self.move_to(self.newest.latest(Cursor(b=seq)))
         return self.furthest_behind() is not None
 
     def take_toast(self, toast: str) -> None:
-        """Write a frame that is in no log to every socket."""
+        """Write a transient notification, which is in no log, to every socket."""
         frame = Frame(toast)
         for socket in self._welcomed():
             socket.deliver(frame, frame.mark(socket.position))
 
     def beat(self, *, with_epoch: bool = False) -> None:
-        """Tell every socket how far the logs have come."""
+        """Write a heartbeat with the newest position to every socket."""
         epoch = self._seen() if with_epoch else ""
         heartbeat = Frame(protocol.heartbeat(self.newest, epoch))
         for socket in self._welcomed():
             socket.beat(heartbeat)
 
     def furthest_behind(self) -> Cursor | None:
-        """Return up to where all sockets here are that lack something and have room for it."""
+        """Return the earliest position of the sockets that are behind and have room, or None."""
         behind = [each for each in self._welcomed() if each.position.is_behind(self.newest)]
         positions = [each.position for each in behind if each.settle_room_chars()]
         return reduce(Cursor.earliest, positions) if positions else None
@@ -236,14 +236,14 @@ class Subscriber:
         if "unread_broadcasts" not in message:
             return True
         if message["head"] != self.newest.b:
-            return False  # counted at another place of that log: the feed says it
+            return False  # counted at another position of that log: the feed has it
         if message["seq"] > self.newest.u:
             self.move_to(self.newest, message["unread_broadcasts"])
         return True
 
     def _is_of(self, epoch: str, site: str | None = None) -> bool:
-        # The sockets of another epoch come back and are told to reset. Before the first welcome
-        # there is nothing to compare with.
+        # Sockets of another epoch reconnect and are told to reset. Before the first welcome, no
+        # epoch is known.
         if self.epoch is None or (epoch == self.epoch and site in (None, self.site)):
             return True
         for socket in self._welcomed():
@@ -252,7 +252,7 @@ class Subscriber:
 
     def _deliver_page(self, socket: Socket, page: FeedPage) -> None:
         room_chars = socket.settle_room_chars()
-        if room_chars:  # or the next page is read when it has acknowledged
+        if room_chars:  # otherwise the next acknowledgement reads the page
             socket.deliver(*portion(page, socket.position, room_chars))
 
     def _welcomed(self) -> list[Socket]:
@@ -260,7 +260,7 @@ class Subscriber:
 
 
 def slices(subscribers: Iterable[Subscriber], sockets: int) -> Iterator[list[Subscriber]]:
-    """Cut users into parts of about as many sockets, so that none holds the loop up."""
+    """Split users into parts with about this many sockets, so that none blocks the loop."""
     part: list[Subscriber] = []
     size = 0
     for subscriber in subscribers:

@@ -1,7 +1,8 @@
-"""The repair round: compares sockets with the database, and sends each a heartbeat.
+"""The sweep: compares sockets with the database, and sends each a heartbeat.
 
-Every `NOTIFICATIONS_SWEEP_SECONDS`, and at once after the layer was away. It mends lost hints,
-closes the sockets that may no longer listen, and removes what has expired.
+It runs every `NOTIFICATIONS_SWEEP_SECONDS`, give or take 10 %, and within a second after the layer
+is back. It makes up for lost hints, closes sockets that may not stay open, and removes what has
+expired.
 """
 
 from __future__ import annotations
@@ -29,12 +30,12 @@ logger = logging.getLogger(__name__)
 USERS_PER_BATCH = 2000
 JITTER = 0.1
 HURRIED_AGAIN_SECONDS = 1.0
-# A heartbeat for each of 10,000 sockets must not hold up what arrives meanwhile.
+# The heartbeats of 10,000 sockets must not delay what arrives meanwhile.
 SOCKETS_PER_SLICE = 100
 
 
 class Sweeper:
-    """Sweeps the hub of this process for ever."""
+    """The loop that sweeps a hub."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
@@ -43,7 +44,7 @@ class Sweeper:
         """Sweep until cancelled."""
         while True:
             seconds = conf.SWEEP_SECONDS * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
-            # Many processes may find the layer back at the same moment, each tells every hub.
+            # Many processes may find the layer back at the same moment, and each tells every hub.
             pause = min(seconds, HURRIED_AGAIN_SECONDS * random.random())  # noqa: S311
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
@@ -57,9 +58,9 @@ class Sweeper:
                 logger.error("The sweep failed (%r); the next round tries again.", exc)
 
     async def sweep(self) -> None:
-        """Go once through all users who are connected here, in batches."""
+        """Check all subscribers once, in batches."""
         await self._hub.membership.repair()
-        # What the frames of broadcasts, made once for all readers, could not say.
+        # The frames of broadcasts are the same for all readers, so they cannot carry the epoch.
         fan_out = self._hub.fan_out
         has_news, fan_out.has_news = fan_out.has_news, False
         for batch in chunks(self._hub.subscribers(), USERS_PER_BATCH):
@@ -81,7 +82,7 @@ class Sweeper:
                 head = heads.get(subscriber.user_pk)
                 if head is not None and subscriber.take_head(head):
                     count("sweep.repaired")
-                    logger.info("User %s was behind; the feed is read.", subscriber.user_pk)
+                    logger.info("User %s was behind; reading the feed.", subscriber.user_pk)
                     self._hub.catch_up(subscriber)
                 subscriber.beat(with_epoch=has_news)
             await asyncio.sleep(0)

@@ -1,7 +1,7 @@
-"""Takes asynchronous code to the database: a small pool of threads of the app's own.
+"""A small pool of threads in which asynchronous code queries the database.
 
 Channels' `database_sync_to_async` shares one thread among all consumers, so that one slow query
-holds up every socket of the process.
+delays every socket of the process.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from ..models import Inbox
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# A connection costs more than most of what is asked on it. CONN_MAX_AGE is 0 under ASGI because
-# the threads of requests come and go; these stay.
+# Connecting costs more than most queries. CONN_MAX_AGE is 0 under ASGI because the threads of
+# requests come and go; these stay.
 CONNECTION_SECONDS = 60.0
 
 _this_thread = threading.local()
@@ -38,7 +38,7 @@ async def in_database_thread(function: Callable[P, R], /, *args: P.args, **kwarg
     """Run synchronous database work in the pool and return its result."""
 
     def work() -> R:
-        reset_queries()  # with DEBUG, a connection that is kept would keep thousands of them
+        reset_queries()  # with DEBUG, a persistent connection would collect them
         close_old_connections()
         try:
             return function(*args, **kwargs)
@@ -49,10 +49,10 @@ async def in_database_thread(function: Callable[P, R], /, *args: P.args, **kwarg
 
 
 class WriteQueue:
-    """Lets users change something first come first served, with one change for each user at a time.
+    """A first-come, first-served queue of users' changes, with one at a time for each user.
 
-    More of a user's would wait in the database for the same inbox, each with a thread. SQLite has
-    one writer, and lets whoever waits for it try again and again while others go before.
+    Two changes of one user would wait in the database for the same inbox, each with a thread.
+    SQLite has one writer at a time, and waiting ones retry while others go first.
     """
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class WriteQueue:
 
 
 def end_threads() -> None:
-    """End the threads, when what they do is done; the next work starts others."""
+    """End the threads when their work is done; the next work starts new ones."""
     if _pool.cache_info().currsize:
         pool = _pool()
         _pool.cache_clear()

@@ -13,7 +13,8 @@ from .protocol import encode
 
 CHANGED = "notification.changed"
 BROADCAST = "notification.broadcast"
-CENSUS = "notification.census"
+# The old name, because two versions run side by side during a deployment.
+PRESENCE = "notification.census"
 TOAST = "notification.toast"
 MESSAGE = "notification.message"
 REVOKED = "notification.revoked"
@@ -78,13 +79,13 @@ def broadcast(*, seq: int, item: str, audience: str, groups: Sequence[Any], cloc
     }
 
 
-def census(audiences: Sequence[tuple[str, Sequence[Any]]], reply_to: str) -> Hint:
+def presence(audiences: Sequence[tuple[str, Sequence[Any]]], reply_to: str) -> Hint:
     """Return the hint that asks all hubs how many users of audiences are connected to them.
 
     They answer to the channel `reply_to`.
     """
     asked = [[audience, [str(pk) for pk in groups]] for audience, groups in audiences]
-    return hubs_group(), {"type": CENSUS, "audiences": asked, "reply_to": reply_to}
+    return hubs_group(), {"type": PRESENCE, "audiences": asked, "reply_to": reply_to}
 
 
 def toast(user_pk: Any, frame: str) -> Hint:

@@ -54,7 +54,7 @@ async def hub() -> AsyncIterator[Hub]:
         ({"type": "notifications.of_next_year"}, "hub.unknown_hint"),
         ({"type": hints.CHANGED}, "hub.bad_hint"),
         ({"type": hints.TOAST, "user": "7"}, "hub.bad_hint"),
-        ({"type": hints.CENSUS, "audiences": 3, "reply_to": None, "user": "7"}, None),
+        ({"type": hints.PRESENCE, "audiences": 3, "reply_to": None, "user": "7"}, None),
         ({}, "hub.bad_hint"),
     ],
 )

@@ -243,6 +243,6 @@ async def test_refusals_are_logged_in_one_line(
 
     [record] = caplog.records
     assert record.name == "notifications.realtime.origins"
-    assert "this site is 'http://example.com' here" in record.getMessage()
+    assert "the origin of this site is 'http://example.com'" in record.getMessage()
     assert record.getMessage().isprintable()
     assert len(record.getMessage()) < 300

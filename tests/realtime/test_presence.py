@@ -154,7 +154,7 @@ async def test_up_to_the_size_of_the_sketch_the_count_is_exact(transactional_db:
 
 @asynccontextmanager
 async def hubs_of(*connected: Iterable[int]) -> AsyncIterator[None]:
-    """Answer censuses as processes would whose users have these keys."""
+    """Answer the question who is online as processes whose users have these keys."""
     layer: Any = get_channel_layer()
     channels = [await layer.new_channel() for _ in connected]
     for channel in channels:
@@ -174,10 +174,10 @@ async def hubs_of(*connected: Iterable[int]) -> AsyncIterator[None]:
 
 
 async def answer_for(layer: Any, channel: str, user_pks: list[int]) -> None:
-    """Answer every census that comes to a channel."""
+    """Answer each question who is online that comes to a channel."""
     while True:
         message = await layer.receive(channel)
-        if message["type"] == hints.CENSUS:
+        if message["type"] == hints.PRESENCE:
             await presence.answer(layer, message, user_pks)
 
 
@@ -185,7 +185,7 @@ async def everybody_answers(hubs: int) -> bool:
     """Tell whether all hubs hear what their group is asked."""
     layer: Any = get_channel_layer()
     reply_to = await layer.new_channel()
-    await layer.group_send(*hints.census([EVERYONE], reply_to))
+    await layer.group_send(*hints.presence([EVERYONE], reply_to))
     try:
         async with asyncio.timeout(1):
             for _ in range(hubs):

@@ -146,7 +146,7 @@ async def send_all_kinds() -> None:
     await sync_to_async(sender.send)(
         [
             hints.changed(1, epoch="e", after=0, seq=1, unread=1, items=[]),
-            hints.census([("everyone", [])], "nowhere"),
+            hints.presence([("everyone", [])], "nowhere"),
             hints.broadcast(seq=1, item="{}", audience="everyone", groups=[]),
             hints.toast(1, "{}"),
             hints.message("match", "{}"),
