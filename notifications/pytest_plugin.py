@@ -1,6 +1,6 @@
 """Fixtures for the tests of projects that use the app; pytest finds them by an entry point.
 
-pytest loads them wherever the package is installed, so Django is not imported until they are used.
+pytest loads this module wherever the package is installed, so fixtures import Django when used.
 """
 
 from __future__ import annotations

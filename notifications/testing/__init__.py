@@ -1,4 +1,4 @@
-"""Helpers for the tests of projects that use the app; docs/testing.md shows each."""
+"""What projects that use the app can test with; see docs/testing.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Assertions about what was sent, whose messages say what was sent instead."""
+"""Assertions about notifications; their messages list what was sent instead."""
 
 from __future__ import annotations
 
@@ -21,20 +21,23 @@ def assert_notified(
     times: int | None = None,
     among: Iterable[SentNotification] | None = None,
 ) -> SentNotification:
-    """Return the newest notification or broadcast that told the user this; fail if there is none.
+    """Return the user's newest notification or broadcast with these fields; fail if there is none.
 
-    Whatever is None may be anything. With `times` there must be exactly so many. `among` is what
-    was captured, by default in the innermost block of `capture_notifications()` that is running.
+    A field that is None may have any value. With `times`, exactly that many must match. `among` is
+    what was captured, by default in the innermost running block of `capture_notifications()`.
     """
     __tracebackhide__ = True
     wanted = _wanted(kind=kind, title=title, body=body, level=level, url=url, data=data)
     if times is not None and times < 1:
-        raise ValueError(f"times is {times}; for none at all there is assert_not_notified().")
+        raise ValueError(
+            f"times is {times}; it must be at least 1. For none, use assert_not_notified()."
+        )
     sent = _captured(among)
     matching = _matching(user, wanted, sent)
     if not matching or times not in (None, len(matching)):
-        expected = "" if times is None else f" {times} times, but {len(matching)} times"
-        raise AssertionError(f"{user} was not told{expected}{_described(wanted)}. {_listed(sent)}")
+        expected = "" if times is None else f" exactly {times} times, but {len(matching)}"
+        of = _described(wanted)
+        raise AssertionError(f"{user} was not notified of {of}{expected}. {_listed(sent)}")
     return matching[-1]
 
 
@@ -49,12 +52,12 @@ def assert_not_notified(
     data: Mapping[str, Any] | None = None,
     among: Iterable[SentNotification] | None = None,
 ) -> None:
-    """Fail if the user was told this, or with nothing named if they were told anything."""
+    """Fail if the user was notified with these fields; without fields, if notified at all."""
     __tracebackhide__ = True
     wanted = _wanted(kind=kind, title=title, body=body, level=level, url=url, data=data)
     sent = _captured(among)
     if _matching(user, wanted, sent):
-        raise AssertionError(f"{user} was told{_described(wanted)}. {_listed(sent)}")
+        raise AssertionError(f"{user} was notified of {_described(wanted)}. {_listed(sent)}")
 
 
 def _wanted(**fields: Any) -> dict[str, Any]:
@@ -66,8 +69,8 @@ def _captured(among: Iterable[SentNotification] | None) -> list[SentNotification
         return list(among)
     if not open_captures:
         raise RuntimeError(
-            "Nothing is captured here. Take the fixture captured_notifications, call this inside "
-            "of `with capture_notifications() as sent:`, or pass among=sent after that block."
+            "Nothing is captured here. Use the fixture captured_notifications, call this inside "
+            "`with capture_notifications() as sent:`, or pass among=sent after that block."
         )
     return list(open_captures[-1])
 
@@ -81,8 +84,8 @@ def _matching(
 
 def _described(wanted: Mapping[str, Any]) -> str:
     if not wanted:
-        return " anything"
-    return " of " + ", ".join(f"{name}={value!r}" for name, value in wanted.items())
+        return "anything"
+    return ", ".join(f"{name}={value!r}" for name, value in wanted.items())
 
 
 def _listed(sent: list[SentNotification]) -> str:

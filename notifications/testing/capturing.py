@@ -1,6 +1,6 @@
-"""Captures what is sent, in a transaction that never commits as well.
+"""Captures what is sent, even in a transaction that does not commit.
 
-It sees what would go out, before the commit; what is rolled back inside the block drops out again.
+It captures before the commit; what is rolled back inside the block disappears again.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from .items import Item
 
 @dataclass(frozen=True, kw_only=True)
 class SentNotification(Item):
-    """One that was sent: to the user with `user_pk`, or to all of an `audience`.
+    """A notification to the user with `user_pk`, or a broadcast to an `audience`.
 
-    `notification` or `broadcast` is what was stored, if anything was.
+    `notification` or `broadcast` is the stored row; both are None for a transient notification.
     """
 
     user_pk: Any = None
@@ -49,7 +49,7 @@ class SentNotification(Item):
         return get_user_model()._base_manager.get(pk=self.user_pk)
 
     def is_for(self, user: Any) -> bool:
-        """Tell whether a user is told by this, alone or as one of the audience."""
+        """Tell whether it is for this user, alone or as a member of the audience."""
         if self.broadcast is None:
             return bool(self.user_pk == user._meta.pk.to_python(user.pk))
         joined = getattr(user, JOINED, None)
@@ -67,7 +67,7 @@ class SentNotification(Item):
 
 
 class CapturedNotifications(Sequence[SentNotification]):
-    """The notifications sent so far, in their order: a list that grows while the block runs."""
+    """A list of the notifications sent so far, in order, without those rolled back."""
 
     def __init__(self) -> None:
         self._seen: list[tuple[_Commit, SentNotification]] = []
@@ -88,17 +88,17 @@ class CapturedNotifications(Sequence[SentNotification]):
     def __eq__(self, other: object) -> bool:
         return self._sent == (list(other) if isinstance(other, CapturedNotifications) else other)
 
-    __hash__ = None  # type: ignore[assignment]  # it grows, as a list does
+    __hash__ = None  # type: ignore[assignment]  # mutable, like a list
 
     def __repr__(self) -> str:
         return repr(self._sent)
 
     def to(self, user: Any) -> list[SentNotification]:
-        """Return what a user is told: their own, and the broadcasts that are for them."""
+        """Return a user's notifications, and the broadcasts for them."""
         return [each for each in self if each.is_for(user)]
 
     def watch(self, messages: Sequence[Change | LogChange | Hint]) -> None:
-        """Take down what of this is news; `delivery` calls it."""
+        """Capture the new notifications among these messages; `delivery` calls it."""
         news = [sent for message in messages for sent in _news(message)]
         if news:
             commit = _Commit()
@@ -110,7 +110,7 @@ class CapturedNotifications(Sequence[SentNotification]):
 
 
 open_captures: list[CapturedNotifications] = []
-"""The blocks that are running, the innermost last."""
+"""The running blocks, the innermost last."""
 
 
 @contextmanager
@@ -131,7 +131,7 @@ def capture_notifications() -> Iterator[CapturedNotifications]:
 
 
 class _Commit:
-    """The transaction around a call: over well, still open, or rolled back."""
+    """The transaction around a call: committed, still open, or rolled back."""
 
     def __init__(self) -> None:
         self._connection = connections[database()]
@@ -143,14 +143,14 @@ class _Commit:
 
     @property
     def is_ruled_out(self) -> bool:
-        # A savepoint that is rolled back takes its callbacks along. A TestCase keeps them for ever.
+        # The rollback of a savepoint removes its callbacks. A TestCase keeps all others for ever.
         waiting = self._connection.run_on_commit
         return not self._is_done and all(entry[1] != self._note for entry in waiting)
 
 
 def _news(message: Change | LogChange | Hint) -> Iterator[SentNotification]:
     if isinstance(message, Change):
-        # One with a user state was read, removed or restored: nothing new was said.
+        # A change with a user state is a reading, a removal or a restoring: nothing new was sent.
         for row in message.rows if message.user_state is None else ():
             item = personal_item(row)
             yield SentNotification.from_wire(item, user_pk=row.recipient_id, notification=row)

@@ -1,4 +1,4 @@
-"""NotificationClient: a tab of a logged-in user, in a test."""
+"""NotificationClient: the tab of a logged-in user, for tests."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ from .tab_socket import TabSocket
 DEADLINE_SECONDS = 10.0
 ORIGIN = "http://testserver"
 TRANSACTION = (
-    "NotificationClient sees what is committed, and this test runs in a transaction that never is: "
-    "in a TestCase, or with the fixture db of pytest-django. Use TransactionTestCase or "
-    "pytest.mark.django_db(transaction=True); or capture_notifications(), which works here."
+    "NotificationClient only sees what is committed, but this test runs in a transaction that is "
+    "rolled back: in a TestCase, or with the fixture db of pytest-django. Use TransactionTestCase "
+    "or pytest.mark.django_db(transaction=True); or capture_notifications(), which works here."
 )
 IN_MEMORY = (
-    "NotificationClient reads the database from other threads, which one of SQLite in memory does "
-    "not allow while the test writes. Give the tests a file in your settings: "
+    "NotificationClient reads the database from other threads, which SQLite in memory does not "
+    "allow while the test writes. Give the tests a file in your settings: "
     "DATABASES['default']['TEST'] = {'NAME': BASE_DIR / 'test.sqlite3'}."
 )
 
 
 class NotificationClient:
-    """A tab of `user`, connected to the project's `ASGI_APPLICATION` in the test's own process.
+    """A tab of `user`, connected to the project's `ASGI_APPLICATION` in the test's process.
 
         async with NotificationClient(user) as client:
             await anotify(user, "Saved")
@@ -48,11 +48,11 @@ class NotificationClient:
 
     It logs in with a session of its own and starts, as a page does, after what the user has seen.
     Every wait ends after `deadline_seconds` with an `AssertionError` that says what was missing.
-    `path` is that of the socket's URL where it is not `/ws/notifications/`, `origin` the site as a
-    browser would name it, and `application` another ASGI application.
+    `path` is the path of the socket's URL if it is not `/ws/notifications/`, `origin` the site's
+    origin as a browser sends it, and `application` another ASGI application.
 
-    What the test does has to be committed, as in a `TransactionTestCase` or under
-    `pytest.mark.django_db(transaction=True)`; raises `RuntimeError` where it is not.
+    The test has to commit its changes, as in a `TransactionTestCase` or under
+    `pytest.mark.django_db(transaction=True)`; otherwise it raises `RuntimeError`.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class NotificationClient:
 
     @property
     def shown(self) -> list[Item]:
-        """The items that the tab has shown as toasts, each once in its newest text, in order."""
+        """The items that the tab has shown as toasts, each once with its newest text, in order."""
         return self._tab.shown
 
     @property
@@ -115,13 +115,13 @@ class NotificationClient:
         return self._socket.connection.close_code if self._socket.connection else None
 
     async def receive(self) -> Item:
-        """Return the next item of `shown` that was not received yet, when it is there."""
+        """Wait for the next item of `shown` that was not received yet, and return it."""
         await self._socket.until(lambda: len(self.shown) > self._received, "another notification")
         self._received += 1
         return self.shown[self._received - 1]
 
     async def settle(self) -> None:
-        """Wait until the tab has all that is stored for its user by now."""
+        """Wait until the tab has everything that is stored for its user now."""
         heads = await in_database_thread(feed.heads, [self._user_pk])
         head = heads[self._user_pk].cursor
         await self._socket.until(
@@ -129,7 +129,7 @@ class NotificationClient:
         )
 
     async def read(self, *items: Item) -> None:
-        """Mark items as read, as a click on them does."""
+        """Mark items as read, as a click on a toast does."""
         await self._command("read", ids=_ids(items))
 
     async def read_all(self) -> None:
@@ -141,27 +141,27 @@ class NotificationClient:
         await self._command("remove", ids=_ids(items))
 
     async def see(self) -> None:
-        """Have what is shown on screen for a while: the user's next page does not show it again."""
+        """Report what is shown as seen, so that the user's next page does not show it again."""
         await self._command("seen", cursor=self._tab.cursor.as_json())
 
     async def wait_closed(self) -> int:
-        """Return the code with which the server closes the socket, when it does."""
+        """Wait until the server closes the socket, and return the close code."""
         await self._socket.until(lambda: self.close_code is not None, "the end of the socket")
         return self.close_code or 0
 
     async def drop(self) -> None:
-        """Lose the connection, as in a tunnel: what was not shown yet comes after a reconnect."""
+        """Lose the connection, as in a tunnel; `reconnect()` brings what is missed."""
         await self._socket.drop()
 
     async def reconnect(self) -> None:
-        """Connect again where the tab stands, and wait for what it missed."""
+        """Connect again from the tab's position, and wait for what it missed."""
         await self._socket.drop()
         await self._connect()
 
     async def catch_up(self) -> list[Item]:
-        """Read what the tab lacks over HTTP, as where WebSockets are blocked; return what it shows.
+        """Read over HTTP what the tab missed, as if WebSockets were blocked; return the new toasts.
 
-        Works with and without a connection.
+        It works with and without a connection.
         """
         before = len(self.shown)
         url = reverse("notifications:feed")
@@ -209,8 +209,8 @@ def _ids(items: Iterable[Item]) -> list[str]:
 
 async def _check_database(user_pk: Any) -> None:
     await sync_to_async(_check_connection)()
-    # A user who is missing in another thread tells of a transaction that was opened outside of the
-    # event loop, as by the fixture db: asynchronous code cannot look at its connection.
+    # If another thread does not find the user, a transaction was opened outside of the event loop,
+    # as by the fixture db: asynchronous code cannot see that connection.
     users = get_user_model()._default_manager.filter(pk=user_pk)
     if not await in_database_thread(users.exists):
         raise RuntimeError(TRANSACTION)

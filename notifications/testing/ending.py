@@ -1,4 +1,4 @@
-"""Ends what serves sockets in a test's event loop, so that the next test begins with nothing."""
+"""Ends the hub in a test's event loop, so that the next test starts without one."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from ..realtime import runtime, threads
 
 
 async def end_idle_hub() -> None:
-    """End the hub of the running loop and what it opened, unless it still has a socket."""
+    """End the hub of the running loop unless it still has a socket; close idle connections."""
     await runtime.end()
-    # The in-memory layer has no connections, and a flush would take it away from other consumers of
-    # the test. That of the core Redis layer empties Redis; it closes its connections with the loop.
+    # The in-memory layer has no connections, and a flush would break other consumers of the test. A
+    # flush of the core Redis layer empties Redis; it closes its connections with the loop.
     layer = get_channel_layer()
     if isinstance(layer, RedisPubSubChannelLayer) and not layer._get_layer().channels:
         await layer.flush()
-    # A thread that still reads would keep the database from being emptied, and what it left
-    # connected from being dropped.
+    # A thread that still reads would block the flush of the database, and its connection the drop.
     await asyncio.to_thread(threads.end_threads)

@@ -1,4 +1,4 @@
-"""A notification or a broadcast as a test looks at it."""
+"""A notification or a broadcast as tests see it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Self
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """A notification or a broadcast as it goes over the wire; `id` is None for a transient one."""
+    """An item of the protocol: a notification or broadcast; `id` is None if it is transient."""
 
     id: str | None = None
     stream: str = ""
@@ -31,7 +31,7 @@ class Item:
 
     @classmethod
     def from_wire(cls, item: Mapping[str, Any], **more: Any) -> Self:
-        """Read an item of the protocol; fields that are not known here are left out."""
+        """Read an item of the protocol; ignore unknown fields."""
         known = {each.name for each in fields(cls)}
         values = {name: value for name, value in item.items() if name in known}
         for name in ("created", "expires"):
@@ -41,14 +41,14 @@ class Item:
 
     @property
     def is_transient(self) -> bool:
-        """True if it was shown and not stored."""
+        """True if it was not stored."""
         return self.id is None
 
     def says(self, wanted: Mapping[str, Any]) -> bool:
-        """Tell whether all these fields have these values."""
+        """Tell whether the fields have these values."""
         return all(getattr(self, name) == value for name, value in wanted.items())
 
     def __str__(self) -> str:
-        told = {"kind": self.kind, "level": self.level, "body": self.body, "url": self.url}
-        more = "".join(f", {name}={value!r}" for name, value in told.items() if value)
+        fields_ = {"kind": self.kind, "level": self.level, "body": self.body, "url": self.url}
+        more = "".join(f", {name}={value!r}" for name, value in fields_.items() if value)
         return f"{self.title!r}{more}"

@@ -1,4 +1,4 @@
-"""A tab without a page: the widget's store and toasts."""
+"""A tab without a browser: the widget's store and toasts in Python."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .items import Item
 
 
 class Tab:
-    """Takes the server's frames as static/js/notifications does."""
+    """The state of a tab, which takes the server's frames as static/js/notifications does."""
 
     def __init__(self) -> None:
         self.epoch = ""
@@ -25,23 +25,23 @@ class Tab:
 
     @property
     def shown(self) -> list[Item]:
-        """The items that were toasts, each once in its newest text, in the order of appearance."""
+        """The items that were toasts, each once with its newest text, in order of appearance."""
         return list(self._shown.values())
 
     @property
     def position(self) -> dict[str, Any]:
-        """Its position, as in the query of a URL."""
+        """The position of the tab, for the query of a URL."""
         return {"epoch": self.epoch, **self.cursor.as_json()}
 
     def open(self, start: StartingPoint, is_quiet: Callable[[datetime], bool]) -> None:
-        """Start where a fresh page does; `is_quiet` tells the user's quiet hours."""
+        """Start where a new page does; `is_quiet` tells whether a moment is in the quiet hours."""
         self._is_quiet = is_quiet
         self.epoch = str(start.epoch)
         self.cursor = Cursor(start.u, start.b)
         self.unread = start.unread
 
     def take(self, frame: Mapping[str, Any]) -> None:
-        """Take a frame; those that are not about notifications are passed over."""
+        """Take a frame; ignore those that are not about notifications."""
         if frame["type"] == "welcome":
             if frame["reset"]:
                 self.restart(frame)
@@ -56,7 +56,7 @@ class Tab:
             self._consider(f"t{len(self._shown)}", Item.from_wire(frame["item"]), None)
 
     def apply(self, frame: Mapping[str, Any]) -> None:
-        """Apply changes, except what the cursor covers already."""
+        """Apply the items that are after the cursor."""
         self._follow(frame)
         cursor = Cursor(**frame["cursor"])
         is_old = cursor.is_behind(self.cursor)
@@ -71,11 +71,11 @@ class Tab:
                 counted += _unread(item) - _unread(previous)
         self.cursor = self.cursor.latest(cursor)
         if not is_old:
-            # A frame that is the same for everybody has no count.
+            # The frame of a broadcast has no count, because it is the same for everybody.
             self.unread = max(frame.get("unread", counted), 0)
 
     def restart(self, frame: Mapping[str, Any]) -> None:
-        """Throw away what is held, and go on from a new position."""
+        """Drop all items, and continue from a new position."""
         self.epoch = frame["epoch"]
         self.cursor = Cursor(**frame["cursor"])
         self._held.clear()
@@ -84,7 +84,7 @@ class Tab:
         shown = "; ".join(map(str, self.shown)) or "nothing"
         return f"Shown so far: {shown}. Unread: {self.unread}."
 
-    # Not from a frame that says less than what is held here.
+    # Ignores a frame that is behind the cursor.
     def _follow(self, frame: Mapping[str, Any]) -> None:
         if "epoch" in frame and not Cursor(**frame["cursor"]).is_behind(self.cursor):
             self.epoch = frame["epoch"]
@@ -93,7 +93,7 @@ class Tab:
         now = datetime.now(UTC)
         if item.removed or item.read or (item.expires is not None and item.expires <= now):
             return
-        # The server knows the quiet hours of each user; a broadcast is compared by the page.
+        # The server marks a user's notifications as quiet; for a broadcast the page decides.
         is_for_all = item.stream == "b" and not item.critical
         is_silent = item.quiet or (is_for_all and self._is_quiet(now))
         texts = ("level", "title", "body", "count")

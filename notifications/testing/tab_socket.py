@@ -1,4 +1,4 @@
-"""The socket of a tab in a test: connects, waits with a deadline, and says what went wrong."""
+"""The socket of a tab in a test: it connects, waits with a deadline, and reports errors."""
 
 from __future__ import annotations
 
@@ -21,10 +21,7 @@ ACK_EVERY = 64
 
 
 class TabSocket:
-    """The way of a tab to the server, by one connection after the other.
-
-    `whose` names its user in errors.
-    """
+    """The socket of a tab, with one connection after another; `whose` names the user in errors."""
 
     def __init__(self, tab: Tab, whose: str, deadline_seconds: float) -> None:
         self.connection: InProcessConnection | None = None
@@ -45,15 +42,15 @@ class TabSocket:
         await self.until(lambda: self._tab.is_welcome, "the server's welcome")
 
     async def drop(self) -> None:
-        """Lose the connection, if there is one."""
+        """Drop the connection, if there is one."""
         connection, self.connection = self.connection, None
         if connection is not None:
             await connection.drop()
 
     async def knock(self, user_pk: Any) -> None:
-        """Wait until what is sent to the user over the channel layer arrives here.
+        """Wait until a message to the user over the channel layer arrives.
 
-        A layer may take a moment to join its groups; what is sent meanwhile comes with the sweep.
+        A layer may take a moment to join its groups; until then only the sweep delivers.
         """
         self._is_heard = False
         hint = hints.toast(user_pk, protocol.encode({"type": KNOCK}))
@@ -62,7 +59,7 @@ class TabSocket:
             try:
                 async with asyncio.timeout(conf.SEND_TIMEOUT_SECONDS):
                     await layer.group_send(*hint)
-            except Exception as exc:  # whatever the layer raises
+            except Exception as exc:  # layers raise different errors
                 raise AssertionError(_no_layer(repr(exc))) from exc
             with suppress(TimeoutError):
                 async with asyncio.timeout(KNOCK_SECONDS):
@@ -80,7 +77,7 @@ class TabSocket:
             raise AssertionError(f"The server refused {type_}: {answer['detail']}")
 
     async def until(self, condition: Callable[[], bool], what: str) -> None:
-        """Wait for a condition; fail at the deadline, or when the socket is gone."""
+        """Wait for a condition; fail at the deadline, or if the socket is closed."""
         try:
             async with asyncio.timeout(self._deadline_seconds):
                 await self._reach(condition)
@@ -116,7 +113,7 @@ class TabSocket:
 
 def _no_layer(why: str) -> str:
     return (
-        f"The channel layer {type(get_channel_layer()).__name__} does not pass on what is sent "
+        f"The channel layer {type(get_channel_layer()).__name__} does not deliver messages "
         f"({why}). Check CHANNEL_LAYERS in the settings of the tests, and that its Redis runs; "
         "channels.layers.InMemoryChannelLayer needs none."
     )
@@ -125,14 +122,14 @@ def _no_layer(why: str) -> str:
 def _end_of(connection: InProcessConnection) -> str:
     if connection.failure is not None:
         return (
-            f"The ASGI application raised {connection.failure!r}. Where the socket has another URL "
-            "there, use NotificationClient(user, path='/…')."
+            f"The ASGI application raised {connection.failure!r}. If its socket has another URL, "
+            "use NotificationClient(user, path='/…')."
         )
     if not connection.is_accepted:
         return (
-            "The ASGI application refused the connection. Where the socket has another URL there, "
-            "use NotificationClient(user, path='/…'); where the origin http://testserver is not "
-            "allowed, origin='https://…'."
+            "The ASGI application refused the connection. If its socket has another URL, use "
+            "NotificationClient(user, path='/…'); if the origin http://testserver is not "
+            "allowed, use origin='https://…'."
         )
     code = connection.close_code
     names = {int(each): f" {each.name}" for each in CloseCode}
