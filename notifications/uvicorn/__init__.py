@@ -1,10 +1,10 @@
-"""The fast path: a WebSocket protocol for uvicorn that writes one finished frame to many sockets.
+"""The fast path: a WebSocket protocol for uvicorn that writes one prepared frame to many sockets.
 
     uvicorn --ws notifications.uvicorn:PreparedFrameProtocol --ws-per-message-deflate false \\
         --http notifications.uvicorn:PunctualHTTPProtocol …
 
-Every other application runs on it unchanged. What it offers is described in wire/frames.py. Both
-protocols keep one client from taking more than its share of the server.
+Other applications run on it unchanged. wire/frames.py describes its ASGI extension. Both protocols
+limit what one client may take of the server.
 """
 
 from .http import PunctualHTTPProtocol

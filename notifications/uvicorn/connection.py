@@ -1,7 +1,7 @@
-"""A connection that listens: most of a socket's life, and most sockets of a server.
+"""The quiet connection, which most sockets of a server are most of the time.
 
-It is written finished frames, now and then says something short, and is hardly more than its
-transport. Whatever else happens on it is uvicorn's and websockets' business, see `_come_back`.
+It writes prepared frames, now and then receives a short message, and is hardly more than its
+transport. For everything else it returns to the full protocol; see `_come_back`.
 """
 
 from __future__ import annotations
@@ -23,34 +23,34 @@ from .pings import Pings
 logger = logging.getLogger("uvicorn.error")
 
 Take = Callable[[Event], Coroutine[Any, Any, None] | None]
-"""Takes an event of ASGI's `receive()`; what is left to do comes back as a coroutine."""
+"""Takes an event of ASGI's `receive()`; returns a coroutine for the rest of the work, if any."""
 
 PING = ParsedFrame(Opcode.PING, b"").serialize(mask=False)
 
 
 class FullProtocol(Protocol):
-    """The protocol that a connection comes back to."""
+    """The protocol to which a quiet connection returns."""
 
     writable: asyncio.Event
 
     def take_back(self, connection: QuietConnection, transport: asyncio.Transport) -> None:
-        """Have a connection again that was handed over."""
+        """Take back a connection that was handed over."""
 
     def write_prepared(self, frame: Frame) -> bool:
         """Write a frame if the connection is open and its buffer has room."""
 
     def data_received(self, data: bytes) -> None:
-        """Take what the client says."""
+        """Take data of the client."""
 
     def keepalive_timeout(self) -> None:
-        """Close: the client gives no sign of life."""
+        """Close, because the client does not answer pings."""
 
     def shutdown(self) -> None:
-        """Close: the server ends."""
+        """Close, because the server ends."""
 
 
 class QuietConnection(asyncio.BufferedProtocol):
-    """An open WebSocket whose application has returned. Its events go to `take`, one by one."""
+    """An open WebSocket whose application has returned. It passes its events to `take`, in turn."""
 
     __slots__ = (
         "_full",
@@ -75,13 +75,13 @@ class QuietConnection(asyncio.BufferedProtocol):
         self._unanswered = self._pongs_due = 0
         transport.set_protocol(self)
         if transport.get_extra_info("sslcontext") is None:
-            # From now on there is no room whenever the transport holds anything back. It may now.
+            # From now on there is no room while the transport buffers anything. It may do so now.
             transport.set_write_buffer_limits(high=0)
         served.add(self)
 
     @property
     def has_room(self) -> bool:
-        """True if everything that was written is on its way."""
+        """True if the transport buffers nothing."""
         return self._room is None
 
     def write(self, frame: Frame) -> bool:
@@ -107,7 +107,7 @@ class QuietConnection(asyncio.BufferedProtocol):
         await full.send(message)
 
     def ping(self) -> None:
-        """Ask for a sign of life, or close where several were asked for in vain."""
+        """Send a ping, or close if too many were not answered."""
         if self._served.is_silent(self._unanswered):
             self._come_back().keepalive_timeout()
             return
@@ -117,7 +117,7 @@ class QuietConnection(asyncio.BufferedProtocol):
             self._transport.write(PING)
 
     def pass_on(self, event: Event) -> None:
-        """Hand an event to `take`, when the work for the ones before is done."""
+        """Pass an event to `take` when the work for the events before is done."""
         if self._waiting is not None:
             self._waiting.append(event)
             self._transport.pause_reading()
@@ -128,15 +128,15 @@ class QuietConnection(asyncio.BufferedProtocol):
             self._served.start(self._work(work))
 
     def shutdown(self) -> None:
-        """Close: the server ends."""
+        """Close, because the server ends."""
         self._come_back().shutdown()
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Return where to put what comes: one place for all, for nothing stays there."""
+        """Return the buffer that all connections share, because its data is copied at once."""
         return self._served.buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Take whole messages; anything else needs more than this."""
+        """Take whole messages; return to the full protocol for anything else."""
         self._unanswered = 0
         data = bytes(self._served.buffer[:nbytes])
         events, pongs, rest = read_messages(data, self._served.message_max_bytes)
@@ -147,15 +147,15 @@ class QuietConnection(asyncio.BufferedProtocol):
             self._come_back().data_received(rest)
 
     def pause_writing(self) -> None:
-        """Write nothing until the transport has got rid of what it holds."""
+        """Note that there is no room until the transport has written its buffer."""
         self._room = asyncio.Event()
 
     def resume_writing(self) -> None:
-        """Write again."""
+        """Let writers go on."""
         self._let_go_on()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Say that it is over."""
+        """Tell the application that the connection is lost."""
         self._served.remove(self)
         self._let_go_on()
         self.pass_on({"type": "websocket.disconnect", "code": 1006})
@@ -166,7 +166,7 @@ class QuietConnection(asyncio.BufferedProtocol):
             self._room = None
 
     def _come_back(self) -> FullProtocol:
-        """Return a full protocol that has the connection from now on."""
+        """Return the full protocol, which has the connection from now on."""
         if self._full is None:
             self._full = self._served.full_protocol()
             self._full.take_back(self, self._transport)
@@ -177,7 +177,7 @@ class QuietConnection(asyncio.BufferedProtocol):
     def _do(self, event: Event) -> Coroutine[Any, Any, None] | None:
         take = self._take
         if event["type"] == "websocket.disconnect":
-            del self._take  # it knows this connection: a circle
+            del self._take  # it refers to this connection: a reference cycle
         try:
             return take(event)
         except Exception as exc:

@@ -1,4 +1,4 @@
-"""Uvicorn's protocol for HTTP, which every connection starts with, and an end to its patience."""
+"""Uvicorn's HTTP protocol, with which every connection starts, with time-outs and limits."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ..wire.chunk_meter import ChunkMeter
 from ..wire.server_limits import BAD_REQUEST, TOO_SLOW, end_unread
 from .pings import kept, limits_of
 
-# What one connection may have read of it in a turn of the loop. asyncio reads sixteen times as
-# much, and a head of headers of one letter would be parsed for tens of milliseconds.
+# The most that is read of a connection in one turn of the loop. asyncio reads sixteen times as
+# much, and parsing that many headers of one letter would take tens of milliseconds.
 READ_BYTES = 16 * 1024
 HEAD_END = re.compile(rb"\n\r?\n")
 
@@ -25,7 +25,7 @@ class PunctualHTTPProtocol(
     AutoHTTPProtocol,  # type: ignore[misc, valid-type]  # h11's or httptools'
     asyncio.BufferedProtocol,
 ):
-    """Uvicorn's own protocol, which neither waits for requests nor takes connections for ever."""
+    """Uvicorn's own protocol with limits on waiting, connections and chunked bodies."""
 
     def __init__(self, config: Any, server_state: Any, app_state: Any, _loop: Any = None) -> None:
         super().__init__(config, server_state, app_state, _loop)
@@ -37,7 +37,7 @@ class PunctualHTTPProtocol(
         self._chunks: ChunkMeter | None = None
 
     def connection_made(self, transport: Any) -> None:
-        """Take a connection, or send it away."""
+        """Admit the connection or turn it away."""
         super().connection_made(transport)
         self.flow = PatientFlow(transport, self._is_ahead)
         sock = transport.get_extra_info("socket")
@@ -46,11 +46,11 @@ class PunctualHTTPProtocol(
         self._limits.enter(self)
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Return where to put what comes: one place for all, for nothing stays there."""
+        """Return the buffer that all connections share, because its data is copied at once."""
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Take what has come."""
+        """Take the data in the buffer."""
         self.data_received(bytes(self._buffer[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
@@ -58,13 +58,13 @@ class PunctualHTTPProtocol(
         self._has_begun = True
         size = len(data)
         if not self._is_in_body():
-            # Before it is known how what follows on the head comes, none of it is parsed.
+            # Parse only the head: it says how the body is encoded.
             before, self._last_bytes = self._last_bytes, (self._last_bytes + data)[-2:]
             head_end = HEAD_END.search(before + data)
             end = head_end.end() - len(before) if head_end else len(data)
             super().data_received(data[:end])
             data = data[end:]
-            # Until a head is whole, h11 has no headers at all.
+            # h11 has no headers until the head is complete.
             is_chunked = self._is_in_body() and any(
                 name.lower() == b"transfer-encoding" for name, _ in self.headers
             )
@@ -86,14 +86,14 @@ class PunctualHTTPProtocol(
         self._wait(0)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait no more."""
+        """Stop counting the connection and its body."""
         super().connection_lost(exc)
         self._limits.leave(self)
         self._limits.release(self)
 
     def give_up(self) -> None:
-        """Close a connection whose request does not come."""
-        if self.flow.read_paused:  # the application is the slow one
+        """Close a connection whose request did not come in time."""
+        if self.flow.read_paused:  # the application is slow, not the client
             self._limits.wait_for(self)
             return
         if self._has_begun:
@@ -101,7 +101,7 @@ class PunctualHTTPProtocol(
         self.transport.close()
 
     def turn_away(self, answer: bytes) -> None:
-        """Close a connection that there is no place for."""
+        """Send an answer and close the connection."""
         self.transport.write(answer)
         self.transport.close()
 
@@ -124,10 +124,10 @@ class PunctualHTTPProtocol(
 
 
 class PatientFlow(FlowControl):
-    """Reads nothing more of a client while its next request is there and this one not answered.
+    """A flow control that does not resume while the next request waits for this one's answer.
 
-    An application that waits for the rest of a request, or for the end of its client, would have
-    uvicorn read on: 16 KB for each request of fifty bytes.
+    Otherwise uvicorn would read on when the application waits for the rest of a request or for a
+    disconnect: 16 KB for each request of fifty bytes.
     """
 
     def __init__(self, transport: asyncio.Transport, is_ahead: Callable[[], bool]) -> None:
@@ -135,6 +135,6 @@ class PatientFlow(FlowControl):
         self._is_ahead = is_ahead
 
     def resume_reading(self) -> None:
-        """Read on, if that is called for."""
+        """Resume reading, unless the next request has arrived."""
         if not self._is_ahead():
             super().resume_reading()

@@ -1,4 +1,4 @@
-"""Reads whole frames of a client without a parser that has to be kept."""
+"""Reads whole frames of a client without keeping a parser."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ FINAL_TEXT, MASKED, SHORT_BYTES = 0x81, 0x80, 126
 
 
 def read_messages(data: bytes, max_bytes: int) -> tuple[list[Event], int, bytes]:
-    """Return the whole messages at the start of what came, as events, and what is after them.
+    """Return the whole messages that `data` starts with as events, the number of pongs, the rest.
 
-    Between them is how many pongs there were, which are messages to nobody. What is left begins
-    with a frame that is not whole, is not a message by itself, or is wrong.
+    The rest begins with a frame that is incomplete, is not a whole message, or is wrong.
     """
-    # Nearly all that comes is one whole masked text frame, whose length is in seven bits.
+    # Nearly all data is one whole masked text frame, whose length is in seven bits.
     size = len(data) - 6
     if 0 < size < SHORT_BYTES and data[0] == FINAL_TEXT and data[1] == MASKED | size:
         text = _text(apply_mask(data[6:], data[2:6]))
@@ -34,7 +33,7 @@ def read_messages(data: bytes, max_bytes: int) -> tuple[list[Event], int, bytes]
             next(ParsedFrame.parse(reader.read_exact, mask=True, max_size=max_bytes))
         except StopIteration as end:
             frame: ParsedFrame = end.value
-        except Exception:  # who reads the rest says what is wrong with it
+        except Exception:  # the full protocol reads the rest and reports it
             break
         else:
             break

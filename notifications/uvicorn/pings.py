@@ -1,4 +1,4 @@
-"""Pings the quiet connections of one server, and keeps what they share."""
+"""Pings the quiet connections of a server; keeps what connections of a server share."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any, Protocol, TypeVar
 
 from ..wire.server_limits import ServerLimits
 
-# In how many parts the connections are pinged, so that no turn of the loop is a long one.
+# Connections are pinged in so many parts, so that no turn of the loop takes long.
 PARTS = 40
-# What one connection may have read of it in a turn of the loop: some hundred frames at most.
+# The most that is read of a connection in one turn of the loop: some hundred frames.
 READ_BYTES = 1024
 PREFIX = "notifications_"
 
@@ -19,53 +19,53 @@ T = TypeVar("T")
 
 
 class Pinged(Protocol):
-    """A connection that is asked for signs of life."""
+    """A connection that can be pinged."""
 
     def ping(self) -> None:
-        """Ask for one."""
+        """Send a ping, or close if too many were not answered."""
 
 
 class Pings:
-    """The quiet connections of one server, by uvicorn's settings for pings."""
+    """The quiet connections of a server, pinged by uvicorn's settings."""
 
     def __init__(self, state: Any, config: Any, protocol: Callable[[], Any]) -> None:
         self._connections: set[Any] = state.connections
         self._tasks: set[asyncio.Task[None]] = state.tasks
         self.full_protocol = protocol
-        """Makes a protocol for a connection that is not quiet any more."""
+        """Makes a full protocol for a connection that is no longer quiet."""
         self._interval: float | None = config.ws_ping_interval or None
         self._timeout: float | None = config.ws_ping_timeout
         self.message_max_bytes: int = config.ws_max_size
         self.buffer = memoryview(bytearray(READ_BYTES))
-        # When each is to be pinged next, in this order.
+        # The time of the next ping of each connection, ascending.
         self._quiet: dict[Pinged, float] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     @classmethod
     def by(cls, state: Any, config: Any, protocol: Callable[[], Any]) -> Pings:
-        """Return the one of a server, by its state, which keeps it."""
+        """Return the pings of a server, which its state keeps."""
         return kept(state, "served", lambda: cls(state, config, protocol))
 
     def add(self, connection: Pinged) -> None:
-        """Ping a connection from now on, and end it with the server."""
+        """Ping a connection from now on, and let the server close it when it ends."""
         self._connections.add(connection)
         self._put_last(connection)
         if self._timer is None:
             self._set_timer()
 
     def remove(self, connection: Pinged) -> None:
-        """Leave a connection alone."""
+        """Stop pinging a connection."""
         self._connections.discard(connection)
         self._quiet.pop(connection, None)
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run a coroutine that the server waits for when it ends."""
+        """Run a coroutine as a task; the server waits for it when it ends."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     def is_silent(self, unanswered: int) -> bool:
-        """Tell whether a peer that left so many pings unanswered is gone."""
+        """Tell whether a client with this number of unanswered pings is gone."""
         if not self._interval or self._timeout is None:
             return False
         return unanswered > 0 and unanswered * self._interval >= self._timeout
@@ -92,12 +92,12 @@ class Pings:
 
 
 def limits_of(state: Any) -> ServerLimits:
-    """Return the limits of a server, by its state, which keeps it."""
+    """Return the limits of a server, which its state keeps."""
     return kept(state, "limits", lambda: ServerLimits(lambda: len(state.connections)))
 
 
 def kept(state: Any, name: str, make: Callable[[], T]) -> T:
-    """Return what a server keeps in its state under a name; make it with the first call."""
+    """Return what a server's state keeps under a name; make it on the first call."""
     value: T | None = vars(state).get(PREFIX + name)
     if value is None:
         value = make()

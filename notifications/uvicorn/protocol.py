@@ -1,4 +1,4 @@
-"""A connection that needs a whole protocol: in its handshake, closing, or saying much."""
+"""The full WebSocket protocol: for the handshake, for closing and for unusual frames."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from .pings import Pings, limits_of
 
 
 class PreparedFrameProtocol(WebSocketsSansIOProtocol, asyncio.BufferedProtocol):
-    """Uvicorn's own protocol, which also takes finished frames, and hands its connection over.
+    """Uvicorn's own protocol, which also takes prepared frames and can hand over its connection.
 
-    It reads little at a time, limits what no application hears of, and does not go on reading for
-    somebody who does not read.
+    It reads little at a time, limits the frames that the application never sees, and pauses reading
+    while the client does not read.
     """
 
     def __init__(
@@ -44,10 +44,10 @@ class PreparedFrameProtocol(WebSocketsSansIOProtocol, asyncio.BufferedProtocol):
         self._has_heard = self._is_taken_back = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take a connection, on which no frame waits until the one before is acknowledged."""
+        """Take a connection, without Nagle's algorithm."""
         super().connection_made(transport)
-        # asyncio asks for it where a socket says that it is TCP. Those that socket.create_server(),
-        # gunicorn or systemd accept from do not: a second frame would take 40 ms.
+        # asyncio does so only if `proto` is IPPROTO_TCP, which it is not for sockets of gunicorn,
+        # systemd or socket.create_server(); a second frame would wait for 40 ms.
         sock = transport.get_extra_info("socket")
         if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -61,54 +61,54 @@ class PreparedFrameProtocol(WebSocketsSansIOProtocol, asyncio.BufferedProtocol):
             extensions[EXTENSION] = {"write": self.write_prepared, "hand_over": self.hand_over}
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Return where to put what comes: one place for all, for nothing stays there."""
+        """Return the buffer that all connections share, because its data is copied at once."""
         return self._served.buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Take what has come."""
+        """Take the data in the buffer."""
         self.data_received(bytes(self._served.buffer[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
-        """Take the request, and after that what the client says, unless that is too much."""
+        """Take the request, then frames, within the limits."""
         self._has_heard = self.handshake_initiated
         if self._has_heard and not self._meter.admits(data, is_heard=not self.close_sent):
             self._end_flood()
             return
         super().data_received(data)
         if not self.handshake_initiated:
-            # uvicorn hands over a whole request, and waits for ever where websockets reads none.
+            # uvicorn passes on a whole request, and would wait for ever if websockets finds none.
             self.transport.write(b"".join(self.conn.data_to_send()) or BAD_REQUEST)
             self.transport.close()
 
     def handle_cont(self, event: Any) -> None:
-        """Put a message together as it comes: a piece of one byte would take sixty until then."""
+        """Join the fragments of a message as they arrive: one of one byte would take sixty."""
         super().handle_cont(event)
         if len(self.frames) > 1:
             self.frames = [b"".join(self.frames)]
 
     def pause_writing(self) -> None:
-        """Read nothing more until the client has read: each of its pings has an answer."""
+        """Pause reading until the client has read, because each of its pings has an answer."""
         super().pause_writing()
         self.transport.pause_reading()
 
     def resume_writing(self) -> None:
-        """Read on, unless the application is not that far yet."""
+        """Resume reading unless the application is still far behind."""
         super().resume_writing()
         if self._is_taken_back or not self.read_paused:
             self.transport.resume_reading()
 
     async def send(self, message: Any) -> None:
-        """Send an event of ASGI; a client that does not say goodbye as well may have to go."""
+        """Send an ASGI event; after a close, limit the wait for the client's close."""
         await super().send(message)
         if self.close_sent and not self.transport.is_closing():
             self._limits.wait_for(self)
 
     def give_up(self) -> None:
-        """Close: the client had the time to say goodbye."""
+        """Abort a connection whose client did not close in time."""
         self.transport.abort()
 
     async def receive(self) -> Any:
-        """Return the next event of ASGI."""
+        """Return the next ASGI event."""
         event = await super().receive()
         if not self.writable.is_set():
             self.transport.pause_reading()
@@ -122,10 +122,10 @@ class PreparedFrameProtocol(WebSocketsSansIOProtocol, asyncio.BufferedProtocol):
         return True
 
     def hand_over(self, take: Take) -> QuietConnection | None:
-        """Let the application end, and give all that the client will say to `take`.
+        """Return a quiet connection that passes events to `take`, so that the application may end.
 
-        None where it has to stay: what the client sent, or what was sent to it, is half done, or it
-        compresses.
+        Return None if the application has to stay: data is pending in either direction, or the
+        connection has extensions.
         """
         is_idle = self._is_open() and self.writable.is_set() and not self._has_heard
         if not is_idle or self.conn.extensions:
@@ -134,25 +134,24 @@ class PreparedFrameProtocol(WebSocketsSansIOProtocol, asyncio.BufferedProtocol):
         self.connections.discard(self)
         connection = QuietConnection(self.transport, take, self._served)
         self.transport = _GivenAway()  # type: ignore[assignment]
-        # What the handshake needed is in circles, and there would be much of it before the garbage
-        # collector comes.
+        # Reference cycles would keep what the handshake needed until the garbage collector runs.
         self.scope = {}  # type: ignore[typeddict-item]
         self.conn.parser.close()
         return connection
 
     def keepalive_timeout(self) -> None:
-        """Close, without a goodbye where that would wait behind what the client does not read."""
+        """Close; abort if the close frame would wait behind data that the client does not read."""
         super().keepalive_timeout()
         self._wait_for_nobody()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Say that it is over."""
+        """Stop counting the connection."""
         super().connection_lost(exc)
         self._limits.leave(self)
         self.conn.parser.close()
 
     def take_back(self, connection: QuietConnection, transport: asyncio.Transport) -> None:
-        """Do for a connection that was handed over what it does not do itself."""
+        """Take back a connection that was handed over."""
         self.connection_made(transport)
         self.handshake_initiated = self.handshake_complete = True
         self.conn = ServerProtocol(
@@ -161,7 +160,7 @@ class PreparedFrameProtocol(WebSocketsSansIOProtocol, asyncio.BufferedProtocol):
             logger=logging.getLogger("uvicorn.error"),
         )
         self.queue: Any = _PassedOn(connection)
-        self.read_paused = self._is_taken_back = True  # the connection pauses its reading itself
+        self.read_paused = self._is_taken_back = True  # the quiet connection pauses reading itself
         if not connection.has_room:
             self.writable.clear()
         transport.set_protocol(self)
@@ -187,14 +186,14 @@ class PreparedFrameProtocol(WebSocketsSansIOProtocol, asyncio.BufferedProtocol):
 
 
 class _GivenAway:
-    """The handshake's transport once the real one belongs to another."""
+    """The transport of a protocol whose connection was handed over."""
 
     def close(self) -> None:
-        """Leave it open: the application has returned, and the connection goes on."""
+        """Do nothing: the application has returned, but the connection stays open."""
 
 
 class _PassedOn:
-    """A queue whose events nobody waits for: they go to the connection at once."""
+    """A queue that passes its events to the quiet connection at once."""
 
     def __init__(self, connection: QuietConnection) -> None:
         self._connection: QuietConnection | None = connection
@@ -202,6 +201,6 @@ class _PassedOn:
     def put_nowait(self, event: dict[str, Any]) -> None:
         connection = self._connection
         if event["type"] == "websocket.disconnect":
-            self._connection = None  # nothing comes after; and it knows the protocol, a circle
+            self._connection = None  # the last event; the two refer to each other: a cycle
         if connection is not None:
             connection.pass_on(event)
