@@ -1,1 +1,1 @@
-"""The pages, and the JSON API of the widget."""
+"""The inbox and preferences pages, and the JSON API of the widget."""

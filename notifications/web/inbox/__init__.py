@@ -1,1 +1,1 @@
-"""The inbox page, and the JSON API that the widget's list uses."""
+"""The inbox page, and the JSON API of the widget."""

@@ -1,4 +1,4 @@
-"""The stream and the verbs as JSON over HTTP."""
+"""The feed, the list and the verbs as JSON over HTTP."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ View = Callable[..., HttpResponse]
 
 
 def api(view: View) -> View:
-    """Answer 401 to anybody but the page's user, 400 to bad input; both as JSON."""
+    """Wrap a view to answer 401 to all but the page's user and 400 to bad input, as JSON."""
 
     @never_cache
     @wraps(view)
@@ -44,15 +44,15 @@ def api(view: View) -> View:
 
 
 def answer(request: HttpRequest, content: dict[str, Any]) -> HttpResponse:
-    """Return JSON with a good CSRF token and the time in headers."""
-    # The token of a page that stays open ends when its user logs in again in another tab.
-    # A page counts by this time, because that of its own computer may be wrong.
+    """Return JSON, with a valid CSRF token and the server's time in headers."""
+    # A log-in in another tab makes the token of an open page invalid. The page uses this time
+    # because the clock of its computer may be wrong.
     headers = {"X-CSRFToken": get_token(request), "X-Server-Time": timestamp(datetime.now(UTC))}
     return JsonResponse(content, headers=headers)
 
 
 def posted_json(request: HttpRequest, example: str) -> Any:
-    """Return what was posted; raise `ProtocolError`, with the example, for no JSON."""
+    """Return the posted JSON; raise `ProtocolError` with the example if it is not JSON."""
     try:
         return read_json(request.body)
     except (ValueError, RawPostDataException) as exc:
@@ -60,7 +60,7 @@ def posted_json(request: HttpRequest, example: str) -> Any:
 
 
 def posted(request: HttpRequest, example: str) -> dict[str, Any]:
-    """Return the object that was posted; raise `ProtocolError`, with the example, for none."""
+    """Return the posted object; raise `ProtocolError` with the example if it is none."""
     body = posted_json(request, example)
     if not isinstance(body, dict):
         raise ProtocolError(f"The body must be an object such as {example}.")
@@ -70,7 +70,7 @@ def posted(request: HttpRequest, example: str) -> dict[str, Any]:
 @require_GET
 @api
 def feed_page(request: HttpRequest) -> HttpResponse:
-    """Answer with what a socket would send after this cursor."""
+    """Answer with what a socket would send after a cursor."""
     page = feed.read(request.user.pk, Resume.from_query(request.GET.dict()))
     return answer(
         request,
@@ -88,7 +88,7 @@ def feed_page(request: HttpRequest) -> HttpResponse:
 @require_GET
 @api
 def items(request: HttpRequest) -> HttpResponse:
-    """Answer with the newest notifications, or those before an id in that order."""
+    """Answer with the newest notifications, or those that follow an id in the list."""
     limit = _limit(request.GET.get("limit", "20"))
     unread = request.GET.get("unread", "")
     if unread not in ("", "0", "1"):
@@ -98,18 +98,18 @@ def items(request: HttpRequest) -> HttpResponse:
     before = request.GET.get("before")
     if before:
         anchor = listing.find(*parse_ids([before]))
-        found = listing.before(anchor, limit + 1) if anchor else []
+        rows = listing.before(anchor, limit + 1) if anchor else []
     else:
-        found = listing.newest(limit + 1)
-    following = found[limit - 1].item_id if len(found) > limit else None
-    shown = [state.item(row) for row in found[:limit]]
+        rows = listing.newest(limit + 1)
+    following = rows[limit - 1].item_id if len(rows) > limit else None
+    shown = [state.item(row) for row in rows[:limit]]
     return answer(request, {"items": shown, "next": following})
 
 
 @require_POST
 @api
 def read(request: HttpRequest) -> HttpResponse:
-    """Mark as read."""
+    """Mark notifications as read."""
     marks.mark_read(request.user, _posted_ids(request))
     return _current_state(request)
 
@@ -117,7 +117,7 @@ def read(request: HttpRequest) -> HttpResponse:
 @require_POST
 @api
 def unread(request: HttpRequest) -> HttpResponse:
-    """Mark as unread."""
+    """Mark notifications as unread."""
     marks.mark_unread(request.user, _posted_ids(request))
     return _current_state(request)
 
@@ -125,7 +125,7 @@ def unread(request: HttpRequest) -> HttpResponse:
 @require_POST
 @api
 def remove(request: HttpRequest) -> HttpResponse:
-    """Remove from the inbox."""
+    """Remove notifications from the inbox."""
     marks.remove(request.user, _posted_ids(request))
     return _current_state(request)
 
@@ -133,7 +133,7 @@ def remove(request: HttpRequest) -> HttpResponse:
 @require_POST
 @api
 def restore(request: HttpRequest) -> HttpResponse:
-    """Undo a removal."""
+    """Restore removed notifications."""
     marks.restore(request.user, _posted_ids(request))
     return _current_state(request)
 
@@ -141,7 +141,7 @@ def restore(request: HttpRequest) -> HttpResponse:
 @require_POST
 @api
 def read_all(request: HttpRequest) -> HttpResponse:
-    """Mark everything up to now as read."""
+    """Mark all notifications as read."""
     marks.mark_all_read(request.user)
     return _current_state(request)
 

@@ -1,4 +1,4 @@
-"""The filters of the inbox page: their choices, and how many notifications each would show."""
+"""The filters of the inbox page: their choices, with the number of notifications of each."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .selection import Selection
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """One value of a filter: how many notifications it would show, and where."""
+    """One value of a filter, with the number of notifications and the query that it leads to."""
 
     label: str
     count: int
@@ -29,7 +29,7 @@ class Choice:
 
 @dataclass(frozen=True, kw_only=True)
 class Tally:
-    """The number of notifications of one kind, and of the unread among them."""
+    """The numbers of all and of unread notifications of one kind."""
 
     kind: str
     total: int
@@ -37,7 +37,7 @@ class Tally:
 
 
 def tallies_of(state: UserState) -> list[Tally]:
-    """Count what is in a user's inbox, by kind."""
+    """Count the notifications in a user's inbox, by kind."""
     rows = Notification.objects.of(state.inbox.pk).personal().present()
     counted = rows.values_list("kind").order_by("kind")
     totals: Counter[str] = Counter()
@@ -50,38 +50,40 @@ def tallies_of(state: UserState) -> list[Tally]:
     return [Tally(kind=kind, total=totals[kind], unread=unread[kind]) for kind in totals]
 
 
-def states(here: Selection, tallies: Sequence[Tally]) -> list[Choice]:
-    """Return the choice between all and the unread ones."""
-    of_kind = [tally for tally in tallies if here.kind in (None, tally.kind)]
+def states(selection: Selection, tallies: Sequence[Tally]) -> list[Choice]:
+    """Return the choices of the filter by state: all and unread."""
+    of_kind = [tally for tally in tallies if selection.kind in (None, tally.kind)]
     totals = (sum(each.total for each in of_kind), sum(each.unread for each in of_kind))
     labels = (pgettext("notifications", "All"), pgettext("notifications", "Unread"))
     return [
         Choice(
             label=label,
             count=total,
-            query=replace(here, unread=unread).query,
-            is_current=here.unread == unread,
+            query=replace(selection, unread=unread).query,
+            is_current=selection.unread == unread,
         )
         for label, total, unread in zip(labels, totals, (False, True), strict=True)
     ]
 
 
-def kinds(here: Selection, tallies: Sequence[Tally]) -> list[Choice]:
-    """Return the choice of kinds; the link of the current one leaves it again."""
+def kinds(selection: Selection, tallies: Sequence[Tally]) -> list[Choice]:
+    """Return the choices of the filter by kind; the current one's query removes the filter."""
     in_words = sorted(tallies, key=lambda tally: (not tally.kind, kind_label(tally.kind)))
     return [
         Choice(
             label=kind_label(tally.kind),
-            count=tally.unread if here.unread else tally.total,
-            query=replace(here, kind=None if here.kind == tally.kind else tally.kind).query,
-            is_current=here.kind == tally.kind,
+            count=tally.unread if selection.unread else tally.total,
+            query=replace(
+                selection, kind=None if selection.kind == tally.kind else tally.kind
+            ).query,
+            is_current=selection.kind == tally.kind,
         )
         for tally in in_words
     ]
 
 
 def kind_label(kind: str) -> str:
-    """Return a kind in words: as it was registered, or made from a name such as `order.shipped`."""
+    """Return the label of a registered kind, or one made from a name such as `order.shipped`."""
     registered = find(kind)
     if registered is not None:
         return str(registered.label)

@@ -1,4 +1,4 @@
-"""Reads what the inbox page shows: one page of the list, the days on it, and an undo."""
+"""Reads the content of the inbox page: one page of the list by days, the filters and an undo."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ PAGE_ITEMS = 20
 
 @dataclass(frozen=True)
 class ListItem:
-    """One notification of the list."""
+    """One notification or broadcast of the list."""
 
     row: Notification
 
     @property
     def content(self) -> Content:
-        """Its texts."""
+        """The texts of the notification or broadcast."""
         return self.row.content
 
     @property
     def url(self) -> str:
-        """Its address, if that may be a link."""
+        """The URL if it is safe as a link, else an empty text."""
         return self.content.url if is_safe_url(self.content.url) else ""
 
     @property
     def kind(self) -> str:
-        """Its kind in words, empty without one."""
+        """The label of the kind, empty without one."""
         return self.content.kind and kind_label(self.content.kind)
 
     @property
     def times(self) -> str:
-        """In words, how many of one thread it stands for."""
+        """How many notifications of its thread it stands for, in words."""
         return gettext("{n} times").replace("{n}", str(self.row.count))
 
 
@@ -58,7 +58,7 @@ class Day:
 
     @property
     def label(self) -> str:
-        """The day as a heading says it."""
+        """The day as a heading."""
         today = local(timezone.now()).date()
         if self.date == today:
             return gettext("Today")
@@ -70,10 +70,10 @@ class Day:
 
 @dataclass(frozen=True, kw_only=True)
 class InboxPage:
-    """One page of the inbox and what stands around the list.
+    """One page of the inbox, and what surrounds the list.
 
-    `newer` and `older` are the queries of the pages on either side, empty where there is none.
-    `total` and `unread` count the whole inbox. `removed` holds what an undo would bring back.
+    `newer` and `older` are the queries of the pages on either side, empty if there is none.
+    `total` and `unread` count the whole inbox. `removed` has the ids that an undo would restore.
     """
 
     selection: Selection
@@ -88,7 +88,7 @@ class InboxPage:
 
     @property
     def has_kinds(self) -> bool:
-        """True if there is a choice of kinds."""
+        """True if the page shows the filter by kind."""
         return len(self.kinds) > 1 or self.selection.kind is not None
 
     @property
@@ -107,26 +107,26 @@ class _Part:
 def read(state: UserState, selection: Selection) -> InboxPage:
     """Return the page of a user's inbox that a selection asks for.
 
-    A place that does not exist is the start of the list; a kind that does not exist shows nothing.
+    An unknown place shows the start of the list; an unknown kind shows nothing.
     """
     tallies = filters.tallies_of(state)
     anchor, removed = _named(state, selection)
     part = _Part([], has_newer=False, has_older=False)
-    # Compared here and not in the database, which refuses some texts.
+    # Compared in Python, because databases refuse some texts.
     if selection.kind is None or any(tally.kind == selection.kind for tally in tallies):
         listing = Listing(state, unread=selection.unread, kind=selection.kind)
         part = _part(listing, selection, anchor)
     by_day = groupby(part.rows, key=lambda row: local(row.created).date())
-    here = selection.filters
+    first = selection.filters
     return InboxPage(
         selection=selection,
         days=[Day(date=day, entries=[ListItem(row) for row in rows]) for day, rows in by_day],
-        newer=replace(here, after=part.rows[0].item_id).query if part.has_newer else "",
-        older=replace(here, before=part.rows[-1].item_id).query if part.has_older else "",
+        newer=replace(first, after=part.rows[0].item_id).query if part.has_newer else "",
+        older=replace(first, before=part.rows[-1].item_id).query if part.has_older else "",
         total=sum(tally.total for tally in tallies),
         unread=sum(tally.unread for tally in tallies),
-        states=filters.states(here, tallies),
-        kinds=filters.kinds(here, tallies),
+        states=filters.states(first, tallies),
+        kinds=filters.kinds(first, tallies),
         removed=removed,
     )
 
@@ -142,14 +142,14 @@ def _named(state: UserState, selection: Selection) -> tuple[Notification | None,
 
 def _part(listing: Listing, selection: Selection, anchor: Notification | None) -> _Part:
     if anchor and selection.before:
-        found = listing.before(anchor, PAGE_ITEMS + 1)
-        if found:
-            has_newer = bool(listing.after(found[0], 1))
-            return _Part(found[:PAGE_ITEMS], has_newer, has_older=len(found) > PAGE_ITEMS)
+        rows = listing.before(anchor, PAGE_ITEMS + 1)
+        if rows:
+            has_newer = bool(listing.after(rows[0], 1))
+            return _Part(rows[:PAGE_ITEMS], has_newer, has_older=len(rows) > PAGE_ITEMS)
     elif anchor:
-        found = listing.after(anchor, PAGE_ITEMS + 1)
-        if len(found) > PAGE_ITEMS:  # fewer are all on the first page
-            shown = found[1:]
+        rows = listing.after(anchor, PAGE_ITEMS + 1)
+        if len(rows) > PAGE_ITEMS:  # fewer fit on the first page
+            shown = rows[1:]
             return _Part(shown, has_newer=True, has_older=bool(listing.before(shown[-1], 1)))
-    found = listing.newest(PAGE_ITEMS + 1)
-    return _Part(found[:PAGE_ITEMS], has_newer=False, has_older=len(found) > PAGE_ITEMS)
+    rows = listing.newest(PAGE_ITEMS + 1)
+    return _Part(rows[:PAGE_ITEMS], has_newer=False, has_older=len(rows) > PAGE_ITEMS)

@@ -1,4 +1,4 @@
-"""Reads and writes the address of the inbox page."""
+"""Reads and writes the query of the inbox page's URL."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ from urllib.parse import urlencode
 from ...message.text import refuse_unstorable
 from ...wire.protocol import parse_item_id
 
-# As many ids as an address carries with ease; a page has fewer to select.
+# So many ids fit into a URL; a page has fewer.
 SELECTED_MAX = 100
 
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """The part of an inbox that the page's address asks for.
+    """The part of an inbox that the page's URL asks for.
 
-    `kind` is None for all kinds and empty for notifications without one. `before` and `after` are
-    the notifications that this page of the list lies behind or ahead of, `removed` those that were
-    removed a moment ago.
+    `kind` is None for all kinds and empty for notifications without one. The page of the list
+    follows the id `before` or precedes the id `after`. `removed` has the ids just removed.
     """
 
     unread: bool = False
@@ -31,7 +30,7 @@ class Selection:
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> Self:
-        """Read an address; what cannot be read counts as missing."""
+        """Read a query; illegal values count as missing."""
         return cls(
             unread=query.get("unread") == "1",
             kind=_kind(query.get("kind")),
@@ -42,15 +41,15 @@ class Selection:
 
     @property
     def query(self) -> str:
-        """The query of the address that says this, with its question mark if it says anything."""
-        said = {
+        """The query with its question mark; empty for the start of an unfiltered list."""
+        fields = {
             "unread": "1" if self.unread else None,
             "kind": self.kind,
             "before": self.before,
             "after": self.after,
             "removed": ".".join(self.removed) or None,
         }
-        query = urlencode({name: value for name, value in said.items() if value is not None})
+        query = urlencode({name: value for name, value in fields.items() if value is not None})
         return query and f"?{query}"
 
     @property
@@ -67,7 +66,7 @@ class Selection:
 def _kind(text: str | None) -> str | None:
     try:
         refuse_unstorable("kind", text or "")
-    except ValueError:  # no database could be asked for it
+    except ValueError:  # a database would refuse to look for it
         return None
     return text
 

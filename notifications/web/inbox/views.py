@@ -1,4 +1,4 @@
-"""The inbox as a page that needs no script: HTML out, forms in; as JSON in api.py."""
+"""The inbox as a page with forms, which needs no script; api.py has the JSON."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from .selection import SELECTED_MAX, Selection, read_ids
 LAYOUTS = ["notifications/layout.html", "base.html", "notifications/standalone.html"]
 FRAGMENT = "notifications/fragment.html"
 READ_ALL = "read_all"
-# A button's value: an item id, several with dots between them, or what was ticked in the list.
+# The value of a button is this for the ticked notifications, or one or more ids joined by dots.
 SELECTED = "selected"
 
 _VERBS: dict[str, Callable[[Any, Iterable[str]], int]] = {
@@ -40,7 +40,7 @@ _VERBS: dict[str, Callable[[Any, Iterable[str]], int]] = {
 
 
 def of_one_user(page: Callable[[HttpRequest], HttpResponse]) -> Callable[..., HttpResponse]:
-    """Refuse a form of a page that was rendered for another user, and show the page anew."""
+    """Wrap a page to refuse forms that were rendered for another user, and to reload it then."""
 
     @never_cache
     @login_required
@@ -60,13 +60,13 @@ def of_one_user(page: Callable[[HttpRequest], HttpResponse]) -> Callable[..., Ht
 @require_http_methods(["GET", "HEAD", "POST"])
 @of_one_user
 def inbox_page(request: HttpRequest) -> HttpResponse:
-    """Show a page of the user's inbox; on POST do what a button says and come back to it."""
+    """Show a page of the user's inbox; on POST carry out a button's verb and return to it."""
     selection = Selection.from_query(request.GET.dict())
     if request.method == "POST":
         return _change(request, selection)
     state = user_state.of_visitor(request)
     assert state is not None  # noqa: S101  @login_required lets nobody else in
-    # A layout shows the messages of `django.contrib.messages`, which nobody would see of a script.
+    # A layout would consume the messages of `django.contrib.messages`, but a script shows none.
     is_script = request.headers.get("X-Requested-With") == "XMLHttpRequest"
     context = {
         "inbox": inbox.read(state, selection),

@@ -1,4 +1,4 @@
-"""Reads and changes what a user has muted, and their quiet hours, as JSON."""
+"""A user's mutes and quiet hours as JSON over HTTP."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def unmute(request: HttpRequest) -> HttpResponse:
 @require_POST
 @api
 def quiet_hours(request: HttpRequest) -> HttpResponse:
-    """Set the quiet hours, or none."""
+    """Set or clear the quiet hours."""
     if posted_json(request, _QUIET_HOURS) is None:
         preferences.clear_quiet_hours(request.user)
         return _preferences(request)
@@ -70,10 +70,10 @@ def quiet_hours(request: HttpRequest) -> HttpResponse:
 
 def _preferences(request: HttpRequest) -> HttpResponse:
     with _refusals_as_answers():
-        found = preferences.preferences_of(
+        stored = preferences.preferences_of(
             request.user, after=request.GET.get("after", ""), max_threads=THREADS_PER_ANSWER
         )
-    hours = found.quiet_hours
+    hours = stored.quiet_hours
     content = {
         "kinds": [
             {
@@ -84,13 +84,13 @@ def _preferences(request: HttpRequest) -> HttpResponse:
                 "muted": each.is_muted,
                 "until": _until(each.until),
             }
-            for each in found.kinds
+            for each in stored.kinds
         ],
         "threads": [
             {"group_key": each.key, "title": each.title, "until": _until(each.until)}
-            for each in found.threads
+            for each in stored.threads
         ],
-        "next": found.threads[-1].key if found.has_more else None,
+        "next": stored.threads[-1].key if stored.has_more else None,
         "quiet_hours": hours
         and {
             "from": f"{hours.starts:%H:%M}",
@@ -122,7 +122,7 @@ def _moment(value: object) -> datetime | None:
     try:
         moment = parse_datetime(value) if isinstance(value, str) else None
         if moment is None or timezone.is_naive(moment):
-            raise ValueError("It is no moment with a time zone.")
+            raise ValueError("It is not a moment with a time zone.")
         return storable(moment.astimezone(UTC))
     except (ValueError, OverflowError) as exc:
         raise ProtocolError(
@@ -133,12 +133,12 @@ def _moment(value: object) -> datetime | None:
 
 def _time(name: str, value: object) -> time:
     try:
-        found = parse_time(value) if isinstance(value, str) else None
+        parsed = parse_time(value) if isinstance(value, str) else None
     except ValueError:
-        found = None
-    if found is None:
+        parsed = None
+    if parsed is None:
         raise ProtocolError(f"{name} is {shown(value)}; it must be a time such as 22:00.")
-    return found
+    return parsed
 
 
 @contextmanager

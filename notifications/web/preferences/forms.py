@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from ...actions.preferences import QuietHours
 from ...models import GROUP_KEY_MAX_CHARS
 
-# Regions of the IANA database; its other names are old, or no zones that anybody lives in.
+# Regions of the IANA database; all other names are old, or zones in which nobody lives.
 REGIONS = (
     "Africa",
     "America",
@@ -38,7 +38,7 @@ SPANS = {
 
 
 class ThreadForm(forms.Form):
-    """A thread, and for how long it shall be silent."""
+    """The form that mutes a thread for some time."""
 
     thread = forms.CharField(max_length=GROUP_KEY_MAX_CHARS, strip=False)
     span = forms.ChoiceField(
@@ -52,7 +52,7 @@ class ThreadForm(forms.Form):
 
 
 class QuietHoursForm(forms.Form):
-    """A part of the day and the time zone that it is meant in."""
+    """The form that sets the quiet hours: a part of the day in a time zone."""
 
     starts = forms.TimeField(
         label=_("From"),
@@ -73,7 +73,7 @@ class QuietHoursForm(forms.Form):
     )
 
     def __init__(self, sent: QueryDict | None = None, *, hours: QuietHours | None) -> None:
-        """Start with the hours that are set, or with a proposal in the site's time zone."""
+        """Start with the user's hours, or else with a suggestion in the site's time zone."""
         zone = hours.time_zone if hours else timezone.get_default_timezone_name()
         initial = {
             "starts": hours.starts if hours else time(22),

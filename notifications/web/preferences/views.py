@@ -1,4 +1,4 @@
-"""The preferences page, which needs no script; the same as JSON is in api.py."""
+"""The preferences page, which needs no script; api.py has the JSON."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ from .forms import SPANS, QuietHoursForm, ThreadForm
 THREADS_PER_PAGE = 50
 
 RefusedForms = dict[str, Form]
-"""The form that has to be filled in again, under its name in the template's context."""
+"""The invalid form to show again, by its name in the template's context."""
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @of_one_user
 def preferences_page(request: HttpRequest) -> HttpResponse:
-    """Show what the user has muted; on POST do what a button says and come back to it."""
+    """Show the user's mutes and quiet hours; on POST carry out a button and return to them."""
     if request.method != "POST":
         return _page(request, {})
     act = next((act for name, act in _VERBS.items() if name in request.POST), None)
@@ -53,40 +53,40 @@ def preferences_page(request: HttpRequest) -> HttpResponse:
 
 def _page(request: HttpRequest, refused: RefusedForms) -> HttpResponse:
     after = _after(request)
-    found = preferences_of(request.user, after=after, max_threads=THREADS_PER_PAGE)
-    if after and not found.threads:
-        after, found = "", preferences_of(request.user, max_threads=THREADS_PER_PAGE)
+    stored = preferences_of(request.user, after=after, max_threads=THREADS_PER_PAGE)
+    if after and not stored.threads:
+        after, stored = "", preferences_of(request.user, max_threads=THREADS_PER_PAGE)
     groups: dict[str, list[Preference]] = {}
-    for each in found.kinds:
-        groups.setdefault(str(each.kind.group), []).append(each)
-    # Those of no group come last.
+    for preference in stored.kinds:
+        groups.setdefault(str(preference.kind.group), []).append(preference)
+    # Kinds without a group come last.
     rest = groups.pop("", [])
     other = [(pgettext("kind of notification", "Other"), rest)] if rest else []
     asked = ThreadForm(request.GET)
     asked.is_valid()
     thread = asked.cleaned_data.get("thread")
     context = {
-        "preferences": found,
+        "preferences": stored,
         "address": _address(after),
         "first_page": _address("") if after else "",
-        "next_page": _address(found.threads[-1].key) if found.has_more else "",
+        "next_page": _address(stored.threads[-1].key) if stored.has_more else "",
         "groups": [*groups.items(), *other],
         "thread_form": ThreadForm(initial={"thread": thread}) if thread else None,
-        "hours_form": QuietHoursForm(hours=found.quiet_hours),
+        "hours_form": QuietHoursForm(hours=stored.quiet_hours),
         **refused,
         "page_user": str(request.user.pk),
         "layout": select_template(LAYOUTS),
     }
     if form := context["thread_form"]:
         key = str(form["thread"].value())
-        # What the form refuses, a database may refuse to look for.
+        # A database may refuse to look for a text that the form refuses.
         context["thread_title"] = key if "thread" in form.errors else _title(request, key)
     status = 422 if refused else 200
     return render(request, "notifications/preferences.html", context, status=status)
 
 
 def _after(request: HttpRequest) -> str:
-    """Return behind which thread this page of them begins; what is no key counts as missing."""
+    """Return the thread after which this page of threads begins; empty if it is illegal."""
     asked = ThreadForm({"thread": request.GET.get("after", "")})
     asked.is_valid()
     after: str = asked.cleaned_data.get("thread", "")
@@ -104,13 +104,13 @@ def _title(request: HttpRequest, group_key: str) -> str:
 
 
 def _choose_kinds(request: HttpRequest) -> RefusedForms:
-    # A kind that is new since the page was shown has no switch there.
+    # A kind that was registered after the page was rendered has no switch on it.
     shown, told = (request.POST.getlist(name) for name in ("shown", "told"))
-    for each in preferences_of(request.user).kinds:
-        name = each.kind.name
-        if name in told and each.is_muted:
+    for preference in preferences_of(request.user).kinds:
+        name, is_muted = preference.kind.name, preference.is_muted
+        if name in told and is_muted:
             unmute(request.user, kind=name)
-        elif name in shown and name not in told and not (each.is_muted or each.kind.critical):
+        elif name in shown and name not in told and not (is_muted or preference.kind.critical):
             mute(request.user, kind=name)
     return _done(request, _("Your choice was saved."))
 
