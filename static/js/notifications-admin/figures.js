@@ -1,4 +1,4 @@
-// Keeps the numbers of the broadcasts inside it as the server counts them, while somebody watches.
+// Keeps the numbers of the broadcasts up to date while the page is visible.
 
 import { isHidden, now } from "../notifications/platform.js";
 
@@ -43,13 +43,13 @@ export class BroadcastFigures extends HTMLElement {
     }
   }
 
-  // What has ended does not change any more.
+  // An ended broadcast no longer changes.
   #openPks() {
     const states = [...this.querySelectorAll("[data-state]")].map(({ dataset }) => dataset);
     return states.filter(({ state }) => OPEN.includes(state)).map(({ broadcast }) => broadcast);
   }
 
-  /** Tell whether it is any use to ask again; a session that ended leads to the log-in page. */
+  /** Tell whether to ask again; without a session the answer is the log-in page. */
   async #fetch(pks) {
     try {
       const { signal } = this.#watching;
@@ -59,7 +59,7 @@ export class BroadcastFigures extends HTMLElement {
       }
       return answer.ok || answer.status >= 500;
     } catch {
-      return true; // the network comes back
+      return true; // the network may return
     }
   }
 

@@ -1,4 +1,4 @@
-// What moves on the admin's pages about notifications.
+// The scripts of the admin's notification pages.
 
 import { BroadcastFigures } from "./figures.js";
 import { ToastPreview } from "./preview.js";

@@ -1,4 +1,4 @@
-// The toast that a form describes, as it will look.
+// A preview of the toast that a form describes.
 
 import { TemplateElement } from "../notifications/elements/template-element.js";
 import { ToastCard } from "../notifications/elements/toast-card.js";

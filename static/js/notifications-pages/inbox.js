@@ -1,4 +1,4 @@
-// Keeps the inbox page true: when something has changed, the server draws it anew.
+// Keeps the inbox page up to date: after a change, it fetches it anew.
 
 import { timely } from "../notifications/platform.js";
 import { page } from "../notifications/state/current-connection.js";
@@ -15,7 +15,7 @@ const draw = inTurn(async () => {
   }
 });
 
-// Not by fetch(): where a page asks for Trusted Types, no text may become a document.
+// Not fetch(): with Trusted Types, no text may become a document.
 function load() {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
@@ -45,7 +45,7 @@ function address({ name, value, id }) {
   return name ? `[name="${name}"][value="${CSS.escape(value)}"]` : `#${id || "none"}`;
 }
 
-// What would do nothing without this module is hidden in the markup.
+// Controls that need this module are hidden in the markup.
 function prepare() {
   const all = inbox.querySelector("[data-select-all]");
   if (all) {
@@ -66,6 +66,6 @@ for (const type of ["click", "auxclick"]) {
     }
   });
 }
-document.addEventListener("notification-change", () => draw().catch(() => {})); // it stays as it is
+document.addEventListener("notification-change", () => draw().catch(() => {})); // it stays as it was
 prepare();
 showLocally(inbox);

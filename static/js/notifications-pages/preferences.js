@@ -1,4 +1,4 @@
-// The preferences page works without scripts; this one knows the reader's time zone.
+// The preferences page works without this; it adds the reader's time zone.
 
 import { showLocally } from "./times.js";
 

@@ -1,4 +1,4 @@
-// Times and days as the reader has them; the server wrote them in its own time zone.
+// Times and days in the reader's time zone; the server wrote them in its own.
 
 import { arrange } from "../notifications/elements/template-element.js";
 import { attempt, learnTime, locale, serverTime } from "../notifications/platform.js";
@@ -21,7 +21,7 @@ export function showLocally(element) {
 }
 
 function groupByDay(list) {
-  learnTime(list.dataset.now); // the widget may come later, or stand on other pages only
+  learnTime(list.dataset.now); // the widget may come later or not at all
   const sections = [...list.querySelectorAll(".inbox-day")];
   const days = new Map();
   for (const item of list.querySelectorAll(".inbox-item")) {

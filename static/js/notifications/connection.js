@@ -54,7 +54,7 @@ export class Connection extends EventTarget {
     return this.#status.status;
   }
 
-  // What the URL of the socket says: where the page stands, and whose it is.
+  // The query of the socket: the page's position and its user.
   get #query() {
     const { user, store } = this;
     return user ? { ...store.position, user } : store.position;
@@ -108,7 +108,7 @@ export class Connection extends EventTarget {
     this.store.load(await this.#http.latest());
   }
 
-  /** Tell what was on screen; return whether there was a way. */
+  /** Report what was seen; return whether it was sent. */
   seen({ u, b }) {
     return this.#send({ type: "seen", cursor: { u, b } });
   }
@@ -147,7 +147,7 @@ export class Connection extends EventTarget {
     this.#poller.stop();
   }
 
-  // Only the leading tab has a socket. What it sends, a hidden tab may want to know as well.
+  // Only the leading tab has a socket; a hidden tab may want to know what it sends.
   #send(frame) {
     this.#tabs.post(frame);
     return this.#forward(frame);
@@ -159,7 +159,7 @@ export class Connection extends EventTarget {
   }
 
   #receiveFromTab({ isLeading, isHidden: isSenderHidden, before, ...frame }) {
-    // A tab that was refused no longer wishes to lead, until another one was not refused.
+    // A refused tab does not compete for the lead until another tab is not refused.
     const isVain = this.status === "stopped" && /connecting|offline/.test(frame.status);
     if (frame.type === "ping") {
       this.#watchedAt = isSenderHidden ? this.#watchedAt : now();
@@ -175,7 +175,7 @@ export class Connection extends EventTarget {
       if (!isBehind || frame.type !== "items") {
         this.#apply(frame);
       }
-      // The timers of a hidden page run late, and it would be long in coming back.
+      // The timers of a hidden page run late, so it would reconnect late.
       if (isSenderHidden && !isHidden() && /connecting|offline/.test(this.status)) {
         this.#tabs.takeOver();
       }
@@ -200,8 +200,8 @@ export class Connection extends EventTarget {
 
   #receiveFromServer(frame) {
     if (frame.type === "error" && frame.code === OTHER_USER) {
-      // The socket goes by the session. Where somebody acts for the page's user, requests do not, and
-      // where another user has logged in, they say so.
+      // The socket uses the session. If somebody acts for the page's user, requests do not; and
+      // if another user has logged in, they say so.
       this.#socket.close();
       this.#failures = FAILURES_BEFORE_POLLING;
       this.#poller.start();
@@ -240,7 +240,7 @@ export class Connection extends EventTarget {
     this.store.welcome(frame);
     this.#topics.forEach((topic) => this.subscribe(topic));
     if (frame.reset) {
-      this.load().catch(() => {}); // without the list the page knows less; what comes still comes
+      this.load().catch(() => {}); // the list is missing, but news still comes
     }
   }
 

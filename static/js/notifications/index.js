@@ -59,7 +59,7 @@ class ConnectedToasts extends NotificationToasts {
     });
     this.addEventListener("follow", ({ detail: { item } }) => {
       if (item.seq) {
-        connection.read([item.id]).catch(() => {}); // it stays unread, no more
+        connection.read([item.id]).catch(() => {}); // it just stays unread
       }
     });
     this.#seen = new Seen(connection);

@@ -1,10 +1,10 @@
-// The one place that asks the browser for what it may lack, refuse, never answer or have wrong.
+// Asks the browser for what it may lack, refuse, leave unanswered or have wrong.
 
 const ANSWER_WITHIN_MS = 30_000;
-const memory = new Map(); // where nothing may be stored
+const memory = new Map(); // if storage is refused
 let ahead; // of now() is the server's time, in ms
 
-/** Return what `ask` returns, or undefined where the browser lacks it or refuses. */
+/** Return what `ask` returns; undefined if the browser lacks it or refuses. */
 export function attempt(ask) {
   try {
     return ask();
@@ -19,17 +19,17 @@ export function timely(promise, milliseconds = ANSWER_WITHIN_MS) {
   return Promise.race([promise, late]);
 }
 
-/** Tell whether the page is out of sight; where the browser does not say, it is in sight. */
+/** Tell whether the page is hidden; false if the browser does not say. */
 export function isHidden() {
   return attempt(() => document.hidden);
 }
 
-/** Return ms of a clock that nobody sets. */
+/** Return ms of a monotonic clock. */
 export function now() {
   return attempt(() => performance.now()) ?? Date.now();
 }
 
-/** Return the server's time in ms, or `unknown`: that of this computer may be hours off. */
+/** Return the server's time in ms, or `unknown`: this clock may be hours off. */
 export function serverTime(unknown = Date.now()) {
   return ahead ? now() + ahead : unknown;
 }
@@ -46,7 +46,7 @@ export function locale() {
   return attempt(() => Intl.getCanonicalLocales(lang.replace(/_/g, "-"))[0]);
 }
 
-/** Keep a value for the pages of this browser or, where that is refused, for this one. */
+/** Keep a value for all pages of this browser or, if refused, for this one. */
 export function remember(key, value) {
   memory.set(key, value);
   attempt(() => {

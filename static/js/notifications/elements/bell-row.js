@@ -5,7 +5,7 @@ import { ItemView } from "./item-view.js";
 
 const UNITS_S = [["day", 86_400], ["hour", 3_600], ["minute", 60], ["second", -Infinity]];
 
-/** One row; where its item was removed, it offers to undo that for a while. */
+/** One row; if its item was removed, it offers an undo for a while. */
 export class BellRow extends ItemView {
   isRemoved = false;
 
@@ -28,14 +28,14 @@ export class BellRow extends ItemView {
     this.element.toggleAttribute("data-removed", isRemoved);
   }
 
-  /** Return the command of a button in it; the one without a `data-verb` is a switch. */
+  /** Return the verb of one of its buttons; without `data-verb` it is a switch. */
   verbOf(button) {
     const { verb } = button.dataset;
     return verb ?? (this.item.read ? "unread" : "read");
   }
 }
 
-// What another clock has dated is never in the future.
+// Another clock may be ahead: no future dates.
 function ago(date) {
   const format = new Intl.RelativeTimeFormat(locale(), { numeric: "auto", style: "short" });
   const age = Math.max(0, serverTime() - date) / 1000;

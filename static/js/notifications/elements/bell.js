@@ -43,11 +43,11 @@ export class NotificationBell extends TemplateElement {
     this.#spoken = new LiveRegion(spoken);
     this.#statusLine = new StatusLine(state);
     this.#rows.clear();
-    list.replaceChildren(list.firstElementChild); // a cloned element comes with its rows
+    list.replaceChildren(list.firstElementChild); // a clone comes with its rows
     if (panel.showPopover) {
       this.#menu = new Menu(panel);
       this.#becomeButton();
-      // Complete before it shows: the keys that open it go to its first or its last line.
+      // Complete before it shows: keys that open it go to its first or last line.
       this.on(panel, "beforetoggle", ({ newState }) => newState === "open" && this.#arrange());
       this.on(panel, "toggle", ({ newState }) => this.#toggled(newState === "open"));
       this.on(panel, "keydown", (event) => this.#pressed(event));
@@ -175,7 +175,7 @@ export class NotificationBell extends TemplateElement {
     }
   }
 
-  // What it changes comes by the store; only a removed row stays for its undo.
+  // The store brings what it changes; only a removed row stays for its undo.
   #command(verb, row) {
     if (verb === "remove") {
       row.setRemoved(true);

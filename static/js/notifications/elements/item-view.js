@@ -1,4 +1,4 @@
-// What a toast and a row of the list have in common.
+// The base of a toast and a row of the list.
 
 import { attempt } from "../platform.js";
 import { LEVELS } from "../transport/protocol.js";
@@ -28,7 +28,7 @@ export class ItemView {
 }
 
 /**
- * Tell whether an address may become a link: http(s), or a path here. Browsers drop tabs and read
+ * Tell whether a URL may become a link: http(s), or a path here. Browsers drop tabs and read
  * "\" as "/", so "/\t/evil" would leave the site.
  */
 export function isSafe(url) {

@@ -1,4 +1,4 @@
-// The keyboard in a menu of lines: up and down between them, left and right along one.
+// The keyboard in a menu: up and down between lines, left and right along one.
 
 /** Moves the focus among the `menuitem`s of a panel; the first of each parent stands for a line. */
 export class Menu {
@@ -12,7 +12,7 @@ export class Menu {
     this.#choices.at(-1).focus();
   }
 
-  /** Do what a key does by `verbs` or in any menu, and keep the page from doing it too. */
+  /** Do what a key does in `verbs` or in any menu; prevent its default. */
   pressed(event, verbs) {
     const act = { ...this.#moves(), ...verbs }[event.key];
     if (act && !event.altKey && !event.ctrlKey && !event.metaKey) {
@@ -21,7 +21,7 @@ export class Menu {
     }
   }
 
-  /** Change the lines. The one in the place of a line that goes gets its focus, else the one before. */
+  /** Change the lines. If the focused one goes, the next or else the previous gets the focus. */
   keepFocus(content, change) {
     const focused = this.#focused;
     const at = focused ? this.#lines.indexOf(first(focused)) : -1;
@@ -31,7 +31,7 @@ export class Menu {
       const near = [lines[at], lines[at - 1], lines[1]].find((line) => content.contains(line));
       (near ?? this.#panel).focus({ preventScroll: true });
     } else {
-      focused?.focus({ preventScroll: true }); // a line that moved has lost it
+      focused?.focus({ preventScroll: true }); // a moved line has lost it
     }
   }
 

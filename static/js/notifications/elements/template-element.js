@@ -4,7 +4,7 @@ const GATHER_MS = 150;
 const SPOKEN_MAX = 3;
 
 /**
- * An element whose markup is in its shadow root or, where a script inserted it, in a template.
+ * An element whose markup is in its shadow root or, if a script inserted it, in a template.
  * `parts.title` is the part of that name; listeners of `on()` live as long as it is on the page.
  */
 export class TemplateElement extends HTMLElement {
@@ -28,7 +28,7 @@ export class TemplateElement extends HTMLElement {
     types.split(" ").forEach((type) => target.addEventListener(type, act, options));
   }
 
-  /** Dispatch an event that bubbles, and return whether nobody prevented what it announces. */
+  /** Dispatch an event that bubbles; return whether its default was not prevented. */
   emit(type, detail) {
     return this.dispatchEvent(
       new CustomEvent(type, { detail, bubbles: true, cancelable: true }),
@@ -45,12 +45,12 @@ export function parts(root) {
   return found;
 }
 
-/** Return a copy of what comes into a region, from the template that it starts with. */
+/** Return a copy of the template that a region starts with. */
 export function stamp({ firstElementChild: { content } }, selector) {
   return content.querySelector(selector)?.cloneNode(true);
 }
 
-/** Put members in their order. Those in the right place and strangers stay: they may be fading. */
+/** Order members. Those in place and other elements stay: they may be fading. */
 export function arrange(list, members) {
   let next = list.firstElementChild;
   for (const member of members) {
@@ -70,7 +70,7 @@ export function fillIn({ dataset }, value) {
   return dataset.text.replace(/{\w+}/, () => value);
 }
 
-/** Speaks texts to screen readers; of many at once they hear the number. */
+/** Announces texts to screen readers; of many at once, the number. */
 export class LiveRegion {
   #element;
   #texts = [];
@@ -90,7 +90,7 @@ export class LiveRegion {
   }
 }
 
-/** Shows one of the lines in the template that its element starts with. */
+/** Shows a line of the template that its element starts with. */
 export class StatusLine {
   #element;
   #name;

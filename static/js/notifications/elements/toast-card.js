@@ -1,19 +1,19 @@
-// What a toast says and how long it stays.
+// The text of a toast and its time.
 
 import { now } from "../platform.js";
 import { ItemView } from "./item-view.js";
 import { fillIn } from "./template-element.js";
 
-const LEAST_LEFT_MS = 1_500; // nothing vanishes the moment the pointer leaves it
+const LEAST_LEFT_MS = 1_500; // not gone the moment the pointer leaves it
 const LIFE_MS = { info: 6_000, success: 6_000, warning: 10_000, error: 2 ** 31 - 1 };
 
-/** One toast with its clock, which stands until `start()`. */
+/** One toast with its clock, which `start()` starts. */
 export class ToastCard extends ItemView {
   #leftMs;
   #startedAt;
   #timer;
 
-  /** Show an item, and give it its whole time. */
+  /** Show an item for its whole time. */
   show(item) {
     super.show(item);
     const { close, progress } = this.parts;
@@ -27,7 +27,7 @@ export class ToastCard extends ItemView {
     this.#leftMs = LIFE_MS[this.level];
   }
 
-  /** Let the clock run, and call `expired` when its time is over. */
+  /** Start the clock; call `expired` when time is up. */
   start(expired) {
     if (!this.#timer) {
       this.#startedAt = now();

@@ -39,11 +39,11 @@ export class NotificationToasts extends TemplateElement {
     this.on(region, "focusin", ({ relatedTarget: from }) => {
       this.#cameFrom = region.contains(from) ? this.#cameFrom : from;
     });
-    // Firefox tells of pointers before it knows what they are over.
+    // Firefox reports pointers before it knows their target.
     this.on(region, "focusin focusout mouseenter mouseleave", runClocks);
     this.on(document, "visibilitychange", runClocks);
     this.on(document, "keydown", (event) => this.#pressed(event));
-    stack.replaceChildren(stack.firstElementChild); // a cloned element comes with its toasts
+    stack.replaceChildren(stack.firstElementChild); // a clone comes with its toasts
     region.hidden = true;
     this.#arrange();
     this.#showMessages();
@@ -71,7 +71,7 @@ export class NotificationToasts extends TemplateElement {
     return this.#cards.has(id);
   }
 
-  /** Show an item, or its new state where its toast stands. */
+  /** Show an item, or its new state in its toast. */
   show(item) {
     const { id, level, title, body, count } = item;
     const card = this.#cards.get(id) ?? new ToastCard(stamp(this.parts.stack, "li"));
@@ -98,7 +98,7 @@ export class NotificationToasts extends TemplateElement {
       await timely(Promise.allSettled(fades), FADE_MS_MAX).catch(() => {});
       element.remove();
       this.#arrange();
-      // No event tells that a toast went away from under a resting pointer.
+      // No event says that a toast left a resting pointer.
       setTimeout(() => this.#runClocks(), FRAME_MS);
     }
   }
@@ -107,7 +107,7 @@ export class NotificationToasts extends TemplateElement {
     this.#cards.forEach((_, id) => this.remove(id));
   }
 
-  /** Go where an item leads, as by the link in its toast. */
+  /** Follow an item's URL, like the link in its toast. */
   follow(item) {
     if (isSafe(item.url)) {
       this.emit("follow", { item });
@@ -115,7 +115,7 @@ export class NotificationToasts extends TemplateElement {
     }
   }
 
-  /** Show what a status of the connection means to the user, once it has lasted. */
+  /** Show what a connection status means to the user, once it lasts. */
   showStatus({ status, code, reason }) {
     const rise = () => this.parts.region.hidden && this.#rise();
     if (status === "stopped") {
@@ -132,7 +132,7 @@ export class NotificationToasts extends TemplateElement {
     return [...this.#cards.values()];
   }
 
-  // The newest are shown: news must not wait behind five old errors.
+  // Show the newest: news must not wait behind old errors.
   #arrange() {
     const { region, stack, more, count } = this.parts;
     const elements = this.#all.map(({ element }) => element);
@@ -149,7 +149,7 @@ export class NotificationToasts extends TemplateElement {
     this.#runClocks();
   }
 
-  // Above a modal dialog that was opened since. What is not in the top layer stands by its z-index.
+  // Above a modal dialog opened since. Outside the top layer, the z-index decides.
   #rise() {
     if (this.isConnected) {
       attempt(() => {
@@ -202,7 +202,7 @@ export class NotificationToasts extends TemplateElement {
     }
   }
 
-  // A keyboard goes on with the next toast, and in the end where it came from.
+  // The focus goes to the next toast, and in the end back.
   #dismiss(card) {
     if (card.element.querySelector(":focus-visible")) {
       const shown = this.#all.slice(-SHOWN_MAX);

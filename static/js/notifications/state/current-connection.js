@@ -1,4 +1,4 @@
-// The one connection of the page, for every module that needs it.
+// The page's one connection, for every module.
 
 /** Has no `connection` until the toasts bring one. */
 class Page extends EventTarget {

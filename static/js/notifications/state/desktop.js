@@ -1,8 +1,8 @@
-// The browser's own notifications, for when no tab is in sight; asked for on a click only.
+// The browser's own notifications while all tabs are hidden; asked for on a click.
 
 import { attempt, recall, remember } from "../platform.js";
 
-/** What one user of this browser wants of them. */
+/** One user's choice in this browser. */
 export class Desktop {
   #user;
 
@@ -21,7 +21,7 @@ export class Desktop {
     const isWanted = this.state === "off";
     remember(this.#key, isWanted);
     if (isWanted) {
-      // Older browsers call back and promise nothing.
+      // Older browsers have a callback, no promise.
       await new Promise((done) => Notification.requestPermission(done)?.then(done, done));
     }
   }

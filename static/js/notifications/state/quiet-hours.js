@@ -1,8 +1,8 @@
-// Quiet hours. The server knows those of each user; what goes out to all is compared here.
+// Quiet hours. The server applies them to a user's notifications, the page to broadcasts.
 
 import { attempt, serverTime } from "../platform.js";
 
-/** Tell whether an item shall not pop up, in hours such as "22:00 07:00 Europe/Berlin". */
+/** Tell whether an item is silent, by hours such as "22:00 07:00 Europe/Berlin". */
 export function isQuiet({ quiet, stream, critical }, hours) {
   return quiet || (stream === "b" && !critical && hours && isNow(hours));
 }

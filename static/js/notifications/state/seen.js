@@ -5,8 +5,8 @@ import { logOf } from "../transport/protocol.js";
 
 const ON_SCREEN_MS = 1_000;
 const LEAVING_MS = 30_000;
-const FOLLOWING_MS = 5_000; // nothing tells that what a link leads to was a download
-const ACTING_MS = 5_000; // a script may ask something before it goes
+const FOLLOWING_MS = 5_000; // no event says that a link was a download
+const ACTING_MS = 5_000; // a script may ask before it leaves
 const PAGES = /^(https?|blob|javascript):/;
 const keyOf = (user) => `notifications-seen ${user}`;
 
@@ -33,7 +33,7 @@ export class Seen {
     }
   }
 
-  /** Count nothing while an act of the user takes the page away: the next one shows what comes. */
+  /** Count nothing while the user leaves the page: the next one shows what comes. */
   expectLeaving(event) {
     const link = event.composedPath().find(({ href, protocol }) => href && protocol);
     removeEventListener("beforeunload", this.#leave);
@@ -72,7 +72,7 @@ export class Seen {
   }
 }
 
-/** Return a position, or what this browser has seen if that is later: "Back" can bring an old page. */
+/** Return the later of a position and what this browser has seen: "Back" can bring an old page. */
 export function notBeforeSeen(user, { epoch, u, b }) {
   const seen = recall(keyOf(user));
   const isOurs = logOf(seen?.epoch) === logOf(epoch) && Number.isSafeInteger(seen.u + seen.b);

@@ -1,4 +1,4 @@
-// What this page knows: items by id, the unread count, the position. No DOM and no network.
+// The page's items by id, unread count and position. No DOM and no network.
 
 import { logOf } from "../transport/protocol.js";
 
@@ -6,8 +6,8 @@ const ITEMS_MAX = 200;
 const BADGE_MAX = 99;
 
 /**
- * Dispatches `change` with `{ changes, unread, isLive, reset }`: each change is `{ item, previous }`,
- * and live ones are no loaded list. Tombstones stay, or a slow answer could revive what they removed.
+ * Dispatches `change` with `{ changes, unread, isLive, reset }`: each change is `{ item, previous }`;
+ * a loaded list is not live. Tombstones stay, or a slow answer could revive removed items.
  */
 export class Store extends EventTarget {
   #items = new Map();
@@ -40,7 +40,7 @@ export class Store extends EventTarget {
     return [...this.#items.values()].filter((item) => !item.removed).sort(byAge);
   }
 
-  /** Take a `welcome`; on a reset throw everything away. */
+  /** Take a `welcome`; on a reset drop everything. */
   welcome({ epoch, cursor, unread, reset }) {
     if (reset || !this.#epoch) {
       this.#restart(epoch, cursor);
@@ -49,7 +49,7 @@ export class Store extends EventTarget {
     this.#tell([], unread, { reset });
   }
 
-  /** Take the epoch of a frame, unless it says less than what is held here. */
+  /** Take the epoch of a frame, unless it is behind the cursor. */
   follow({ epoch, cursor }) {
     if (epoch && logOf(epoch) === logOf(this.#epoch) && !isBefore(cursor, this.#cursor)) {
       this.#epoch = epoch;
@@ -66,7 +66,7 @@ export class Store extends EventTarget {
     this.#tell(changes, isOld ? this.#unread : count, { isLive: true });
   }
 
-  /** Add items from HTTP. Those past the cursor are news, which the socket will bring. */
+  /** Add items from HTTP, except those past the cursor: the socket brings them. */
   load(items) {
     const known = items.filter((item) => item.seq <= this.#cursor[item.stream]);
     const newer = known.filter((item) => this.#isNewer(item));
@@ -101,7 +101,7 @@ export class Store extends EventTarget {
 
   #put(item) {
     const previous = this.#items.get(item.id);
-    this.#items.delete(item.id); // what changed last stands last
+    this.#items.delete(item.id); // the last changed is last
     this.#items.set(item.id, item);
     if (this.#items.size > ITEMS_MAX) {
       this.#items.delete(this.#items.keys().next().value);

@@ -1,4 +1,4 @@
-// What deserves a toast, and when its toast goes.
+// Which items get a toast, and when it goes.
 
 import { isHidden, learnTime, serverTime } from "../platform.js";
 import { Desktop } from "./desktop.js";
@@ -6,7 +6,7 @@ import { isQuiet } from "./quiet-hours.js";
 
 const NOTICED = ["level", "title", "body", "count"];
 
-/** Shows what is new on a connection as `toasts` and, when nobody looks at any tab, on the desktop. */
+/** Shows new items of a connection as `toasts` and, if all tabs are hidden, on the desktop. */
 export class ToastPolicy {
   #connection;
   #toasts;
@@ -43,7 +43,7 @@ export class ToastPolicy {
     }
   }
 
-  // It is for the tab in sight or, if there is none, for the leading one: nobody wants it late.
+  // For the visible tab or, if there is none, the leading one: late it is no use.
   #showTransient(item) {
     if (!isHidden() || this.#connection.isUnwatched) {
       this.#consider({ item: { ...item, id: `t${++this.#transients}` } });

@@ -5,8 +5,8 @@ import { learnTime, timely } from "../platform.js";
 const LATEST = 50;
 
 /**
- * Calls the URLs beside the feed's, for the user of the page. Throws a refused `Response`; the code
- * of one that the user is refused as such goes to `refused(code)` first.
+ * Calls the URLs beside the feed's, for the page's user. Throws a refused `Response`; if it refuses
+ * the user, its code goes to `refused(code)` first.
  */
 export class Http {
   #url;
@@ -39,7 +39,7 @@ export class Http {
       method: "POST",
       headers: { "Content-Type": "application/json", [this.#csrfHeader]: this.#csrf },
       body: JSON.stringify({ ids }),
-      keepalive: true, // a followed link leaves the page right now
+      keepalive: true, // a followed link leaves the page now
     });
   }
 

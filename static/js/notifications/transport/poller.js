@@ -1,4 +1,4 @@
-// The stream over HTTP: what another tab had first, and all of it where WebSockets do not pass.
+// The feed over HTTP: what another tab had first, and all of it if WebSockets are blocked.
 
 import { between } from "./protocol.js";
 import { inTurn } from "./turns.js";

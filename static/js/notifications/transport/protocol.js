@@ -23,7 +23,7 @@ const WAITS_MS = { [TOO_SLOW]: [0, 0], [TOO_MANY]: [60_000, 75_000], [RESTART]: 
 const BACKOFF_FIRST_MS = 2_000;
 const BACKOFF_MAX_MS = 60_000;
 
-/** Return the name of the log in an epoch, without what was seen of it. */
+/** Return the name of an epoch's log, without the position. */
 export function logOf(epoch) {
   return `${epoch}`.split(".")[0];
 }
@@ -33,7 +33,7 @@ export function isFinal(code) {
   return [PROTOCOL, LOGIN_REQUIRED, FORBIDDEN].includes(code);
 }
 
-/** Return the ms that a close code asks to wait, or null where backoff decides. */
+/** Return the ms that a close code asks to wait, or null for backoff. */
 export function waitAfter(code) {
   return WAITS_MS[code] ? between(...WAITS_MS[code]) : null;
 }

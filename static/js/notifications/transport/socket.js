@@ -9,19 +9,19 @@ const HEARTBEAT_GRACE_MS = 5_000;
 const BEHIND_GRACE_MS = 4_000;
 const STABLE_MS = 30_000;
 const ACK_EVERY = 64;
-const OPEN = 1; // WebSocket.OPEN, which is missing where there are no sockets
+const OPEN = 1; // WebSocket.OPEN, missing if there are no sockets
 
 /**
  * Calls `receive(frame)`, and `changeStatus({ status, code, reason })` for `connecting`, `online`,
- * `offline` and `stopped`. `query()` returns the position that was applied, as `u` and `b`, and
- * what else the URL says.
+ * `offline` and `stopped`. `query()` returns the applied position as `u` and `b`, and the rest
+ * of the URL's query.
  */
 export class NotificationSocket {
   #url;
   #query;
   #on;
   #socket = null;
-  #timer; // of silence while there is a socket, else of the next try
+  #timer; // for silence on a socket, else for the next try
   #behindTimer;
   #patienceMs;
   #retries = 0;
@@ -65,7 +65,7 @@ export class NotificationSocket {
     }
   }
 
-  /** Send a frame and return whether there was a way. */
+  /** Send a frame; return whether it was possible. */
   send(frame) {
     const isOpen = this.#socket?.readyState === OPEN;
     if (isOpen) {
@@ -82,7 +82,7 @@ export class NotificationSocket {
     url.search = new URLSearchParams({ v: VERSION, ...this.#query() });
     const socket = (this.#socket = attempt(() => new WebSocket(url)));
     if (!socket) {
-      this.#closed(0, "refused"); // by a policy of the page
+      this.#closed(0, "refused"); // by the page's policy
       return;
     }
     // A dropped socket may still have events in the queue.
@@ -132,7 +132,7 @@ export class NotificationSocket {
     }
   }
 
-  // What is missing may be on its way; what has not come soon after was lost.
+  // A frame may be on its way; one that does not come soon was lost.
   #compare(heads) {
     clearTimeout(this.#behindTimer);
     this.#behindTimer = setTimeout(() => {

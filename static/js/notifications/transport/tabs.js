@@ -1,4 +1,4 @@
-// One tab of a browser leads and passes on to the others what it receives. No network, no items.
+// One tab of a browser leads and relays what it receives to the others. No network, no items.
 
 import { attempt, isHidden } from "../platform.js";
 
@@ -27,7 +27,7 @@ export class Tabs {
     this.#on = on;
   }
 
-  /** Compete for the lead, unless this tab does already. */
+  /** Compete for the lead, unless it already does. */
   join() {
     if (this.#pings) {
       return;
@@ -63,7 +63,7 @@ export class Tabs {
     attempt(() => this.#channel?.postMessage({ ...message, ...about }));
   }
 
-  /** Ask the leading tab how it is. */
+  /** Ping the leading tab. */
   ping() {
     this.post({ type: "ping" });
   }
@@ -93,7 +93,7 @@ export class Tabs {
     }
   }
 
-  // It was taken, or a sandboxed page may not lock. A tab that nothing reaches would take it back.
+  // Another tab took it, or a sandbox forbids locks. A tab that hears nothing would retake it.
   #lost() {
     if (this.isLeading && this.#hasReceived) {
       this.isLeading = false;
@@ -121,7 +121,7 @@ export class Tabs {
     this.#on.receive(message);
   }
 
-  // The timers of a hidden page run late, so one that hears others waits until it is seen.
+  // The timers of a hidden page run late: if it hears others, it waits until visible.
   #tick() {
     if (this.isLeading || (isHidden() && this.#hasReceived)) {
       this.#unanswered = 0;
