@@ -13,6 +13,7 @@ from django.utils import translation
 from pytest_django import DjangoDbBlocker
 
 from notifier import broker
+from tests.support.emptying import empty_all
 from tests.support.scheduling import OneByOne
 from tests.support.scripts import Script, StartScript
 from tests.support.servers import BrokerProcess, Kind, ServerProcess
@@ -75,7 +76,9 @@ def usual_language() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """Make the test database; before it goes, end what threads of ended tests left connected."""
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", empty_all)
+        yield
     if connection.vendor == "postgresql":
         with django_db_blocker.unblock(), connection.cursor() as cursor:
             cursor.execute(
