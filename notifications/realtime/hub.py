@@ -86,10 +86,14 @@ class Hub:
         await self.membership.join(user_group(socket.identity.user_pk))
         page = await self._arrivals.read((socket.identity, resume))
         seen = subscriber.claim or self._left.pop(socket.key, None)
-        if isinstance(page, FeedPage) and not await self._is_sound(page, seen):
-            page = await self._arrivals.read((socket.identity, resume))
-            if isinstance(page, FeedPage):
-                self._go_on_in(page.epoch.site)
+        if isinstance(page, FeedPage):
+            is_sound = self._epoch in (None, page.epoch.site) and (
+                seen is None or seen.epoch.u == page.epoch.u or await self.verify([seen])
+            )
+            if not is_sound:
+                page = await self._arrivals.read((socket.identity, resume))
+                if isinstance(page, FeedPage):
+                    self._go_on_in(page.epoch.site)
         if isinstance(page, CloseCode):
             raise NotAdmittedError(page)
         if socket.closed_with is None:
@@ -208,11 +212,6 @@ class Hub:
         self.fan_out.forget()
         self.start(self._close([each for each in self._all_sockets() if each.is_live]))
         return False
-
-    async def _is_sound(self, page: FeedPage, seen: Claim | None) -> bool:
-        if self._epoch not in (None, page.epoch.site):
-            return False
-        return seen is None or seen.epoch.u == page.epoch.u or await self.verify([seen])
 
     def _all_sockets(self) -> list[Socket]:
         return [socket for each in self.subscribers() for socket in each.sockets]

@@ -89,7 +89,12 @@ def feed_page(request: HttpRequest) -> HttpResponse:
 @api
 def items(request: HttpRequest) -> HttpResponse:
     """Answer with the newest notifications, or those that follow an id in the list."""
-    limit = _limit(request.GET.get("limit", "20"))
+    asked_for = request.GET.get("limit", "20")
+    limit = whole_number(asked_for)
+    if limit is None or not 0 < limit <= LIST_LIMIT_MAX:
+        raise ProtocolError(
+            f"limit is {asked_for[:20]!r}; it must be a whole number from 1 to {LIST_LIMIT_MAX}."
+        )
     unread = request.GET.get("unread", "")
     if unread not in ("", "0", "1"):
         raise ProtocolError(f"unread is {unread[:20]!r}; it must be 0 or 1.")
@@ -153,15 +158,6 @@ def _current_state(request: HttpRequest) -> HttpResponse:
 
 def _posted_ids(request: HttpRequest) -> tuple[str, ...]:
     return parse_ids(posted(request, '{"ids": ["n5120"]}').get("ids"))
-
-
-def _limit(text: str) -> int:
-    limit = whole_number(text)
-    if limit is not None and 0 < limit <= LIST_LIMIT_MAX:
-        return limit
-    raise ProtocolError(
-        f"limit is {text[:20]!r}; it must be a whole number from 1 to {LIST_LIMIT_MAX}."
-    )
 
 
 def _error(status: int, code: str, detail: str) -> HttpResponse:
