@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from functools import wraps
 from typing import Any
 
+from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, JsonResponse, RawPostDataException
 from django.middleware.csrf import get_token
 from django.views.decorators.cache import never_cache
@@ -27,6 +28,8 @@ View = Callable[..., HttpResponse]
 def api(view: View) -> View:
     """Wrap a view to answer 401 to all but the page's user and 400 to bad input, as JSON."""
 
+    # Django's LoginRequiredMiddleware would redirect to a page that a script cannot read.
+    @login_not_required
     @never_cache
     @wraps(view)
     def checked(request: HttpRequest) -> HttpResponse:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import reverse
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.models import User
 from notifications import mark_read, remove
@@ -20,6 +20,10 @@ READ, UNREAD, REMOVE = "/notifications/read/", "/notifications/unread/", "/notif
 RESTORE, READ_ALL = "/notifications/restore/", "/notifications/read-all/"
 GETS = [FEED, ITEMS]
 POSTS = [READ, UNREAD, REMOVE, RESTORE, READ_ALL]
+MUTES = "/notifications/mutes/"
+PREFERENCES = [MUTES, *(f"/notifications/{name}/" for name in ("mute", "unmute", "quiet-hours"))]
+READING = [*GETS, MUTES]
+LOGIN_REQUIRED = "django.contrib.auth.middleware.LoginRequiredMiddleware"
 CSRF_TOKEN = "t" * 32
 
 pytestmark = pytest.mark.django_db
@@ -90,6 +94,28 @@ def test_an_anonymous_writer_gets_401_as_json(path: str) -> None:
 
     assert response.status_code == 401
     assert response.json()["error"]["code"] == "login_required"
+
+
+@pytest.mark.parametrize("path", [*GETS, *POSTS, *PREFERENCES])
+def test_a_site_that_requires_log_in_everywhere_still_gets_401_as_json(
+    path: str, settings: Settings
+) -> None:
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, LOGIN_REQUIRED]
+
+    response = Client().get(path) if path in READING else post(Client(), path, {})
+
+    assert response.status_code == 401
+    assert response.json()["error"]["code"] == "login_required"
+
+
+@pytest.mark.parametrize("path", ["/notifications/", "/notifications/preferences/"])
+def test_and_its_pages_lead_to_the_log_in_page(path: str, settings: Settings) -> None:
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, LOGIN_REQUIRED]
+
+    response = Client().get(path)
+
+    assert response.status_code == 302
+    assert response.headers["Location"].startswith("/accounts/login/")
 
 
 @pytest.mark.parametrize("path", POSTS)
