@@ -23,7 +23,9 @@ from django.contrib.auth import (
     HASH_SESSION_KEY,
     SESSION_KEY,
     get_user_model,
+    load_backend,
 )
+from django.contrib.auth.backends import ModelBackend
 from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.backends.signed_cookies import SessionStore as CookieSession
 from django.core.exceptions import ValidationError
@@ -126,13 +128,19 @@ def session_identities(session_keys: Sequence[str]) -> list[Identity | None]:
 def judge(identities: Collection[Identity]) -> Verdicts:
     """Check whether identities still hold, by the rules of `django.contrib.auth.get_user`.
 
-    Accounts take one query, sessions in the database another. Judge after the process has joined
-    the user's group: before that it may miss the hint of a revocation.
+    Accounts take one query, sessions in the database another, and a backend that overrides
+    `get_user()` is called for each user. Judge after the process has joined the user's group:
+    before that it may miss the hint of a revocation.
     """
     users = get_user_model()._default_manager.filter(pk__in={each.user_pk for each in identities})
     by_pk = {user.pk: user for user in users}
     sessions = _load_sessions({each.session_key for each in identities if each.session_key})
-    verdicts = {each: _verdict(each, by_pk.get(each.user_pk), sessions) for each in identities}
+    backends = {path: load_backend(path) for path in settings.AUTHENTICATION_BACKENDS}
+    verdicts: dict[Identity, CloseCode | None] = {}
+    for each in identities:
+        session, _ = sessions.get(each.session_key or "", (None, None))
+        backend = backends.get((session or {}).get(BACKEND_SESSION_KEY, ""))
+        verdicts[each] = _verdict(each, by_pk.get(each.user_pk), session, backend)
     revoked = {each: code for each, code in verdicts.items() if code is not None}
     return Verdicts(revoked, {key: end for key, (_, end) in sessions.items() if end is not None})
 
@@ -157,8 +165,10 @@ def _digest(name: str | None) -> str | None:
 Loaded = tuple[dict[str, Any], datetime | None]
 
 
-def _verdict(identity: Identity, user: Any, sessions: dict[str, Loaded]) -> CloseCode | None:
-    if user is not None and not user.is_active:
+def _verdict(
+    identity: Identity, user: Any, session: dict[str, Any] | None, backend: Any
+) -> CloseCode | None:
+    if user is not None and not _may_log_in(user, backend):
         return CloseCode.FORBIDDEN
     is_known = user is not None
     if is_known and hasattr(user, "get_session_auth_hash"):
@@ -167,11 +177,19 @@ def _verdict(identity: Identity, user: Any, sessions: dict[str, Loaded]) -> Clos
     if not is_known:
         return CloseCode.LOGIN_REQUIRED
     if identity.session_key:
-        session, _ = sessions.get(identity.session_key, (None, None))
         is_lost = identity.is_of_session and _named_user(session or {}) != identity.user_pk
         if session is None or is_lost:
             return CloseCode.LOGIN_REQUIRED
     return None
+
+
+def _may_log_in(user: Any, backend: Any) -> bool:
+    """Tell whether the backend of a user's session, if there is one, still accepts the user."""
+    if backend is None:
+        return bool(user.is_active)
+    if type(backend).get_user is ModelBackend.get_user:  # without its query
+        return bool(backend.user_can_authenticate(user))
+    return backend.get_user(user.pk) is not None
 
 
 def _named_user(session: Mapping[str, Any]) -> Any:

@@ -9,6 +9,7 @@ from asgiref.sync import sync_to_async
 from channels.auth import AuthMiddlewareStack as ChannelsStack
 from django.conf import settings as django_settings
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, login, update_session_auth_hash
+from django.contrib.auth.backends import ModelBackend
 from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from pytest_django import Settings
@@ -17,7 +18,7 @@ from accounts.models import User
 from notifications import anotify
 from notifications.realtime.consumer import NotificationConsumer
 from tests.support.factories import make_user, session_for
-from tests.support.handshakes import Handshake, sockets, sockets_of
+from tests.support.handshakes import Handshake, shake_hands, sockets, sockets_of
 from tests.support.waiting import await_for
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -225,3 +226,82 @@ async def test_who_acts_for_another_logs_out_of_the_own_session(
 
         assert await is_closed(socket) == 4401
         assert await still_hears(other, alice)
+
+
+BLOCKED = "Blocked"
+
+
+class Picky(ModelBackend):
+    """A backend that refuses some active users, by the method that Django names for this."""
+
+    def user_can_authenticate(self, user: Any) -> bool:
+        """Refuse blocked users."""
+        return super().user_can_authenticate(user) and user.last_name != BLOCKED
+
+
+class Lookup(ModelBackend):
+    """A backend that returns no user for a blocked one."""
+
+    def get_user(self, user_id: Any) -> User | None:
+        """Return the user unless blocked."""
+        user = super().get_user(user_id)
+        return None if user is None or user.last_name == BLOCKED else user
+
+
+def block(user: User) -> None:
+    user.last_name = BLOCKED
+    user.save()
+
+
+def deactivate(user: User) -> None:
+    user.is_active = False
+    user.save()
+
+
+def use_backend(settings: Settings, backend: str) -> None:
+    settings.AUTHENTICATION_BACKENDS = [backend]
+    settings.NOTIFICATIONS_SWEEP_SECONDS = 0.2
+
+
+@pytest.mark.parametrize("engine", ["db", "cache", "signed_cookies"], indirect=True)
+@pytest.mark.parametrize(
+    "application",
+    [sockets, ChannelsStack(NotificationConsumer.as_asgi())],
+    ids=["ours", "Channels'"],
+)
+@pytest.mark.parametrize("backend", ["Picky", "Lookup"])
+async def test_a_user_whom_the_backend_no_longer_accepts_has_no_sockets(
+    engine: str, settings: Settings, alice: User, backend: str, application: Any
+) -> None:
+    use_backend(settings, f"{__name__}.{backend}")
+    bob = await sync_to_async(make_user)("bob")
+    browsers = [await sync_to_async(browser_of)(user) for user in (alice, bob)]
+
+    cookies = [cookie_of(each) for each in browsers]
+    async with sockets_of(*cookies, application=application) as [socket, other]:
+        await sync_to_async(block)(alice)
+
+        assert await is_closed(socket) == 4403
+        assert await still_hears(other, bob)
+
+
+@pytest.mark.parametrize("backend", ["Picky", "Lookup"])
+async def test_and_opens_none(settings: Settings, alice: User, backend: str) -> None:
+    use_backend(settings, f"{__name__}.{backend}")
+    browser = await sync_to_async(browser_of)(alice)
+    await sync_to_async(block)(alice)
+
+    assert (await shake_hands(cookie_of(browser))).code == 4403
+
+
+async def test_an_inactive_user_whom_the_backend_accepts_keeps_the_sockets(
+    settings: Settings, alice: User
+) -> None:
+    use_backend(settings, "django.contrib.auth.backends.AllowAllUsersModelBackend")
+    browser = await sync_to_async(browser_of)(alice)
+    await sync_to_async(deactivate)(alice)
+
+    async with sockets_of(cookie_of(browser)) as [socket]:
+        await sync_to_async(deactivate)(alice)
+
+        assert await still_hears(socket, alice)
