@@ -15,7 +15,7 @@ from django.utils.asyncio import async_unsafe
 from ..delivery import sender as delivery
 from ..message.audience import Audience
 from ..message.payload import Payload
-from ..message.recipients import Recipients, addressed, is_anybody_in
+from ..message.recipients import Recipients, addressed, is_anybody_in, recipient_pk
 from ..message.times import Moment, moment_to_come
 from ..models import Broadcast, State
 from ..signals import broadcast_published
@@ -69,7 +69,8 @@ def broadcast(
     if not is_anybody_in(kind, [group.pk for group in groups]):
         raise ValueError("Nobody is in this audience.")
     row = Broadcast(audience=kind, starts=first, expires=last, **fields)
-    row.sender_id = getattr(sender, "pk", None)
+    if sender is not None and not getattr(sender, "is_anonymous", False):
+        row.sender_id = recipient_pk(sender, "sender")
     _announce(broadcasts.add(row, groups))
     return row
 

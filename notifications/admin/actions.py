@@ -23,6 +23,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from ..actions.notify import PartiallyNotifiedError, notify_many
 from ..message.audience import Audience
+from ..message.recipients import user_key
 from ..models import Notification
 from .forms import MessageForm
 from .history import count_of_users, log_notified
@@ -64,7 +65,7 @@ class SendsNotifications(AnyModelAdmin):
         listed, counts, *rest = super().get_deleted_objects(objs, request)
         total = 0
         if issubclass(self.model, get_user_model()):
-            total = Notification.objects.filter(recipient__in=[user.pk for user in objs]).count()
+            total = Notification.objects.filter(recipient__in=map(user_key, objs)).count()
         if total:
             counts[str(Notification._meta.verbose_name_plural)] = total
         return listed, counts, *rest

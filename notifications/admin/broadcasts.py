@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from ..actions.broadcasts import change_broadcast
+from ..message.recipients import user_key
 from ..models import Broadcast, BroadcastLog, State
 from .confirmations import Confirmations, NotDoneError
 from .forms import ChangeForm, ComposeForm
@@ -89,7 +90,7 @@ class BroadcastAdmin(Confirmations, Listing):
         if change and Broadcast.objects.get(pk=obj.pk).state != obj.state:
             raise NotDoneError(meanwhile())
         if not is_sent(obj):
-            obj.sender_id = obj.sender_id or request.user.pk
+            obj.sender_id = obj.sender_id or user_key(request.user)
             super().save_model(request, obj, form, change)
         elif form.has_changed():
             try:

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from ..actions.broadcasts import recall_broadcast, send_broadcast
+from ..message.recipients import user_key
 from ..models import Broadcast, BroadcastLog, State
 from ..realtime import presence
 from ..store.broadcast_counts import Counts, counts, group_pks, reach
@@ -77,7 +78,7 @@ class Confirmations(BroadcastModelAdmin):
             raise NotDoneError(problem)
         if request.POST.get("reviewed") != fingerprint(broadcast):
             raise NotDoneError(_("The draft has changed since you looked at it. Look at it again."))
-        broadcast.sender_id = request.user.pk
+        broadcast.sender_id = user_key(request.user)
         broadcast.save(update_fields=["sender"])
         send_broadcast(broadcast)
         if broadcast.starts is None:

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from ..message.recipients import user_key
 from ..models import Broadcast
 from .live import number
 
@@ -22,7 +23,7 @@ def count_of_users(users: int) -> str:
 
 def log_notified(request: HttpRequest, users: QuerySet[Any], notified: int, title: str) -> None:
     """Log in one entry who sent which notification to how many users."""
-    sender: Any = request.user.pk
+    sender: Any = user_key(request.user)
     LogEntry.objects.create(
         user_id=sender,
         content_type=ContentType.objects.get_for_model(users.model),

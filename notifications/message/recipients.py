@@ -29,24 +29,30 @@ Recipients = str | Group | Iterable[Group]
 """An audience: "everyone", "staff", one group or several groups."""
 
 
-def recipient_pk(user: object) -> Any:
-    """Return the user's primary key.
+def user_key(user: Any) -> Any:
+    """Return the key by which the database knows a user.
+
+    A subclass of the user model may have a primary key of its own, which is not this one.
+    """
+    return getattr(user, get_user_model()._meta.pk.attname, user.pk)
+
+
+def recipient_pk(user: object, role: str = "recipient") -> Any:
+    """Return the user's primary key; `role` is what the user is, for the error.
 
     Raises `TypeError` for another type and `ValueError` for a user that is not saved.
     """
     model = get_user_model()
     if not isinstance(user, model):
         raise TypeError(
-            f"A recipient is a saved {model.__name__}, not {user!r} ({type(user).__name__}). "
+            f"A {role} is a saved {model.__name__}, not {user!r} ({type(user).__name__}). "
             f"If you have a primary key, pass {model.__name__}.objects.get(pk=…)."
         )
     # A UUID key exists before the user is saved.
     if user.pk is None or user._state.adding:
         raise ValueError(f"The user {user!r} is not saved yet; save it before you notify it.")
-    # A user created with its key as text keeps the text, and a subclass of the user model may have
-    # another primary key.
-    key = model._meta.pk
-    return key.to_python(getattr(user, key.attname))
+    # A user created with its key as text keeps the text.
+    return model._meta.pk.to_python(user_key(user))
 
 
 def addressed(audience: Recipients) -> tuple[str, list[Group]]:
@@ -196,8 +202,9 @@ def _key_getter(users: Any) -> Callable[[Any], Any] | None:
     if _is_whole(users):
         return attrgetter(key)
     names = users._fields or _columns(users)
+    keys = {key, "pk"} if _is_user_key(users.model._meta.pk) else {key}
     # An annotation may have the same name.
-    keys = {key, "pk"} - users.query.annotation_select.keys() - users.query.extra_select.keys()
+    keys -= users.query.annotation_select.keys() | users.query.extra_select.keys()
     name = next((name for name in names if name in keys), None)
     if name is None:
         return None
@@ -205,3 +212,11 @@ def _key_getter(users: Any) -> Callable[[Any], Any] | None:
         return lambda row: row
     is_mapping = issubclass(users._iterable_class, ValuesIterable)
     return itemgetter(name if is_mapping else names.index(name))
+
+
+def _is_user_key(field: Any) -> bool:
+    """Tell whether a primary key is that of the user model, perhaps through links to parents."""
+    key = get_user_model()._meta.pk
+    while field is not key and getattr(field.remote_field, "parent_link", False):
+        field = field.target_field
+    return field is key

@@ -15,6 +15,7 @@ from django.db.models.signals import post_delete, post_save
 from django.http import HttpRequest
 
 from ..delivery import sender
+from ..message.recipients import user_key
 from ..models.inheritance import follow
 from ..wire import hints
 from ..wire.protocol import CloseCode
@@ -44,7 +45,7 @@ def name_log_in(request: HttpRequest, user: Any, **kwargs: object) -> None:
     # Django replaces such a session without a log-out; one in the database it deletes.
     cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
     [before] = auth.session_identities([cookie])
-    if before is not None and before.user_pk != user.pk:
+    if before is not None and before.user_pk != user_key(user):
         _end(before.user_pk, before.session_digest)
 
 
@@ -54,7 +55,7 @@ def close_sockets_of_session(request: HttpRequest | None, user: Any, **kwargs: o
     if user is None or session is None or session.session_key is None:
         return
     # If a middleware has replaced the user, the sockets are still those of the session's user.
-    user_pk = session.get(SESSION_KEY, user.pk)
+    user_pk = session.get(SESSION_KEY, user_key(user))
     _end(user_pk, auth.session_digest(session))
 
 
@@ -63,12 +64,12 @@ def recheck_changed_user(
 ) -> None:
     """Check the user's sockets again if the password or `is_active` may have changed."""
     if not created and (update_fields is None or ACCOUNT_FIELDS & update_fields):
-        sender.send_on_commit([hints.recheck(_user_pk(instance))])
+        sender.send_on_commit([hints.recheck(user_key(instance))])
 
 
 def recheck_deleted_user(instance: Model, **kwargs: object) -> None:
     """Check the user's sockets again after the account was deleted."""
-    sender.send_on_commit([hints.recheck(_user_pk(instance))])
+    sender.send_on_commit([hints.recheck(user_key(instance))])
 
 
 def recheck_deleted_session(instance: AbstractBaseSession, **kwargs: object) -> None:
@@ -76,11 +77,6 @@ def recheck_deleted_session(instance: AbstractBaseSession, **kwargs: object) -> 
     user_pk = instance.get_decoded().get(SESSION_KEY)
     if user_pk is not None:
         sender.send_on_commit([hints.recheck(user_pk)])
-
-
-# A model that inherits from the user model may have a primary key of its own.
-def _user_pk(instance: Model) -> Any:
-    return getattr(instance, get_user_model()._meta.pk.attname)
 
 
 # The recheck finds sockets that were opened with an earlier key of the session.

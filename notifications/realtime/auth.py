@@ -32,6 +32,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, get_random_string
 
+from ..message.recipients import user_key
 from ..wire.protocol import CloseCode
 from .unknown_paths import RefuseUnknownPaths
 
@@ -108,9 +109,9 @@ async def identify(scope: Scope, look_up: LookUp) -> Identity | None:
     # A middleware that read the user from the session has loaded it. Loading it here would block.
     loaded = getattr(session, "_session_cache", {})
     return Identity(
-        user_pk=user.pk,
+        user_pk=user_key(user),
         session_key=getattr(session, "session_key", None),
-        is_of_session=_named_user(loaded) == user.pk,
+        is_of_session=_named_user(loaded) == user_key(user),
         log_in="" if session is None or has_lasting_keys() else session.get(LOG_IN_KEY, ""),
         auth_hash=user.get_session_auth_hash() if hasattr(user, "get_session_auth_hash") else "",
     )
@@ -189,7 +190,7 @@ def _may_log_in(user: Any, backend: Any) -> bool:
         return bool(user.is_active)
     if type(backend).get_user is ModelBackend.get_user:  # without its query
         return bool(backend.user_can_authenticate(user))
-    return backend.get_user(user.pk) is not None
+    return backend.get_user(user_key(user)) is not None
 
 
 def _named_user(session: Mapping[str, Any]) -> Any:

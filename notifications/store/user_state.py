@@ -15,7 +15,7 @@ from django.contrib.auth import get_user_model
 from django.db.models import F, QuerySet
 from django.http import HttpRequest
 
-from ..message.recipients import has_field
+from ..message.recipients import has_field, user_key
 from ..models import Broadcast, BroadcastLog, Inbox, Notification
 from ..wire.epochs import Anchor, Epoch
 from ..wire.items import broadcast_item, personal_item, tombstone
@@ -169,9 +169,10 @@ def of_visitor(request: HttpRequest) -> UserState | None:
         return None
     # By user, because a view may log somebody in.
     known: dict[Any, UserState] = vars(request).setdefault("_notifications_states", {})
-    if user.pk not in known:
-        known[user.pk] = of(user.pk)
-    return known[user.pk]
+    key = user_key(user)
+    if key not in known:
+        known[key] = of(key)
+    return known[key]
 
 
 def of_many(user_pks: Collection[Any]) -> dict[Any, UserState]:

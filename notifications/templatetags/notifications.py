@@ -21,6 +21,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
 from ..message.kinds import Level
+from ..message.recipients import user_key
 from ..store import user_state
 from ..store.feed import StartingPoint, starting_point
 from ..wire.items import timestamp
@@ -59,7 +60,7 @@ def notifications_widget(
         quiet = f"{inbox.quiet_from:%H:%M} {inbox.quiet_until:%H:%M} {inbox.time_zone}"
     return shown | {
         "quiet": quiet,
-        "user_pk": str(request.user.pk),
+        "user_pk": str(user_key(request.user)),
         "socket": get_script_prefix() + SOCKET_PATH,
         "now": timestamp(datetime.now(UTC)),
         "login_url": redirect_to_login(request.get_full_path()).url,

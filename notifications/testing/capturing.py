@@ -18,6 +18,7 @@ from django.db import connections, transaction
 
 from ..delivery import sender
 from ..message.audience import Audience
+from ..message.recipients import user_key
 from ..models import Broadcast, Notification
 from ..store.broadcasts import LogChange
 from ..store.inbox import Change
@@ -51,7 +52,7 @@ class SentNotification(Item):
     def is_for(self, user: Any) -> bool:
         """Tell whether it is for this user, alone or as a member of the audience."""
         if self.broadcast is None:
-            return bool(self.user_pk == user._meta.pk.to_python(user.pk))
+            return bool(self.user_pk == get_user_model()._meta.pk.to_python(user_key(user)))
         joined = getattr(user, JOINED, None)
         if not getattr(user, "is_active", True) or (joined and joined > self.broadcast.dated):
             return False

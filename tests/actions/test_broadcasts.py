@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import AnonymousUser, Group
 from django.core.exceptions import SynchronousOnlyOperation
 from django.db import transaction
 from django.utils import timezone
@@ -98,6 +98,22 @@ def test_a_broadcast_to_everyone_is_one_row_and_in_every_inbox(alice: User, bob:
     assert Notification.objects.count() == 0
     assert [titles(user) for user in (alice, bob)] == [["Maintenance"]] * 2
     assert [unread(user) for user in (alice, bob)] == [1, 1]
+
+
+@pytest.mark.parametrize("sender", [Group(pk=1, name="Editors"), 1, "bob", User])
+def test_a_sender_is_a_user(sender: object) -> None:
+    make_user()
+
+    with pytest.raises(TypeError, match="A sender is a saved User, not"):
+        broadcast("Maintenance", sender=sender)
+
+
+def test_a_sender_is_saved_or_nobody() -> None:
+    make_user()
+
+    with pytest.raises(ValueError, match="is not saved yet"):
+        broadcast("Maintenance", sender=User(username="new"))
+    assert broadcast("Maintenance", sender=AnonymousUser()).sender_id is None
 
 
 def test_only_the_staff_gets_what_is_for_the_staff(alice: User, bob: User) -> None:

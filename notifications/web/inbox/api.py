@@ -14,6 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from ...actions import marks
+from ...message.recipients import user_key
 from ...store import feed, user_state
 from ...wire.commands import parse_ids, read_json
 from ...wire.items import timestamp
@@ -36,7 +37,7 @@ def api(view: View) -> View:
         if not request.user.is_authenticated:
             return _error(401, "login_required", "Log in; the session cookie says who you are.")
         try:
-            check_user(request.GET.dict(), request.user.pk)
+            check_user(request.GET.dict(), user_key(request.user))
             return view(request)
         except OtherUserError as exc:
             return _error(401, exc.code, str(exc))
@@ -74,7 +75,7 @@ def posted(request: HttpRequest, example: str) -> dict[str, Any]:
 @api
 def feed_page(request: HttpRequest) -> HttpResponse:
     """Answer with what a socket would send after a cursor."""
-    page = feed.read(request.user.pk, Resume.from_query(request.GET.dict()))
+    page = feed.read(user_key(request.user), Resume.from_query(request.GET.dict()))
     return answer(
         request,
         {
@@ -101,7 +102,7 @@ def items(request: HttpRequest) -> HttpResponse:
     unread = request.GET.get("unread", "")
     if unread not in ("", "0", "1"):
         raise ProtocolError(f"unread is {unread[:20]!r}; it must be 0 or 1.")
-    state = user_state.of(request.user.pk)
+    state = user_state.of(user_key(request.user))
     listing = Listing(state, unread=unread == "1")
     before = request.GET.get("before")
     if before:
@@ -155,7 +156,7 @@ def read_all(request: HttpRequest) -> HttpResponse:
 
 
 def _current_state(request: HttpRequest) -> HttpResponse:
-    state = user_state.of(request.user.pk)
+    state = user_state.of(user_key(request.user))
     return JsonResponse({"unread": state.unread, "cursor": state.head.as_json()})
 
 

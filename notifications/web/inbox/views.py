@@ -19,6 +19,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from ...actions import marks
+from ...message.recipients import user_key
 from ...store import user_state
 from ...wire.items import timestamp
 from ...wire.protocol import OtherUserError, check_user
@@ -47,7 +48,7 @@ def of_one_user(page: Callable[[HttpRequest], HttpResponse]) -> Callable[..., Ht
     @wraps(page)
     def checked(request: HttpRequest) -> HttpResponse:
         try:
-            check_user(request.POST.dict(), request.user.pk)
+            check_user(request.POST.dict(), user_key(request.user))
         except OtherUserError:
             text = _("The page was out of date. Nothing was changed.")
             messages.warning(request, text, fail_silently=True)
@@ -70,7 +71,7 @@ def inbox_page(request: HttpRequest) -> HttpResponse:
     is_script = request.headers.get("X-Requested-With") == "XMLHttpRequest"
     context = {
         "inbox": inbox.read(state, selection),
-        "page_user": str(request.user.pk),
+        "page_user": str(user_key(request.user)),
         "now": timestamp(datetime.now(UTC)),
         "layout": select_template([FRAGMENT] if is_script else LAYOUTS),
     }

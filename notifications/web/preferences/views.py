@@ -25,6 +25,7 @@ from ...actions.preferences import (
     set_quiet_hours,
     unmute,
 )
+from ...message.recipients import user_key
 from ...models import Notification
 from ..inbox.views import LAYOUTS, of_one_user
 from .forms import SPANS, QuietHoursForm, ThreadForm
@@ -74,7 +75,7 @@ def _page(request: HttpRequest, refused: RefusedForms) -> HttpResponse:
         "thread_form": ThreadForm(initial={"thread": thread}) if thread else None,
         "hours_form": QuietHoursForm(hours=stored.quiet_hours),
         **refused,
-        "page_user": str(request.user.pk),
+        "page_user": str(user_key(request.user)),
         "layout": select_template(LAYOUTS),
     }
     if form := context["thread_form"]:
@@ -99,7 +100,7 @@ def _address(after: str) -> str:
 
 
 def _title(request: HttpRequest, group_key: str) -> str:
-    rows = Notification.objects.of(request.user.pk).filter(group_key=group_key)
+    rows = Notification.objects.of(user_key(request.user)).filter(group_key=group_key)
     return rows.order_by("-seq").values_list("title", flat=True).first() or group_key
 
 
