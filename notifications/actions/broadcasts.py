@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
 from django.utils.asyncio import async_unsafe
 
@@ -69,7 +70,7 @@ def broadcast(
     if not is_anybody_in(kind, [group.pk for group in groups]):
         raise ValueError("Nobody is in this audience.")
     row = Broadcast(audience=kind, starts=first, expires=last, **fields)
-    if sender is not None and not getattr(sender, "is_anonymous", False):
+    if sender is not None and not isinstance(sender, AnonymousUser):
         row.sender_id = recipient_pk(sender, "sender")
     _announce(broadcasts.add(row, groups))
     return row
