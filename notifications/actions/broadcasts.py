@@ -85,8 +85,7 @@ def send_broadcast(broadcast: Broadcast) -> Broadcast:
     moment_to_come("starts", broadcast.starts)
     moment_to_come("expires", broadcast.expires)
     check_order(broadcast.starts, broadcast.expires)
-    groups = list(broadcast.groups.values_list("pk", flat=True))
-    if not is_anybody_in(broadcast.audience, groups):
+    if not is_anybody_in(broadcast.audience, broadcast.group_pks()):
         raise ValueError("Nobody is in this audience.")
     _announce(broadcasts.send(broadcast))
     return broadcast

@@ -17,7 +17,7 @@ from ..actions.broadcasts import recall_broadcast, send_broadcast
 from ..message.recipients import user_key
 from ..models import Broadcast, BroadcastLog, State
 from ..realtime import presence
-from ..store.broadcast_counts import Counts, counts, group_pks, reach
+from ..store.broadcast_counts import Counts, counts, reach
 from ..store.transactions import database
 from .listing import audience_text
 from .live import moment_text, number, online_text
@@ -140,8 +140,8 @@ class Confirmations(BroadcastModelAdmin):
 
 def reach_text(broadcast: Broadcast) -> str:
     """Return a sentence with the numbers of users a broadcast would reach and of those online."""
-    users = reach(broadcast.audience, group_pks(broadcast))
-    answer = presence.online([(broadcast.audience, group_pks(broadcast))])
+    users = reach(broadcast.audience, broadcast.group_pks())
+    answer = presence.online([(broadcast.audience, broadcast.group_pks())])
     shown = {"number": number(users)}
     if answer is None:
         return (

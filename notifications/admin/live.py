@@ -11,7 +11,7 @@ from django.utils.formats import date_format, number_format
 from ..message.times import local
 from ..models import Broadcast, State
 from ..realtime import presence
-from ..store.broadcast_counts import counts, group_pks
+from ..store.broadcast_counts import counts
 
 UNKNOWN = "–"
 
@@ -39,7 +39,7 @@ def online_texts(broadcasts: Sequence[Broadcast]) -> list[str]:
     """Return the number of users online in each audience, or dashes if the broker is away."""
     if not broadcasts:
         return []
-    answer = presence.online([(each.audience, group_pks(each)) for each in broadcasts])
+    answer = presence.online([(each.audience, each.group_pks()) for each in broadcasts])
     if answer is None:
         return [UNKNOWN] * len(broadcasts)
     return [online_text(each) for each in answer]

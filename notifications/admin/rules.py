@@ -13,7 +13,6 @@ from django.utils.translation import gettext as _
 from ..message.audience import Audience
 from ..message.recipients import is_anybody_in
 from ..models import Broadcast, State
-from ..store.broadcast_counts import group_pks
 
 
 def wrong_dates(starts: datetime | None, expires: datetime | None) -> dict[str, str]:
@@ -49,7 +48,7 @@ def obstacle(broadcast: Broadcast) -> str:
     if broadcast.state != State.DRAFT:
         return _("It has been sent already. Nothing was sent again.")
     wrong = wrong_dates(broadcast.starts, broadcast.expires)
-    wrong |= wrong_audience(broadcast.audience, group_pks(broadcast))
+    wrong |= wrong_audience(broadcast.audience, broadcast.group_pks())
     names = {name: broadcast._meta.get_field(name).verbose_name for name in wrong}  # type: ignore[union-attr]
     return " ".join(f"{str(names[name]).capitalize()}: {text}" for name, text in wrong.items())
 
@@ -58,4 +57,4 @@ def fingerprint(broadcast: Broadcast) -> str:
     """Return a digest of a draft's fields, by which a change after the review is recognized."""
     fields = ("title", "body", "level", "url", "audience", "starts", "expires")
     values = [str(getattr(broadcast, name)) for name in fields]
-    return hashlib.sha256(repr((values, sorted(group_pks(broadcast)))).encode()).hexdigest()[:16]
+    return hashlib.sha256(repr((values, sorted(broadcast.group_pks()))).encode()).hexdigest()[:16]

@@ -92,9 +92,9 @@ def announce_broadcasts(change: LogChange) -> None:
         if row.is_news:
             unread = Notification(broadcast=row, created=row.dated)
             item = protocol.encode(broadcast_item(row.seq, unread))
-        pks = row.groups.values_list("pk", flat=True) if row.audience == Audience.GROUPS else ()
+        pks = row.group_pks() if row.audience == Audience.GROUPS else []
         hint = hints.broadcast(
-            seq=row.seq, item=item, audience=row.audience, groups=list(pks), clock=row.clock
+            seq=row.seq, item=item, audience=row.audience, groups=pks, clock=row.clock
         )
         messages.append(hint)
     send_on_commit(messages)

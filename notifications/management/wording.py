@@ -21,8 +21,7 @@ def dated(moment: datetime) -> str:
 
 def described(broadcast: Broadcast) -> str:
     """Return the state of a broadcast and its number of users in words."""
-    groups = broadcast.groups.values_list("pk", flat=True)
-    reach = counted(users_of(broadcast.audience, groups).count())
+    reach = counted(users_of(broadcast.audience, broadcast.group_pks()).count())
     end = f" It expires at {dated(broadcast.expires)}." if broadcast.expires else ""
     state = broadcast.state.value
     if broadcast.state == State.SCHEDULED and broadcast.starts:

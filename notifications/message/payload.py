@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.serializers.json import DjangoJSONEncoder
+from django.db import router
 from django.utils import translation
 from django.utils.functional import Promise
 
@@ -157,7 +158,9 @@ class Payload:
         if language_of is None or not self.has_languages:
             return [(self.as_fields(), user_pks)]
         # The base manager: a user whom the default manager hides is notified as well.
-        users = get_user_model()._base_manager.in_bulk(user_pks)
+        # In the database that is written to: a replica may lack a user who has just been created.
+        model = get_user_model()
+        users = model._base_manager.using(router.db_for_write(model)).in_bulk(user_pks)
         readers: dict[str | None, list[Any]] = {}
         for pk in user_pks:
             user = users.get(pk)

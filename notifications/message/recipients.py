@@ -10,6 +10,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.core.exceptions import FieldDoesNotExist, FieldError, ValidationError
+from django.db import router
 from django.db.models import QuerySet
 from django.db.models.query import (
     FlatValuesListIterable,
@@ -80,12 +81,17 @@ def addressed(audience: Recipients) -> tuple[str, list[Group]]:
     return Audience.GROUPS.value, members
 
 
+def all_users() -> QuerySet[Any]:
+    """Return the users of the database to which they are written, because a replica lags behind."""
+    model = get_user_model()
+    return model._default_manager.using(router.db_for_write(model))
+
+
 def users_of(audience: str, group_pks: Iterable[Any] = ()) -> QuerySet[Any]:
     """Return the active users of an audience; `group_pks` are needed for "groups".
 
     Raises `ValueError` for an unknown audience, or one that the user model has no field for.
     """
-    model = get_user_model()
     filters: dict[str, Any] = {"is_active": True} if has_field("is_active") else {}
     if audience == Audience.STAFF:
         filters["is_staff"] = True
@@ -95,9 +101,9 @@ def users_of(audience: str, group_pks: Iterable[Any] = ()) -> QuerySet[Any]:
     try:
         if audience == Audience.GROUPS:
             # A subquery, so that a user in two of the groups counts once.
-            users = model._default_manager.order_by().filter(groups__in=list(group_pks))
+            users = all_users().order_by().filter(groups__in=list(group_pks))
             filters["pk__in"] = users.values("pk")
-        return model._default_manager.filter(**filters)
+        return all_users().filter(**filters)
     except FieldError as exc:
         raise _untellable(audience, exc) from exc
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from django.conf import settings
-from django.db import models
+from django.db import models, router
 from django.db.models import Q, Subquery
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from ..message.audience import Audience
 from .clock import Tick
 from .content import Content
+from .primary import PrimaryQuerySet
 
 LOG_PK = 1
 
@@ -25,7 +26,7 @@ def new_stamp() -> str:
     return secrets.token_hex(8)
 
 
-class BroadcastLogQuerySet(models.QuerySet["BroadcastLog"]):
+class BroadcastLogQuerySet(PrimaryQuerySet["BroadcastLog"]):
     def lock(self) -> BroadcastLog:
         """Lock the log until commit, as every change of a broadcast does; create a missing log."""
         log = self.select_for_update().filter(pk=LOG_PK).first()
@@ -60,6 +61,7 @@ class BroadcastLog(models.Model):
     objects = BroadcastLogQuerySet.as_manager()
 
     class Meta:
+        base_manager_name = "objects"
         default_permissions = ()
 
     def __str__(self) -> str:
@@ -102,7 +104,7 @@ class State(models.TextChoices):
     RECALLED = "recalled", _("Recalled")
 
 
-class BroadcastQuerySet(models.QuerySet["Broadcast"]):
+class BroadcastQuerySet(PrimaryQuerySet["Broadcast"]):
     def drafts(self) -> Self:
         """Return the broadcasts that nobody has sent."""
         return self.filter(sent_at=None)
@@ -207,6 +209,7 @@ class Broadcast(Content):
     objects = BroadcastQuerySet.as_manager()
 
     class Meta:
+        base_manager_name = "objects"
         verbose_name = _("broadcast")
         verbose_name_plural = _("broadcasts")
         # One permission to write, send, change and recall.
@@ -239,6 +242,11 @@ class Broadcast(Content):
                 name="broadcast_expiry",
             ),
         ]
+
+    def group_pks(self) -> list[Any]:
+        """Return the primary keys of its groups, without a query if they were prefetched."""
+        groups = self.groups.db_manager(router.db_for_write(Broadcast))
+        return [group.pk for group in groups.all()]
 
     @property
     def is_news(self) -> bool:

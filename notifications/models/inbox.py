@@ -21,6 +21,7 @@ from ..message.times import aware
 from .bulk import insert_from
 from .clock import Tick
 from .mute import Mute, MuteKeys
+from .primary import PrimaryQuerySet
 from .statements import Parameter, Statement
 
 TIME_ZONE_MAX_CHARS = 64
@@ -33,7 +34,7 @@ def new_epoch() -> str:
     return secrets.token_hex(6)
 
 
-class InboxQuerySet(models.QuerySet["Inbox"]):
+class InboxQuerySet(PrimaryQuerySet["Inbox"]):
     def ensure(self, user_pks: Iterable[Any]) -> None:
         """Create missing inboxes of existing users, in the order of keys to avoid deadlocks."""
         users = get_user_model()._base_manager.filter(pk__in=list(user_pks)).order_by("pk")
@@ -172,6 +173,7 @@ class Inbox(models.Model):
     objects = InboxQuerySet.as_manager()
 
     class Meta:
+        base_manager_name = "objects"
         verbose_name = _("inbox")
         verbose_name_plural = _("inboxes")
 

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..message.kinds import KIND_MAX_CHARS
 from .deletion import CASCADE_UNREAD
+from .primary import PrimaryQuerySet
 
 GROUP_KEY_MAX_CHARS = 200
 
@@ -23,7 +24,7 @@ class MuteKeys(NamedTuple):
     group_key: Any = ""
 
 
-class MuteQuerySet(models.QuerySet["Mute"]):
+class MuteQuerySet(PrimaryQuerySet["Mute"]):
     def of(self, user_pk: Any) -> Self:
         """Return this user's mutes."""
         return self.filter(user=user_pk)
@@ -64,6 +65,7 @@ class Mute(models.Model):
     objects = MuteQuerySet.as_manager()
 
     class Meta:
+        base_manager_name = "objects"
         verbose_name = _("mute")
         verbose_name_plural = _("mutes")
         constraints = [

@@ -20,6 +20,7 @@ from .content import Content
 from .deletion import CASCADE_UNREAD
 from .inbox import Inbox
 from .mute import GROUP_KEY_MAX_CHARS
+from .primary import PrimaryQuerySet
 from .statements import Parameter, Statement
 
 DEDUPE_KEY_MAX_CHARS = 200
@@ -29,7 +30,7 @@ TOGETHER_MIN = 50
 MOVED_AT_ONCE = 900
 
 
-class NotificationQuerySet(models.QuerySet["Notification"]):
+class NotificationQuerySet(PrimaryQuerySet["Notification"]):
     def of(self, user_pk: Any) -> Self:
         """Return this user's rows."""
         return self.filter(recipient=user_pk)
@@ -183,6 +184,7 @@ class Notification(Content):
     objects = NotificationQuerySet.as_manager()
 
     class Meta:
+        base_manager_name = "objects"
         verbose_name = _("notification")
         verbose_name_plural = _("notifications")
         constraints = [

@@ -29,10 +29,11 @@ from django.contrib.auth.backends import ModelBackend
 from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.backends.signed_cookies import SessionStore as CookieSession
 from django.core.exceptions import ValidationError
+from django.db import router
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, get_random_string
 
-from ..message.recipients import user_key
+from ..message.recipients import all_users, user_key
 from ..wire.protocol import CloseCode
 from .unknown_paths import RefuseUnknownPaths
 
@@ -133,7 +134,7 @@ def judge(identities: Collection[Identity]) -> Verdicts:
     `get_user()` is called for each user. Judge after the process has joined the user's group:
     before that it may miss the hint of a revocation.
     """
-    users = get_user_model()._default_manager.filter(pk__in={each.user_pk for each in identities})
+    users = all_users().filter(pk__in={each.user_pk for each in identities})
     by_pk = {user.pk: user for user in users}
     sessions = _load_sessions({each.session_key for each in identities if each.session_key})
     backends = {path: load_backend(path) for path in settings.AUTHENTICATION_BACKENDS}
@@ -227,5 +228,7 @@ def _load_sessions(session_keys: Collection[str]) -> dict[str, Loaded]:
     model = store.get_model_class()
     # No other text is a key, and some databases refuse to look for it.
     legal = [key for key in session_keys if key.isascii() and key.isprintable()]
-    rows = model.objects.filter(pk__in=legal, expire_date__gt=timezone.now())
+    rows = model.objects.using(router.db_for_write(model)).filter(
+        pk__in=legal, expire_date__gt=timezone.now()
+    )
     return {row.session_key: (row.get_decoded(), row.expire_date) for row in rows}

@@ -29,11 +29,6 @@ def reach(audience: str, group_pks: Iterable[Any] = ()) -> int:
     return users_of(audience, group_pks).count()
 
 
-def group_pks(broadcast: Broadcast) -> list[Any]:
-    """Return the keys of a broadcast's groups, without a query if they were prefetched."""
-    return [group.pk for group in broadcast.groups.all()]
-
-
 def counts(broadcasts: Iterable[Broadcast]) -> dict[int, Counts]:
     """Return the counts of broadcasts, by primary key, in at most three queries.
 
@@ -107,7 +102,7 @@ def _by_marks(live: Sequence[Broadcast]) -> dict[int, dict[str, int]]:
 
 
 def _audience(broadcast: Broadcast) -> Any:
-    return users_of(broadcast.audience, group_pks(broadcast))
+    return users_of(broadcast.audience, broadcast.group_pks())
 
 
 def _has_read(seq: Any, inbox: str = QUERY_NAME) -> Q:

@@ -82,7 +82,7 @@ class LiveBroadcasts:
         )
         groups: dict[int, set[Any]] = {}
         if any(each.audience == Audience.GROUPS for each in live):
-            through = Broadcast.groups.through._default_manager
+            through = Broadcast.groups.through._default_manager.using(live[0]._state.db)
             pairs = through.filter(broadcast__in=Broadcast.objects.live())
             for broadcast_pk, group_pk in pairs.values_list("broadcast", "group"):
                 groups.setdefault(broadcast_pk, set()).add(group_pk)

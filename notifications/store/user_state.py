@@ -11,11 +11,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.db.models import F, QuerySet
 from django.http import HttpRequest
 
-from ..message.recipients import has_field, user_key
+from ..message.recipients import all_users, has_field, user_key
 from ..models import Broadcast, BroadcastLog, Inbox, Notification
 from ..wire.epochs import Anchor, Epoch
 from ..wire.items import broadcast_item, personal_item, tombstone
@@ -214,7 +213,7 @@ def _rows() -> QuerySet[Inbox]:
 def _groups(user_pks: Collection[Any], live: LiveBroadcasts) -> dict[Any, set[Any]]:
     groups: dict[Any, set[Any]] = {}
     if live.groups:
-        users = get_user_model()._default_manager.filter(pk__in=user_pks, groups__in=live.groups)
+        users = all_users().filter(pk__in=user_pks, groups__in=live.groups)
         for user_pk, group_pk in users.values_list("pk", "groups"):
             groups.setdefault(user_pk, set()).add(group_pk)
     return groups
