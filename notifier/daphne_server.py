@@ -116,8 +116,7 @@ class PunctualChannel(HTTPChannel):  # type: ignore[misc]  # untyped base
 
     def connectionLost(self, reason: Any) -> None:  # noqa: N802
         """Stop counting the connection and its body."""
-        self.factory.server.limits.leave(self)
-        self.factory.server.limits.release(self)
+        self.factory.server.limits.forget(self)
         self.factory.server.transports.discard(self.transport)
         super().connectionLost(reason)
 
@@ -268,11 +267,18 @@ class GoodbyeServer(Server):  # type: ignore[misc]  # untyped base
         port.doRead = accept_some
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
-        """Start the application; offer it prepared frames for a WebSocket."""
-        if scope["type"] == "websocket":
-            scope["extensions"] = {EXTENSION: {"write": protocol.write_prepared}}
-            scope["scheme"] = "ws"  # daphne omits it; `serve` has no TLS
+        """Start the application, for a request in turn; offer prepared frames for a WebSocket."""
+        if scope["type"] == "http":
+            turn = Deferred.fromFuture(self.limits.turn_of(protocol.channel))
+            return turn.addCallback(self._start, protocol, scope)
+        scope["extensions"] = {EXTENSION: {"write": protocol.write_prepared}}
+        scope["scheme"] = "ws"  # daphne omits it; `serve` has no TLS
         return super().create_application(protocol, scope)
+
+    def _start(self, is_connected: bool, request: Any, scope: dict[str, Any]) -> Any:
+        if is_connected and request.channel is not None:
+            return super().create_application(request, scope)
+        return None
 
     def timeout_checker(self) -> None:
         """Check all connections every two seconds, some per turn; daphne checks all in one turn."""

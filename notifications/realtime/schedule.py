@@ -23,7 +23,7 @@ from ..models import Broadcast, BroadcastLog, BroadcastQuerySet
 from ..store import history
 from ..store.live_broadcasts import live_broadcasts_at
 from ..wire.epochs import NOTHING, Anchor
-from .garbage_collection import GarbageCollection
+from .garbage_collection import GarbageCollection, freeze_loaded
 from .hub import Hub
 from .threads import in_database_thread
 
@@ -55,6 +55,7 @@ class Schedule:
 
     async def run(self) -> None:
         """Publish until cancelled."""
+        freeze_loaded()
         while True:
             self._garbage_collection.look(self._hub.size)
             pause = await self._round()

@@ -36,6 +36,15 @@ class PunctualHTTPProtocol(
         self._last_bytes = b""
         self._chunks: ChunkMeter | None = None
 
+    @property
+    def app(self) -> Any:
+        """The application, which starts when it is a request's turn."""
+        return self._start  # kept nowhere: that would be a reference cycle
+
+    @app.setter
+    def app(self, application: Any) -> None:
+        self._application = application
+
     def connection_made(self, transport: Any) -> None:
         """Admit the connection or turn it away."""
         super().connection_made(transport)
@@ -88,8 +97,7 @@ class PunctualHTTPProtocol(
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop counting the connection and its body."""
         super().connection_lost(exc)
-        self._limits.leave(self)
-        self._limits.release(self)
+        self._limits.forget(self)
 
     def give_up(self) -> None:
         """Close a connection whose request did not come in time."""
@@ -104,6 +112,10 @@ class PunctualHTTPProtocol(
         """Send an answer and close the connection."""
         self.transport.write(answer)
         self.transport.close()
+
+    async def _start(self, scope: Any, receive: Any, send: Any) -> None:
+        if await self._limits.turn_of(self):
+            await self._application(scope, receive, send)
 
     def _is_ahead(self) -> bool:
         is_at_work = self.cycle is not None and not self.cycle.response_complete

@@ -2,6 +2,7 @@
 
 Each connection takes a file descriptor, of which there are few: an idle connection is closed when
 another one needs its place. Bodies take memory, because applications first read all of a body.
+Requests start one by one, so that every turn of the event loop is short.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from collections import OrderedDict
 from collections.abc import Callable
 from math import inf
 from typing import Protocol
@@ -67,6 +69,8 @@ class ServerLimits:
         self._timer: asyncio.TimerHandle | None = None
         self._body_bytes: dict[Newcomer, int] = {}  # of requests not yet answered
         self._bytes_held = 0
+        self._turns: OrderedDict[Client, asyncio.Future[bool]] = OrderedDict()
+        self._next_start: asyncio.Handle | None = None
 
     def enter(self, client: Newcomer) -> None:
         """Admit a connection that `number` already counts; if there is no place, close an idle one.
@@ -114,6 +118,18 @@ class ServerLimits:
         self._refuse_body(largest)
         return largest is not client
 
+    def turn_of(self, client: Client) -> asyncio.Future[bool]:
+        """Return the turn of a connection's next request; its result is False if that was lost.
+
+        One request starts in each turn of the event loop. Otherwise each turn would start one of
+        every connection that sends them in a row, and a user's command takes several turns.
+        """
+        loop = asyncio.get_running_loop()
+        turn = self._turns[client] = loop.create_future()
+        if self._next_start is None:
+            self._next_start = loop.call_soon(self._start_next)
+        return turn
+
     def release(self, client: Newcomer) -> None:
         """Stop counting the body of a request."""
         self._bytes_held -= self._body_bytes.pop(client, 0)
@@ -121,6 +137,22 @@ class ServerLimits:
     def leave(self, client: Client) -> None:
         """Stop waiting for a connection."""
         self._due.pop(client, None)
+
+    def forget(self, client: Newcomer) -> None:
+        """Forget a connection that is lost."""
+        self.leave(client)
+        self.release(client)
+        turn = self._turns.pop(client, None)
+        if turn is not None and not turn.done():
+            turn.set_result(False)
+
+    def _start_next(self) -> None:
+        self._next_start = None
+        if self._turns:
+            _, turn = self._turns.popitem(last=False)
+            if not turn.done():  # as when its task was cancelled
+                turn.set_result(True)
+            self._next_start = asyncio.get_running_loop().call_soon(self._start_next)
 
     def _refuse_body(self, client: Newcomer) -> None:
         is_too_large = self._body_bytes[client] > conf.MAX_BODY_BYTES

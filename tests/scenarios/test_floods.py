@@ -220,6 +220,53 @@ async def test_connections_that_ask_for_nothing_keep_nobody_out(
     assert "Traceback" not in server.log_text()
 
 
+# Requests in a row
+
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+IN_A_ROW, CONNECTIONS = 20, 5
+
+
+def count_answers(connection: socket.socket, number: int) -> int:
+    """Read so many answers of 200, or to the end; return how many there were."""
+    received = b""
+    while received.count(b"200 OK") < number and (part := connection.recv(65536)):
+        received += part
+    return received.count(b"200 OK")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_requests_in_a_row_are_all_answered_and_hold_nobody_up(
+    shared_server: SharedServer, kind: Kind, alice: User, hers: str
+) -> None:
+    server = await sync_to_async(shared_server)(kind)
+    async with open_socket(server.socket_url, hers) as other:
+        await other.receive_type("welcome")
+        with ExitStack() as stack:
+            connections = [
+                stack.enter_context(connection_to(server, HEALTH * IN_A_ROW))
+                for _ in range(CONNECTIONS)
+            ]
+            assert (await other.command("read_all"))["type"] == "ok"
+            for connection in connections:
+                assert await sync_to_async(count_answers)(connection, IN_A_ROW) == IN_A_ROW
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_requests_of_those_who_leave_hold_nobody_up(
+    shared_server: SharedServer, kind: Kind, alice: User, hers: str
+) -> None:
+    server = await sync_to_async(shared_server)(kind)
+    async with open_socket(server.socket_url, hers) as other:
+        await other.receive_type("welcome")
+        for raw in (*UNFINISHED.values(), HEALTH):
+            for _ in range(20):
+                connection_to(server, raw).close()
+
+        assert (await other.command("read_all"))["type"] == "ok"
+        assert await sync_to_async(server.answers)()
+    assert "Traceback" not in server.log_text()
+
+
 # Bodies and heads without end
 
 POST = b"POST /accounts/login/ HTTP/1.1\r\nHost: 127.0.0.1\r\n"

@@ -107,9 +107,17 @@ class House:
             visitor.close()
 
 
+class Silent:
+    """A connection that nobody closes."""
+
+    def give_up(self) -> None: ...
+
+    def turn_away(self, answer: bytes) -> None: ...
+
+
 @asynccontextmanager
-async def house() -> AsyncIterator[House]:
-    pages = Pages()
+async def house(pages: Pages | None = None) -> AsyncIterator[House]:
+    pages = pages or Pages()
     http = "notifications.uvicorn:PunctualHTTPProtocol"
     async with serving(pages, http=http) as served:
         opened = House(served, pages)
@@ -246,6 +254,69 @@ async def test_requests_that_come_at_once_are_all_answered() -> None:
         visitor = await opened.visitor(GET * 2000)
 
         assert {await visitor.status() for _ in range(2000)} == {200}
+
+
+# Turns
+
+
+class Turns(Pages):
+    """Notes in which turn of the event loop each request starts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.number = 0
+        self.starts: list[int] = []
+
+    def count(self) -> None:
+        """Count the turns from now on."""
+        self.number += 1
+        asyncio.get_running_loop().call_soon(self.count)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.starts.append(self.number)
+        await super().__call__(scope, receive, send)
+
+
+ONE_AT_A_TIME = {
+    "requests at once": (GET * 20, 20),
+    "a body that does not come": (HEAD + b"Content-Length: 9\r\n\r\n1234", 1),
+    "a body in pieces": (HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n", 1),
+}
+VISITORS = 10
+
+
+@pytest.mark.parametrize(("sends", "requests"), ONE_AT_A_TIME.values(), ids=ONE_AT_A_TIME)
+async def test_one_request_starts_in_a_turn_however_many_connections_send_them(
+    sends: bytes, requests: int
+) -> None:
+    turns = Turns()
+    async with house(turns) as opened:
+        visitors = [await opened.visitor() for _ in range(VISITORS)]
+        turns.count()
+        for visitor in visitors:
+            await visitor.send(sends)
+        await await_for(lambda: len(turns.starts) == VISITORS * requests)
+
+        assert len(set(turns.starts)) == len(turns.starts)
+
+
+async def test_whoever_leaves_before_its_turn_takes_none() -> None:
+    limits = server_limits.ServerLimits(lambda: 3)
+    gone, first, second = Silent(), Silent(), Silent()
+    turns = [limits.turn_of(each) for each in (gone, first, second)]
+
+    limits.forget(gone)
+    assert await turns[0] is False
+    assert await turns[1] is True
+    assert not turns[2].done()
+    assert await turns[2] is True
+
+
+async def test_a_turn_whose_task_was_cancelled_holds_nobody_up() -> None:
+    limits = server_limits.ServerLimits(lambda: 2)
+    limits.turn_of(Silent()).cancel()
+
+    assert await limits.turn_of(Silent()) is True
 
 
 # Bodies
