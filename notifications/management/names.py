@@ -28,7 +28,7 @@ def find_users(names: Iterable[str]) -> list[Any]:
     """
     model = get_user_model()
     named_by: Any = model._meta.get_field(model.USERNAME_FIELD)
-    rows = model._default_manager.only("pk", named_by.name)
+    rows = model._default_manager.all()
     asked = dict.fromkeys(names)
     keys = {name: name.removeprefix(KEY_PREFIX) for name in asked if name.startswith(KEY_PREFIX)}
     users = _by_name(rows, named_by, {name: name for name in asked if name not in keys})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from operator import attrgetter, itemgetter
 from typing import Any
@@ -11,7 +12,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.core.exceptions import FieldDoesNotExist, FieldError, ValidationError
 from django.db import router
-from django.db.models import QuerySet
+from django.db.models import DateTimeField, QuerySet
 from django.db.models.query import (
     FlatValuesListIterable,
     ModelIterable,
@@ -30,6 +31,13 @@ Recipients = str | Group | Iterable[Group]
 """An audience: "everyone", "staff", one group or several groups."""
 
 
+@dataclass(frozen=True)
+class KnownUser:
+    """A saved user of whom nothing but the key is known or needed, such as that of a socket."""
+
+    pk: Any
+
+
 def user_key(user: Any) -> Any:
     """Return the key by which the database knows a user.
 
@@ -44,6 +52,8 @@ def recipient_pk(user: object, role: str = "recipient") -> Any:
     Raises `TypeError` for another type and `ValueError` for a user that is not saved.
     """
     model = get_user_model()
+    if isinstance(user, KnownUser):
+        return user.pk
     if not isinstance(user, model):
         raise TypeError(
             f"A {role} is a saved {model.__name__}, not {user!r} ({type(user).__name__}). "
@@ -101,7 +111,7 @@ def users_of(audience: str, group_pks: Iterable[Any] = ()) -> QuerySet[Any]:
     try:
         if audience == Audience.GROUPS:
             # A subquery, so that a user in two of the groups counts once.
-            users = all_users().order_by().filter(groups__in=list(group_pks))
+            users = _members(all_users().order_by(), group_pks)
             filters["pk__in"] = users.values("pk")
         return all_users().filter(**filters)
     except FieldError as exc:
@@ -114,7 +124,7 @@ def is_anybody_in(audience: str, group_pks: Iterable[Any] = ()) -> bool:
         return users_of(audience).exists()
     try:
         # A join, because a database may list all members of a subquery first.
-        return users_of(Audience.EVERYONE).filter(groups__in=list(group_pks)).exists()
+        return _members(users_of(Audience.EVERYONE), group_pks).exists()
     except FieldError as exc:
         raise _untellable(audience, exc) from exc
 
@@ -128,12 +138,22 @@ def members_among(user_pks: Sequence[Any], audience: str, group_pks: Iterable[An
 
 @cache
 def has_field(name: str) -> bool:
-    """Tell whether the user model has a field of this name, for instance from `AbstractUser`."""
+    """Tell whether the user model has a field of this name, and of the kind in `AbstractUser`."""
     try:
-        get_user_model()._meta.get_field(name)
+        field = get_user_model()._meta.get_field(name)
     except FieldDoesNotExist:
         return False
-    return True
+    if name == "groups":
+        related = field.related_model
+        return isinstance(related, type) and issubclass(related, Group)
+    return name != "date_joined" or isinstance(field, DateTimeField)
+
+
+def _members(users: QuerySet[Any], group_pks: Iterable[Any]) -> QuerySet[Any]:
+    members = users.filter(groups__in=list(group_pks))
+    if not has_field("groups"):
+        raise FieldError("'groups' is not a relation to the groups of django.contrib.auth")
+    return members
 
 
 def _untellable(audience: str, exc: FieldError) -> ValueError:

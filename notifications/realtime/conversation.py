@@ -6,11 +6,11 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.db import Error as DatabaseError
 
 from ..actions import marks
 from ..conf import conf
+from ..message.recipients import KnownUser
 from ..metrics import count
 from ..topics import signing
 from ..wire import commands, protocol
@@ -76,11 +76,8 @@ class Conversation:
                 refusal = await self._change_topic(command)
             else:
                 user_pk = self.socket.identity.user_pk
-                model = get_user_model()
-                # The verbs take a user instance; build one without a query.
-                user = model.from_db(None, [model._meta.pk.attname], [user_pk])
                 async with self._hub.write_queue.turn_of(user_pk):
-                    await in_database_thread(_CHANGES[command.type], user, command)
+                    await in_database_thread(_CHANGES[command.type], KnownUser(user_pk), command)
         except DatabaseError:
             count("consumer.command_failed")
             logger.exception("A %s command failed in the database", command.type)

@@ -212,7 +212,7 @@ def _rows() -> QuerySet[Inbox]:
 
 def _groups(user_pks: Collection[Any], live: LiveBroadcasts) -> dict[Any, set[Any]]:
     groups: dict[Any, set[Any]] = {}
-    if live.groups:
+    if live.groups and has_field("groups"):
         users = all_users().filter(pk__in=user_pks, groups__in=live.groups)
         for user_pk, group_pk in users.values_list("pk", "groups"):
             groups.setdefault(user_pk, set()).add(group_pk)

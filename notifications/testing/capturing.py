@@ -18,7 +18,7 @@ from django.db import connections, transaction
 
 from ..delivery import sender
 from ..message.audience import Audience
-from ..message.recipients import user_key
+from ..message.recipients import has_field, user_key
 from ..models import Broadcast, Notification
 from ..store.broadcasts import LogChange
 from ..store.inbox import Change
@@ -53,13 +53,14 @@ class SentNotification(Item):
         """Tell whether it is for this user, alone or as a member of the audience."""
         if self.broadcast is None:
             return bool(self.user_pk == get_user_model()._meta.pk.to_python(user_key(user)))
-        joined = getattr(user, JOINED, None)
+        joined = getattr(user, JOINED) if has_field(JOINED) else None
         if not getattr(user, "is_active", True) or (joined and joined > self.broadcast.dated):
             return False
         if self.audience == Audience.STAFF:
             return bool(getattr(user, IS_STAFF, False))
         if self.audience == Audience.GROUPS:
-            return bool(user.groups.filter(pk__in=self.broadcast.groups.values("pk")).exists())
+            theirs = self.broadcast.groups.values("pk")
+            return has_field("groups") and bool(user.groups.filter(pk__in=theirs).exists())
         return True
 
     def __str__(self) -> str:
