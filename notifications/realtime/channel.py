@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from itertools import islice
 from time import monotonic
 from typing import Any
@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 
 from ..conf import conf
 from ..delivery.cancellation import raise_if_cancelled
+from ..message.chunks import chunks
 from ..metrics import count
 from ..wire.groups import hubs_group
 
@@ -20,15 +21,19 @@ logger = logging.getLogger(__name__)
 # The core Redis layer takes a connection for each command from a pool of 100.
 CHANGES_AT_ONCE = 32
 REFRESHED_AT_ONCE = 500
-# While the layer is away, connecting sockets do not queue for its time-out.
+# After a failure, connecting sockets do not queue for the layer's time-out.
 RETRY_SECONDS = 1.0
 
 
 class Membership:
-    """The groups that the channel is in. Concurrent joins and leaves of one group are safe."""
+    """The groups that the channel is in. Concurrent joins and leaves of one group are safe.
 
-    def __init__(self, layer: Any) -> None:
+    What the layer fails to do is tried again each second until it is done.
+    """
+
+    def __init__(self, layer: Any, start: Callable[[Coroutine[Any, Any, None]], None]) -> None:
         self._layer = layer
+        self._start = start
         self._channel: str | None = None
         self._wanted: set[str] = set()
         # In the order of joining, so that the oldest are refreshed first.
@@ -40,7 +45,7 @@ class Membership:
         """Set once the layer gave a channel or failed, so that no socket waits for a dead layer."""
 
     async def join(self, group: str) -> None:
-        """Join the group, or leave that to `repair()` if the layer is away."""
+        """Join the group, or try again later if the layer is away."""
         self._wanted.add(group)
         await self._reconcile(group)
 
@@ -60,14 +65,23 @@ class Membership:
         await self.repair()
 
     async def repair(self) -> None:
-        """Retry joins and leaves that failed; refresh some groups if they expire on the layer."""
+        """Try failed joins and leaves again; refresh some groups if they expire on the layer."""
         if hasattr(self._layer, "group_expiry"):
             # The core layer keeps groups in Redis, where they expire or are flushed.
             for group in tuple(islice(self._joined, REFRESHED_AT_ONCE)):
                 del self._joined[group]
+        await self._try_again()
+
+    async def _try_again(self) -> None:
         self._retry_at = 0.0
-        pending = self._wanted ^ self._joined.keys()
-        await asyncio.gather(*(self._reconcile(group) for group in pending))
+        for pending in chunks(tuple(self._wanted ^ self._joined.keys()), CHANGES_AT_ONCE):
+            await asyncio.gather(*map(self._reconcile, pending))
+            if monotonic() < self._retry_at:
+                return
+
+    async def _try_again_later(self) -> None:
+        await asyncio.sleep(RETRY_SECONDS)
+        await self._try_again()
 
     async def _reconcile(self, group: str) -> None:
         lock = self._locks.setdefault(group, asyncio.Lock())
@@ -83,11 +97,13 @@ class Membership:
                     elif joined and not wanted:
                         await self._layer.group_discard(group, self._channel)
                         del self._joined[group]
-            except Exception as exc:  # the layer is away: the sweep delivers and repairs
+            except Exception as exc:  # the layer is away: the sweep delivers
                 raise_if_cancelled()
                 count("membership.failed")
-                self._retry_at = monotonic() + RETRY_SECONDS
                 logger.debug("The channel layer did not change group %s: %r", group, exc)
+                if monotonic() >= self._retry_at:  # no other that failed has done so
+                    self._retry_at = monotonic() + RETRY_SECONDS
+                    self._start(self._try_again_later())
 
 
 RETRY_FIRST_SECONDS = 0.05

@@ -51,7 +51,7 @@ class Hub:
     """All open sockets of a process, by user and by topic."""
 
     def __init__(self) -> None:
-        self.membership = Membership(get_channel_layer())
+        self.membership = Membership(get_channel_layer(), self.start)
         """The groups on the channel layer that this process is in."""
         self._subscribers: dict[str, Subscriber] = {}
         self._everybody: tuple[Subscriber, ...] | None = None
