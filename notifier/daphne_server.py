@@ -35,9 +35,9 @@ GOODBYE_SECONDS = 5.0
 CHECK_SECONDS = 2
 CHECKED_AT_ONCE = 100
 
-# The most that is read of a connection in one turn of the event loop: that is some hundred frames
-# or header lines.
-READ_BYTES = 1024
+# The most that is read of a connection in one turn of the event loop: some forty frames of a flood,
+# or some hundred header lines. Many connections may send them, and a command takes several turns.
+READ_BYTES = 256
 PAGE_READ_BYTES = 4 * 1024
 HEAD_END = b"\r\n\r\n"
 DECODED_AS_ASCII = b"sec-websocket-protocol", b"daphne-root-path"

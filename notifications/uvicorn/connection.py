@@ -25,6 +25,8 @@ logger = logging.getLogger("uvicorn.error")
 Take = Callable[[Event], Coroutine[Any, Any, None] | None]
 """Takes an event of ASGI's `receive()`; returns a coroutine for the rest of the work, if any."""
 
+# A longer frame is for the full protocol: this reads a frame from its beginning each time.
+INCOMPLETE_BYTES_MAX = 1024
 PING = ParsedFrame(Opcode.PING, b"").serialize(mask=False)
 
 
@@ -54,6 +56,7 @@ class QuietConnection(asyncio.BufferedProtocol):
 
     __slots__ = (
         "_full",
+        "_incomplete",
         "_pongs_due",
         "_room",
         "_served",
@@ -70,6 +73,7 @@ class QuietConnection(asyncio.BufferedProtocol):
         self._take = take
         self._served = served
         self._full: FullProtocol | None = None
+        self._incomplete = b""  # the beginning of a frame
         self._room: asyncio.Event | None = None
         self._waiting: deque[Event] | None = None
         self._unanswered = self._pongs_due = 0
@@ -138,12 +142,16 @@ class QuietConnection(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """Take whole messages; return to the full protocol for anything else."""
         self._unanswered = 0
-        data = bytes(self._served.buffer[:nbytes])
-        events, pongs, rest = read_messages(data, self._served.message_max_bytes)
+        data = self._incomplete + bytes(self._served.buffer[:nbytes])
+        events, pongs, rest, is_incomplete = read_messages(data, self._served.message_max_bytes)
+        self._incomplete = b""
         for event in events:
             self.pass_on(event)
         self._pongs_due -= pongs
-        if rest or self._pongs_due < 0:
+        is_short = is_incomplete and len(rest) <= INCOMPLETE_BYTES_MAX
+        if is_short and self._full is None and self._pongs_due >= 0:
+            self._incomplete = rest
+        elif rest or self._pongs_due < 0:
             self._come_back().data_received(rest)
 
     def pause_writing(self) -> None:
@@ -172,6 +180,8 @@ class QuietConnection(asyncio.BufferedProtocol):
             self._full.take_back(self, self._transport)
             self._served.remove(self)
             self._let_go_on()
+            if self._incomplete:
+                self._full.data_received(self._incomplete)
         return self._full
 
     def _do(self, event: Event) -> Coroutine[Any, Any, None] | None:

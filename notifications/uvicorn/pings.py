@@ -11,8 +11,9 @@ from ..wire.server_limits import ServerLimits
 
 # Connections are pinged in so many parts, so that no turn of the loop takes long.
 PARTS = 40
-# The most that is read of a connection in one turn of the loop: some hundred frames.
-READ_BYTES = 1024
+# The most that is read of a connection in one turn of the loop: some forty frames of a flood. Many
+# sockets may send one, and a user's command takes several turns.
+READ_BYTES = 256
 PREFIX = "notifications_"
 
 T = TypeVar("T")

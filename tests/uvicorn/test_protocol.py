@@ -188,6 +188,36 @@ async def test_a_frame_may_come_in_two_pieces() -> None:
             assert await works_both_ways(client, heir)
 
 
+async def test_half_a_frame_is_not_lost_when_something_unusual_is_sent() -> None:
+    raw = wire("in two")
+    async with serving() as served:
+        client, heir = await served.client()
+        other, others = await served.client()
+
+        await client.send(raw[:5])
+        assert await works_both_ways(other, others)  # so the piece was read
+        await heir.connection.send({"type": "websocket.send", "bytes": b"now"})
+        assert await client.frame() == (BINARY, b"now")
+        await client.send(raw[5:])
+
+        assert await heir.has_heard("in two")
+
+
+@pytest.mark.parametrize("size", [1, 200, 1000])
+async def test_a_message_in_pieces_leaves_a_connection_quiet(size: int) -> None:
+    raw = wire("1") + wire("x" * size)
+    async with serving() as served:
+        client, heir = await served.client()
+        other, others = await served.client()
+
+        await client.send(raw[:-1])
+        assert await works_both_ways(other, others)  # so the piece was read
+        await client.send(raw[-1:])
+
+        assert await heir.has_heard("1", "x" * size)
+        assert served.connections == {heir.connection, others.connection}
+
+
 WRONG = {
     "invalid UTF-8": (wire(b"\xff\xfe"), 1007),
     "an unmasked frame": (wire("Hello", is_masked=False), 1002),
@@ -216,6 +246,29 @@ async def test_what_a_client_may_not_say_closes_its_connection_alone(name: str) 
 
 
 # More than its share
+
+
+@either_way
+@pytest.mark.parametrize("text", ["", "x" * 20])
+async def test_a_turn_takes_few_messages_of_a_socket(text: str, is_unusual: bool) -> None:
+    turn = 0
+
+    def count() -> None:
+        nonlocal turn
+        turn += 1
+        asyncio.get_running_loop().call_soon(count)
+
+    turns: list[int] = []
+    async with serving() as served:
+        client, heir = await served.client(is_unusual=is_unusual)
+        heir.work = lambda event: turns.append(turn)
+        count()
+
+        await client.send(wire(text) * 500)
+        await heir.has_heard(*[text] * 500)
+
+    assert max(Counter(turns).values()) <= 50
+
 
 TOO_MANY = 4429
 UNHEARD = {
