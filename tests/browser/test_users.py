@@ -170,6 +170,30 @@ def test_a_refused_command_says_so_too(open_bare: NewBare) -> None:
     expect(tab.widget.locator(".status")).to_contain_text("This page is out of date.")
 
 
+@pytest.mark.parametrize("base", ["/elsewhere/", "https://cdn.example.com/"])
+def test_a_page_with_a_base_works_and_reloads_itself(open_bare: NewBare, base: str) -> None:
+    tab, server = open_bare()
+    tab.forgiven.append("401")
+    tab.page.evaluate(
+        "(href) => document.head.prepend(Object.assign(document.createElement('base'), { href }))",
+        base,
+    )
+    requests: list[str] = []
+    tab.page.on("request", lambda request: requests.append(request.url))
+    address = tab.page.url
+    server.close(1012)
+    wait_for(lambda: server.count() == 2)
+    tab.page.route("**/read/**", lambda route: route.fulfill(status=401, json=OTHER_USER))
+
+    tab.widget.evaluate("({ connection }) => connection.read(['n1']).catch(() => {})")
+    tab.widget.get_by_role("link", name="Reload").click()
+    wait_for(lambda: server.count() == 3)
+
+    assert tab.page.url == address
+    origin = address.partition("/?")[0].rstrip("/")
+    assert [url for url in requests if not url.startswith((origin, "data:"))] == []
+
+
 def test_tabs_of_two_users_hear_nothing_of_each_other(
     open_bare: NewBare, visitors: list[Visitor]
 ) -> None:

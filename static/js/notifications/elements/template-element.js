@@ -107,6 +107,10 @@ export class StatusLine {
     }
     const show = () => {
       const line = stamp(this.#element, `[data-status="${name}"]`);
+      const reload = line?.querySelector('[href=""]');
+      if (reload) {
+        reload.href = location.href.replace(/#.*/, ""); // a <base> may lead elsewhere
+      }
       this.#element.replaceChildren(this.#element.firstElementChild, line ?? "");
       shown?.();
     };
