@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, time
@@ -24,6 +25,7 @@ THREADS_PER_ANSWER = 1000
 
 _MUTE = '{"group_key": "order-7", "until": "2027-01-01T00:00:00Z"}'
 _UNMUTE = '{"kind": "order.shipped"}'
+_TIME = re.compile(r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?")
 _QUIET_HOURS = '{"from": "22:00", "until": "07:00", "time_zone": "Europe/Berlin"} or null'
 
 
@@ -120,7 +122,8 @@ def _moment(value: object) -> datetime | None:
     if value is None:
         return None
     try:
-        moment = parse_datetime(value) if isinstance(value, str) else None
+        is_text = isinstance(value, str) and value.isascii()
+        moment = parse_datetime(str(value)) if is_text else None
         if moment is None or timezone.is_naive(moment):
             raise ValueError("It is not a moment with a time zone.")
         return storable(moment.astimezone(UTC))
@@ -133,7 +136,9 @@ def _moment(value: object) -> datetime | None:
 
 def _time(name: str, value: object) -> time:
     try:
-        parsed = parse_time(value) if isinstance(value, str) else None
+        # parse_time() drops an offset, and reads digits of every script.
+        is_time = isinstance(value, str) and _TIME.fullmatch(value)
+        parsed = parse_time(str(value)) if is_time else None
     except ValueError:
         parsed = None
     if parsed is None:
