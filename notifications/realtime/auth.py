@@ -9,6 +9,7 @@ instead of the one that all consumers share. It does not flush the session after
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -29,13 +30,15 @@ from django.contrib.auth.backends import ModelBackend
 from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.backends.signed_cookies import SessionStore as CookieSession
 from django.core.exceptions import ValidationError
-from django.db import router
+from django.db import DatabaseError, router
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, get_random_string
 
 from ..message.recipients import all_users, user_key
 from ..wire.protocol import CloseCode
 from .unknown_paths import RefuseUnknownPaths
+
+logger = logging.getLogger(__name__)
 
 # For sessions whose key is their content, and changes with it.
 LOG_IN_KEY = "_notifications_log_in"
@@ -137,7 +140,10 @@ def judge(identities: Collection[Identity]) -> Verdicts:
     users = all_users().filter(pk__in={each.user_pk for each in identities})
     by_pk = {user.pk: user for user in users}
     sessions = _load_sessions({each.session_key for each in identities if each.session_key})
-    backends = {path: load_backend(path) for path in settings.AUTHENTICATION_BACKENDS}
+    named = {session.get(BACKEND_SESSION_KEY) for session, _ in sessions.values()}
+    backends = {
+        path: load_backend(path) for path in settings.AUTHENTICATION_BACKENDS if path in named
+    }
     verdicts: dict[Identity, CloseCode | None] = {}
     for each in identities:
         session, _ = sessions.get(each.session_key or "", (None, None))
@@ -191,7 +197,13 @@ def _may_log_in(user: Any, backend: Any) -> bool:
         return bool(user.is_active)
     if type(backend).get_user is ModelBackend.get_user:  # without its query
         return bool(backend.user_can_authenticate(user))
-    return backend.get_user(user_key(user)) is not None
+    try:
+        return backend.get_user(user_key(user)) is not None
+    except DatabaseError:  # nobody can be judged now
+        raise
+    except Exception:  # perhaps for this user alone, so the others must be judged
+        logger.exception("%s.get_user() failed", type(backend).__qualname__)
+        return bool(user.is_active)
 
 
 def _named_user(session: Mapping[str, Any]) -> Any:

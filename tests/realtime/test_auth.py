@@ -285,6 +285,31 @@ async def test_a_user_whom_the_backend_no_longer_accepts_has_no_sockets(
         assert await still_hears(other, bob)
 
 
+class Failing(Lookup):
+    """A backend that fails for one user, as one that asks a directory may."""
+
+    def get_user(self, user_id: Any) -> User | None:
+        """Raise for bob."""
+        user = super().get_user(user_id)
+        if user is not None and user.username == "bob":
+            raise ConnectionError("The directory does not answer.")
+        return user
+
+
+async def test_a_backend_that_fails_for_one_user_judges_the_others(
+    settings: Settings, alice: User
+) -> None:
+    use_backend(settings, f"{__name__}.Failing")
+    bob = await sync_to_async(make_user)("bob")
+    cookies = [cookie_of(await sync_to_async(browser_of)(user)) for user in (alice, bob)]
+
+    async with sockets_of(*cookies) as [socket, other]:
+        await sync_to_async(block)(alice)
+
+        assert await is_closed(socket) == 4403
+        assert await still_hears(other, bob)
+
+
 @pytest.mark.parametrize("backend", ["Picky", "Lookup"])
 async def test_and_opens_none(settings: Settings, alice: User, backend: str) -> None:
     use_backend(settings, f"{__name__}.{backend}")

@@ -63,7 +63,7 @@ def client(client: Client, alice: User) -> Client:
 # Frames
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @example('{"type": "subscribe", "topic": "\\ud800:abc"}')
 @example("\ud800")
 @example("[" * 4000)
@@ -127,7 +127,7 @@ def test_a_topic_that_cannot_be_encoded_is_refused_where_it_is_named(text: str) 
 # Addresses
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(st.dictionaries(st.sampled_from(["epoch", "u", "b"]), texts | numbers.map(str)))
 def test_any_position_in_an_address_is_one_or_is_refused(query: dict[str, str]) -> None:
     try:
@@ -166,7 +166,9 @@ def test_the_admins_numbers_are_asked_for_by_numbers(client: Client, pk: str) ->
 # Bodies
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(path=st.sampled_from(JSON_POSTS), body=values)
 def test_no_body_fails(client: Client, path: str, body: Any) -> None:
     address = reverse(f"notifications:{path}")
