@@ -11,10 +11,12 @@ from django.utils.asyncio import async_unsafe
 
 from ..delivery import sender
 from ..message.recipients import recipient_pk
+from ..message.text import short
 from ..signals import notification_read, notification_removed, send_on_commit
 from ..store import inbox
 from ..store.inbox import Change
 from ..store.targets import Items, targets_of
+from ..wire.protocol import NUMBER_MAX
 
 
 @async_unsafe("You cannot call mark_read() in async code; use `await amark_read(…)`.")
@@ -53,8 +55,17 @@ def restore(user: object, items: Items) -> int:
 
 @async_unsafe("You cannot call mark_seen() in async code; use `await amark_seen(…)`.")
 def mark_seen(user: object, seq: int, broadcast_seq: int = 0) -> None:
-    """Store that the user has seen both logs up to these numbers; the next page starts there."""
-    inbox.set_seen(recipient_pk(user), seq, broadcast_seq)
+    """Store that the user has seen both logs up to these numbers; the next page starts there.
+
+    Numbers past the end of a log count as its end.
+    """
+    user_pk = recipient_pk(user)
+    for name, number in (("seq", seq), ("broadcast_seq", broadcast_seq)):
+        if type(number) is not int:
+            raise TypeError(f"{name} is {short(number)}; it must be a whole number.")
+    # A database has no larger numbers.
+    u, b = (min(max(number, 0), NUMBER_MAX) for number in (seq, broadcast_seq))
+    inbox.set_seen(user_pk, u, b)
 
 
 def _announced(change: Change, signal: Signal | None = None) -> int:

@@ -443,6 +443,25 @@ def test_a_user_without_an_inbox_can_do_everything(alice: User) -> None:
     assert state_of(alice) == (0, 0)
 
 
+@pytest.mark.parametrize("seq", [2.0, "2", True, None])
+def test_what_was_seen_is_a_number(alice: User, seq: Any) -> None:
+    with pytest.raises(TypeError, match="it must be a whole number"):
+        mark_seen(alice, seq)
+    with pytest.raises(TypeError, match="it must be a whole number"):
+        mark_seen(alice, 0, seq)
+
+
+@pytest.mark.parametrize("digits", [18, 19, 5000])
+def test_a_number_past_the_end_is_the_end(alice: User, digits: int) -> None:
+    notify(alice, "Hello")
+
+    mark_seen(alice, 10**digits, 10**digits)
+    mark_seen(alice, -(10**digits))
+
+    stored = Inbox.objects.get(pk=alice.pk)
+    assert (stored.seen_seq, stored.broadcast_seen_seq) == (1, 0)
+
+
 # What it costs the database
 
 
