@@ -72,14 +72,10 @@ class NotificationConsumer(AsyncConsumer):  # type: ignore[misc]  # untyped base
         await getattr(self, message["type"].replace(".", "_"))(message)
 
     async def websocket_connect(self, message: dict[str, Any]) -> None:
-        handshake = origins.handshake_of(self.scope)
-        if not origins.is_allowed(handshake):
-            count("consumer.refused_origin")
-            origins.log_refusal(handshake)
-            await self.send({"type": "websocket.close"})  # before the accept it is an HTTP 403
-            raise StopConsumer
-        # Accept, then refuse with a code: a browser reports a refusal before the accept as 1006.
-        await self.send({"type": "websocket.accept"})
+        try:
+            await self._accept()
+        except OSError as exc:  # as ASGI has it: the client has left
+            raise StopConsumer from exc
         query = dict(parse_qsl(self.scope["query_string"].decode("latin1")))
         try:
             protocol.check_version(query)
@@ -114,6 +110,16 @@ class NotificationConsumer(AsyncConsumer):  # type: ignore[misc]  # untyped base
 
     async def websocket_disconnect(self, message: dict[str, Any]) -> None:
         raise StopConsumer
+
+    async def _accept(self) -> None:
+        handshake = origins.handshake_of(self.scope)
+        if not origins.is_allowed(handshake):
+            count("consumer.refused_origin")
+            origins.log_refusal(handshake)
+            await self.send({"type": "websocket.close"})  # before the accept it is an HTTP 403
+            raise StopConsumer
+        # Accept, then refuse with a code: a browser reports a refusal before the accept as 1006.
+        await self.send({"type": "websocket.accept"})
 
     def _refuse(self, exc: ProtocolError, code: CloseCode) -> None:
         self._socket.write(Frame(protocol.error(exc.code, str(exc))))

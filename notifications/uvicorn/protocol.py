@@ -80,6 +80,14 @@ class PreparedFrameProtocol(WebSocketsSansIOProtocol, asyncio.BufferedProtocol):
             self.transport.write(b"".join(self.conn.data_to_send()) or BAD_REQUEST)
             self.transport.close()
 
+    def handle_parser_exception(self) -> None:
+        """Close; before the handshake is answered there is no code, which uvicorn assumes."""
+        if self.conn.close_sent is None:
+            self.close_sent = True
+            self.transport.close()
+        else:
+            super().handle_parser_exception()
+
     def handle_cont(self, event: Any) -> None:
         """Join the fragments of a message as they arrive: one of one byte would take sixty."""
         super().handle_cont(event)

@@ -258,7 +258,7 @@ async def test_requests_of_those_who_leave_hold_nobody_up(
     server = await sync_to_async(shared_server)(kind)
     async with open_socket(server.socket_url, hers) as other:
         await other.receive_type("welcome")
-        for raw in (*UNFINISHED.values(), HEALTH):
+        for raw in (*UNFINISHED.values(), HEALTH, handshake()):
             for _ in range(20):
                 connection_to(server, raw).close()
 

@@ -218,6 +218,50 @@ async def test_a_message_in_pieces_leaves_a_connection_quiet(size: int) -> None:
         assert served.connections == {heir.connection, others.connection}
 
 
+class Late(Application):
+    """Answers a handshake only when `gate` is open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = asyncio.Event()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self.gate.wait()
+        await super().__call__(scope, receive, send)
+
+
+HANDSHAKE = (
+    f"GET / HTTP/1.1\r\nHost: {HOST}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n"
+).encode()
+
+
+TOO_EARLY = {
+    "noise": b"\xff" * 20,
+    "an unmasked frame": wire("Hello", is_masked=False),
+    "a continuation of nothing": wire("more", 0),
+}
+
+
+@pytest.mark.parametrize("name", TOO_EARLY)
+async def test_what_is_no_frame_before_the_answer_ends_its_connection_alone(
+    name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(late := Late()) as served:
+        reader, writer = await asyncio.open_connection(HOST, served.port)
+        writer.write(HANDSHAKE)
+        await await_for(lambda: any(hasattr(each, "request") for each in served.connections))
+        writer.write(TOO_EARLY[name])
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            assert await reader.read() == b""
+        writer.close()
+
+        late.gate.set()
+        client, heir = await served.client()
+        assert await works_both_ways(client, heir)
+    assert not [each for each in caplog.records if each.levelno >= logging.ERROR]
+
+
 WRONG = {
     "invalid UTF-8": (wire(b"\xff\xfe"), 1007),
     "an unmasked frame": (wire("Hello", is_masked=False), 1002),
