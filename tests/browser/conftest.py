@@ -64,6 +64,7 @@ FLAGS = (
 )
 KEPT_VISITORS = 6
 UNSAFE = "DJANGO_ALLOW_ASYNC_UNSAFE"
+SERVED_WITH = {UNSAFE: "", "DJANGO_SETTINGS_MODULE": "tests.browser.settings"}
 
 expect.set_options(timeout=1000 * PATIENCE_SECONDS)
 
@@ -123,7 +124,7 @@ def shared_server(
 ) -> Iterator[ServerProcess]:
     """Return a running server of the site, which stays for all tests."""
     log = tmp_path_factory.mktemp("shared") / "server.log"
-    server = ServerProcess(log, env={UNSAFE: ""}).start()
+    server = ServerProcess(log, env=SERVED_WITH).start()
     yield server
     server.stop()
 
@@ -133,7 +134,7 @@ def server(request: pytest.FixtureRequest, transactional_db: None) -> ServerProc
     """Return a running server of the site; with the mark `own_server` the test may end it."""
     if request.node.get_closest_marker("own_server"):
         start_server: StartServer = request.getfixturevalue("start_server")
-        return start_server(env={UNSAFE: ""})
+        return start_server(env=SERVED_WITH)
     server: ServerProcess = request.getfixturevalue("shared_server")
     return server
 
