@@ -5,7 +5,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 # Or each process of the tests compiles the project, and pytest all tests, again.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help run test lint unit postgresql browser browsers chaos bench bench-quick bench-scaling screenshots messages matrix lock clean
+.PHONY: help run test lint style types unit postgresql browser browsers chaos bench bench-quick bench-scaling screenshots messages matrix lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -19,6 +19,7 @@ run: $(VENV)/.installed ## serve on 127.0.0.1:8000 with demo users (PORT=8001 fo
 	@DEBUG=$${DEBUG:-1} exec $(BIN)/python manage.py run
 
 test: lint unit postgresql chaos browser ## check and test everything
+test: SECONDS_OF_CHAOS = 10
 
 # manage.py with what a production site sets, whatever else stands in the environment or in var/.
 PRODUCTION = directory=$$(mktemp -d) && trap 'rm -rf "$$directory"' EXIT && \
@@ -27,11 +28,16 @@ PRODUCTION = directory=$$(mktemp -d) && trap 'rm -rf "$$directory"' EXIT && \
 	$(BIN)/python manage.py
 
 lint: $(VENV)/.installed-dev ## check style, types, layers, structure, migrations and production settings
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target types style
+
+types: $(VENV)/.installed-dev
+	@echo "== mypy"
+	@$(BIN)/mypy
+
+style: $(VENV)/.installed-dev
 	@echo "== ruff"
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet .
-	@echo "== mypy"
-	@$(BIN)/mypy
 	@echo "== import-linter"
 	@$(BIN)/lint-imports --no-logo
 	@echo "== structure"

@@ -27,7 +27,7 @@ USERS = "/admin/accounts/user/"
 GROUPS = "/admin/auth/group/"
 NOTHING_CHANGED = "Nothing was changed"
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.one_database]
 
 Capture = DjangoCaptureOnCommitCallbacks
 

@@ -22,27 +22,18 @@ pytestmark = pytest.mark.one_database
 
 # The quickstart gives these as they are at the end; it adds to the others.
 WHOLE_FILES = {"mysite/asgi.py", "templates/base.html"}
-USERS = ["auth.User", "people.Member"]
 SERVERS = [
     *commands(QUICKSTART, "python manage.py runserver"),
     *commands(QUICKSTART, "daphne --port 8000"),
     *commands(QUICKSTART, "uvicorn --port 8000"),
 ]
 
-# What a project has before it comes to the quickstart: pages, and perhaps users of its own.
+# What a project has before it comes to the quickstart. The sample project has its own users, too.
 PAGES = """
 from django.views.generic import TemplateView
 urlpatterns += [path("", TemplateView.as_view(template_name="base.html"))]
 """
 TEMPLATES = 'TEMPLATES[0]["DIRS"] = [BASE_DIR / "templates"]\n'
-PEOPLE = 'INSTALLED_APPS += ["people"]\nAUTH_USER_MODEL = "people.Member"\n'
-MEMBER = """
-import uuid
-from django.contrib.auth.models import AbstractUser
-from django.db import models
-class Member(AbstractUser):
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
-"""
 LOG_IN = """
 from django.contrib.auth import get_user_model
 from django.test import Client
@@ -64,14 +55,6 @@ class NewProject(Project):
         project.append("mysite/settings.py", TEMPLATES)
         project.append("mysite/urls.py", PAGES)
         return project
-
-    def have_users_of_its_own(self) -> Self:
-        """Have a user model whose primary key is no number."""
-        self.run("python manage.py startapp people")
-        (self.directory / "people/models.py").write_text(MEMBER)
-        self.append("mysite/settings.py", PEOPLE)
-        self.run("python manage.py makemigrations people")
-        return self
 
     def follow(self, document: Path) -> Self:
         """Do what a document says about files."""
@@ -115,17 +98,12 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerProcess]:
     running.stop()
 
 
-@pytest.fixture(scope="module", params=USERS)
+@pytest.fixture(scope="module")
 def project(
-    request: pytest.FixtureRequest,
-    tmp_path_factory: pytest.TempPathFactory,
-    packages: Path,
-    broker: BrokerProcess,
+    tmp_path_factory: pytest.TempPathFactory, packages: Path, broker: BrokerProcess
 ) -> NewProject:
     """Return a project that was taken through the quickstart up to its server."""
     project = NewProject.start(tmp_path_factory.mktemp("project"), packages, broker)
-    if request.param == "people.Member":
-        project.have_users_of_its_own()
     project.follow(QUICKSTART)
     for command in commands(QUICKSTART, "python manage.py migrate"):
         project.run(command)
@@ -146,11 +124,6 @@ def served(project: Project) -> Iterator[Served]:
     server.stop()
 
 
-# What is the same whoever the users are.
-with_users_of_django = pytest.mark.parametrize("project", USERS[:1], indirect=True)
-
-
-@with_users_of_django
 def test_the_app_comes_from_the_wheel(project: Project, packages: Path) -> None:
     path = project.shell("import notifications\nprint(notifications.__file__)")
 
@@ -173,7 +146,6 @@ async def test_what_is_notified_in_a_second_terminal_arrives(
     await assert_that_a_second_terminal_is_heard(project, served, cookie)
 
 
-@with_users_of_django
 @pytest.mark.parametrize("command", SERVERS[1:], ids=lambda command: command.split(" --port")[0])
 async def test_it_arrives_over_the_other_servers_too(
     project: Project, cookie: str, command: str
@@ -219,7 +191,6 @@ def test_the_feed_answers_where_the_urls_were_mounted(served: Served, cookie: st
     assert answer.json()["reset"] is False
 
 
-@with_users_of_django
 def test_a_manifest_storage_renames_the_imports_too(project: Project) -> None:
     storage = block_with("ManifestStatic").text
     directory = project.directory

@@ -22,6 +22,9 @@ from notifications.wire.protocol import Resume
 from tests.support.factories import make_user, session_cookie_for, session_for
 from tests.support.waiting import await_for
 
+# The threads may have a connection of an earlier test, which they look at before they work.
+pytestmark = pytest.mark.django_db
+
 
 class Reader:
     """Doubles numbers; keeps what was asked at once, and can be made to hang."""
@@ -120,7 +123,6 @@ async def test_who_gives_up_takes_no_answer_from_others() -> None:
 # Sessions
 
 
-@pytest.mark.django_db
 def test_any_number_of_sessions_takes_one_query(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
@@ -133,7 +135,6 @@ def test_any_number_of_sessions_takes_one_query(
     assert [each and each.user_pk for each in found] == [*(user.pk for user in users), None]
 
 
-@pytest.mark.django_db
 def test_any_number_of_arrivals_takes_two_queries_more_than_reading_the_feed(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
@@ -158,7 +159,6 @@ def test_any_number_of_arrivals_takes_two_queries_more_than_reading_the_feed(
     ]
 
 
-@pytest.mark.django_db
 @pytest.mark.parametrize("key", ["", "\x00", "ü" * 40, "x" * 5000, "' OR 1=1"])
 def test_a_cookie_that_is_no_key_spoils_nothing_for_others(key: str) -> None:
     user = make_user()
@@ -168,7 +168,6 @@ def test_a_cookie_that_is_no_key_spoils_nothing_for_others(key: str) -> None:
     assert [each and each.user_pk for each in found] == [None, user.pk]
 
 
-@pytest.mark.django_db
 @pytest.mark.parametrize("broken", ["no user", "another key", "another backend", "no data"])
 def test_a_session_that_logs_nobody_in_spoils_nothing_for_others(broken: str) -> None:
     user = make_user()

@@ -19,7 +19,7 @@ from tests.support.kinds import own_kinds
 
 __all__ = ["own_kinds"]
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.one_database]
 
 PAGES = ["/notifications/", "/notifications/preferences/?thread=order-7", "/"]
 ADMIN = "/admin/notifications/broadcast/"

