@@ -20,7 +20,8 @@ from notifications.management.base import NotifierCommand
 from notifications.management.commands import prune_notifications
 from notifications.models import Broadcast, Notification
 from tests.conftest import StartServer
-from tests.management.commands.test_commands import DOCUMENT, FAIL, WAIT, Terminal, finished, typed
+from tests.management.commands.terminal import DOCUMENT, Terminal, finished, typed
+from tests.management.commands.test_commands import FAIL, WAIT
 from tests.support.factories import make_user, session_cookie_for
 from tests.support.inboxes import make_users, state_of, told
 from tests.support.scripts import Script, StartScript

@@ -28,7 +28,7 @@ from notifications.management.doctor.database import compared
 from notifications.management.doctor.rounds import PARTS
 from notifications.models import Broadcast, Inbox, Notification
 from tests.docs.markdown import blocks
-from tests.management.commands.test_commands import DOCUMENT, finished
+from tests.management.commands.terminal import DOCUMENT, finished
 from tests.support.factories import make_user
 from tests.support.outages import CORE_LAYER, PUBSUB_LAYER, Stopwatch, hints_through
 from tests.support.servers import HOST, BrokerProcess, Kind, ServerProcess, free_port
