@@ -224,11 +224,15 @@ def _is_whole(users: QuerySet[Any, Any]) -> bool:
 
 def _key_getter(users: Any) -> Callable[[Any], Any] | None:
     """Return a function that takes the key out of a row, or None if a row of values has no key."""
-    key = get_user_model()._meta.pk.attname
+    wanted = get_user_model()._meta.pk
     if _is_whole(users):
-        return attrgetter(key)
+        return attrgetter(wanted.attname)
     names = users._fields or _columns(users)
-    keys = {key, "pk"} if _is_user_key(users.model._meta.pk) else {key}
+    key = users.model._meta.pk
+    while key is not wanted and getattr(key.remote_field, "parent_link", False):
+        key = key.target_field
+    # A subclass of the user model may have a key of its own.
+    keys = {wanted.attname, "pk"} if key is wanted else {wanted.attname}
     # An annotation may have the same name.
     keys -= users.query.annotation_select.keys() | users.query.extra_select.keys()
     name = next((name for name in names if name in keys), None)
@@ -238,11 +242,3 @@ def _key_getter(users: Any) -> Callable[[Any], Any] | None:
         return lambda row: row
     is_mapping = issubclass(users._iterable_class, ValuesIterable)
     return itemgetter(name if is_mapping else names.index(name))
-
-
-def _is_user_key(field: Any) -> bool:
-    """Tell whether a primary key is that of the user model, perhaps through links to parents."""
-    key = get_user_model()._meta.pk
-    while field is not key and getattr(field.remote_field, "parent_link", False):
-        field = field.target_field
-    return field is key

@@ -72,16 +72,13 @@ class Membership:
                 del self._joined[group]
         await self._try_again()
 
-    async def _try_again(self) -> None:
+    async def _try_again(self, *, after: float = 0.0) -> None:
+        await asyncio.sleep(after)
         self._retry_at = 0.0
         for pending in chunks(tuple(self._wanted ^ self._joined.keys()), CHANGES_AT_ONCE):
             await asyncio.gather(*map(self._reconcile, pending))
             if monotonic() < self._retry_at:
                 return
-
-    async def _try_again_later(self) -> None:
-        await asyncio.sleep(RETRY_SECONDS)
-        await self._try_again()
 
     async def _reconcile(self, group: str) -> None:
         lock = self._locks.setdefault(group, asyncio.Lock())
@@ -103,7 +100,7 @@ class Membership:
                 logger.debug("The channel layer did not change group %s: %r", group, exc)
                 if monotonic() >= self._retry_at:  # no other that failed has done so
                     self._retry_at = monotonic() + RETRY_SECONDS
-                    self._start(self._try_again_later())
+                    self._start(self._try_again(after=RETRY_SECONDS))
 
 
 RETRY_FIRST_SECONDS = 0.05
