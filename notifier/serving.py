@@ -11,7 +11,7 @@ MESSAGE_MAX_BYTES = 64 * 1024
 BACKLOG = 2048
 # asyncio accepts as many connections per turn as the backlog allows, before the limits are checked.
 # Each takes a millisecond or two in the turns that follow.
-ACCEPTED_AT_ONCE = 4
+ACCEPTED_AT_ONCE = 8
 
 Serve = Callable[[str, int, Callable[[], None]], bool]
 """A function that serves a host and port until SIGINT or SIGTERM, or returns False if it is taken.
