@@ -1,17 +1,13 @@
 """Users of the plainest model that Django's documentation shows: no groups, `is_staff` no field."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support.servers import ROOT
+from tests.support.projects import run_site
 
 pytestmark = pytest.mark.one_database
 
-SECONDS = 120
 MODELS = """
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
 from django.db import models
@@ -118,16 +114,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     (directory / "people/__init__.py").touch()
     (directory / "people/models.py").write_text(MODELS)
     (directory / "people/urls.py").write_text(URLS)
-    ended = subprocess.run(
-        [sys.executable, "-c", SITE],
-        cwd=directory,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-    )
-    assert ended.returncode == 0, ended.stderr
-    return ended.stdout.splitlines()
+    return run_site(directory, SITE)
 
 
 def test_an_audience_that_such_users_cannot_tell_is_refused_with_the_reason(

@@ -1,17 +1,13 @@
 """User models that call a field as `AbstractUser` does and mean another, or that do more."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support.servers import ROOT
+from tests.support.projects import run_site
 
 pytestmark = pytest.mark.one_database
 
-SECONDS = 120
 MODELS = """
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
 from django.db import models
@@ -127,17 +123,9 @@ def test_everything_works_with_such_users(tmp_path: Path, body: str) -> None:
     (tmp_path / "people/models.py").write_text(MODELS.replace("BODY", body.strip()))
     (tmp_path / "people/asgi.py").write_text(ASGI)
 
-    ended = subprocess.run(
-        [sys.executable, "-c", SITE],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-    )
+    lines = run_site(tmp_path, SITE)
 
-    assert ended.returncode == 0, ended.stderr
-    before, refusal, after, in_a_tab = ended.stdout.splitlines()
+    before, refusal, after, in_a_tab = lines
     assert before == "['News'] 1"
     assert refusal.startswith("Member has no field for the audience 'groups': ")
     assert after == "[]"

@@ -3,18 +3,14 @@
 Each line that the site prints is one promise, which a replica that lags for a moment would break.
 """
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support.servers import ROOT
+from tests.support.projects import run_site
 
 pytestmark = pytest.mark.one_database
 
-SECONDS = 120
 ROUTER = """
 class PrimaryReplicaRouter:
     reads_from = "default"
@@ -126,17 +122,9 @@ def test_whatever_is_decided_is_decided_on_the_primary(tmp_path: Path) -> None:
     (tmp_path / "routers.py").write_text(ROUTER)
     (tmp_path / "languages.py").write_text(LANGUAGES)
 
-    ended = subprocess.run(
-        [sys.executable, "-c", SITE],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-    )
+    lines = run_site(tmp_path, SITE)
 
-    assert ended.returncode == 0, ended.stderr
-    assert ended.stdout.splitlines() == [
+    assert lines == [
         "key ['a', 'b'] ['b']",
         "keep None",
         "thread [1, 2]",

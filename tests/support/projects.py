@@ -1,6 +1,6 @@
-"""Django projects of somebody else, each in a directory of its own, with the app installed by pip.
+"""Django projects of somebody else, each in a directory of its own.
 
-Nothing of the clone is on their path.
+A `Project` has the app installed by pip, and nothing of the clone on its path.
 """
 
 import os
@@ -51,6 +51,20 @@ class Project:
         """Add text to the end of a file."""
         with (self.directory / name).open("a") as file:
             file.write(f"\n{text}")
+
+
+def run_site(directory: Path, code: str) -> list[str]:
+    """Run code that sets up a site of its own beside the clone; return the lines that it prints."""
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=directory,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_SECONDS,
+    )
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout.splitlines()
 
 
 def install_app(target: Path) -> Path:

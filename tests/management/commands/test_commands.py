@@ -1,10 +1,8 @@
 """What all commands have in common: progress, how they end, users of another kind, the docs."""
 
-import os
 import re
 import shlex
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from io import StringIO
@@ -24,7 +22,6 @@ from notifications.models import Broadcast, Inbox, Notification
 from tests.conftest import StartServer
 from tests.docs.markdown import commands
 from tests.management.commands.terminal import (
-    COMMAND_SECONDS,
     DOCUMENT,
     NAMES,
     Terminal,
@@ -34,8 +31,9 @@ from tests.management.commands.terminal import (
 from tests.support.factories import make_user, session_cookie_for
 from tests.support.inboxes import make_users, texts_of
 from tests.support.outages import CORE_LAYER, OUR_LAYER, PUBSUB_LAYER
+from tests.support.projects import run_site
 from tests.support.scripts import Script, StartScript
-from tests.support.servers import ROOT, BrokerProcess
+from tests.support.servers import BrokerProcess
 from tests.support.wire import open_socket
 
 pytestmark = pytest.mark.one_database
@@ -345,19 +343,11 @@ def test_users_with_an_email_for_a_name_and_a_uuid_for_a_key(tmp_path: Path) -> 
     (tmp_path / "people/__init__.py").touch()
     (tmp_path / "people/models.py").write_text(PEOPLE)
 
-    ended = subprocess.run(
-        [sys.executable, "-c", SITE],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=COMMAND_SECONDS,
-    )
+    lines = run_site(tmp_path, SITE)
 
-    assert ended.returncode == 0, ended.stderr
     named = "A user is named by their email, or by their key as in pk:12."
     unknown = "Nothing was sent: There is no user"
-    first, second, third, fourth, *others = ended.stdout.splitlines()
+    first, second, third, fourth, *others = lines
     assert first == "Notified 2 users."
     assert second == f"{unknown} 'an@example.com' (did you mean 'ann@example.com'?). {named}"
     assert third == f"{unknown} 'pk:12'. {named}"
