@@ -1,21 +1,25 @@
 """One client sends too much, too slowly or nonsense to a real server; nobody else feels it."""
 
+import json
 import re
 import socket
+import sys
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from functools import partial
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from asgiref.sync import sync_to_async
 
 from accounts.models import User
+from notifier.serving import ACCEPTED_AT_ONCE
 from tests.conftest import StartServer
 from tests.scenarios.test_slow_readers import Growth, connect
 from tests.support.by_hand import BINARY, PING, PONG, TEXT, wire
 from tests.support.factories import make_user, session_cookie_for
-from tests.support.servers import Kind, ServerProcess
+from tests.support.servers import Kind, ServerProcess, says
 from tests.support.waiting import PATIENCE_SECONDS, await_for
 from tests.support.wire import open_socket
 
@@ -249,6 +253,32 @@ async def test_requests_in_a_row_are_all_answered_and_hold_nobody_up(
             assert (await other.command("read_all"))["type"] == "ok"
             for connection in connections:
                 assert await sync_to_async(count_answers)(connection, IN_A_ROW) == IN_A_ROW
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_of_all_who_come_at_once_few_are_accepted_in_a_turn_and_one_request_starts(
+    transactional_db: None, kind: Kind, tmp_path: Path
+) -> None:
+    server = ServerProcess(tmp_path / "server.log", kind=kind)
+    program = "from tests.support.turns import serve; serve()"
+    server.command = [sys.executable, "-c", program, kind, str(server.port)]
+    server.start()
+    try:
+        with ExitStack() as stack:
+            server.pause()
+            connections = [
+                stack.enter_context(connection_to(server, HEALTH * IN_A_ROW))
+                for _ in range(10 * CONNECTIONS)
+            ]
+            server.resume()
+            for connection in connections:
+                assert count_answers(connection, IN_A_ROW) == IN_A_ROW
+        most_started, most_accepted = json.loads(says(server.port, "/turns") or "")
+    finally:
+        server.stop()
+
+    assert most_started == 1
+    assert 1 < most_accepted <= ACCEPTED_AT_ONCE
 
 
 @pytest.mark.parametrize("kind", KINDS)
