@@ -18,8 +18,11 @@ help: ## show this list
 run: $(VENV)/.installed ## serve on 127.0.0.1:8000 with demo users (PORT=8001 for another port)
 	@DEBUG=$${DEBUG:-1} exec $(BIN)/python manage.py run
 
-test: lint unit postgresql chaos browser ## check and test everything
-test: SECONDS_OF_CHAOS = 10
+# Two at a time, because one works while the other waits.
+test: lint ## check and test everything
+	@echo "== tests, two kinds at a time; each is shown when it ends"
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target SECONDS_OF_CHAOS=10 \
+		browser unit postgresql chaos
 
 # manage.py with what a production site sets, whatever else stands in the environment or in var/.
 PRODUCTION = directory=$$(mktemp -d) && trap 'rm -rf "$$directory"' EXIT && \

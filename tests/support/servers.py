@@ -4,6 +4,7 @@ A test ends only what it started, by its process id.
 """
 
 import contextlib
+import functools
 import os
 import random
 import signal
@@ -28,9 +29,9 @@ from tests.support.zygote import ForkedProcess
 
 ROOT = Path(__file__).resolve().parents[2]
 HOST = "127.0.0.1"
-# Each of several test processes has ports of its own.
-_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-PORTS = range(20_000 + 1_500 * (_WORKER % 8), 21_500 + 1_500 * (_WORKER % 8))
+# Below those that the system gives to outgoing connections, of which a test has a thousand.
+PORTS = range(20_000, 32_000)
+BLOCK = 500
 START_SECONDS = 120
 STOP_SECONDS = 30
 
@@ -40,16 +41,27 @@ KINDS = [pytest.param("daphne", marks=pytest.mark.one_database), "uvicorn"]
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on at this moment.
-
-    None of those that the system gives to outgoing connections: a thousand sockets of another test
-    could take it before the server does.
-    """
+    """Return a port that nobody listens on at this moment, and no other test process will take."""
     while True:
-        port = random.choice(PORTS)
+        port = random.choice(_own_ports())
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind((HOST, port))
             return port
+
+
+@functools.cache
+def _own_ports() -> range:
+    """Return a block of ports whose first this process holds, as long as it runs."""
+    for first in PORTS[::BLOCK]:
+        holder = socket.socket()
+        try:
+            holder.bind((HOST, first))
+        except OSError:
+            holder.close()
+        else:
+            holder.detach()  # it stays bound
+            return range(first + 1, first + BLOCK)
+    raise RuntimeError(f"All of the ports {PORTS} belong to other test processes.")
 
 
 def says(port: int, path: str, *, timeout: float = 2) -> str | None:
