@@ -19,7 +19,7 @@ from tests.support.servers import ROOT
 
 BASELINE = ROOT / "bench/baseline.json"
 LOSS_MAX = 0.25
-ROUNDS = 4
+ROUNDS = 6
 METRICS = (FRAME[1_000], MEMORY[1_000], CONNECTING_CPU)
 KINDS: tuple[AsgiServer, ...] = ("uvicorn", "daphne")
 
