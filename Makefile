@@ -51,8 +51,8 @@ style: $(VENV)/.installed-dev
 	@$(PRODUCTION) check --deploy --fail-level WARNING
 	@$(PRODUCTION) collectstatic --noinput
 
-# Four processes: some tests wait for a server, and each process has to collect all tests first.
-PYTEST = $(BIN)/python -m pytest -n 4
+# Three processes: some tests wait for a server, and each process has to collect all tests first.
+PYTEST = $(BIN)/python -m pytest -n 3
 
 unit: $(VENV)/.installed-dev ## run the tests without a browser, on SQLite
 	@echo "== tests on SQLite"

@@ -130,6 +130,7 @@ def without_zones() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("without_zones")
+@pytest.mark.one_database
 @pytest.mark.parametrize("zone", ["Asia/Calcutta", "US/Pacific", "Europe/Kiev", "Etc/GMT+5"])
 def test_zones_need_nothing_of_the_machine(browser: Client, zone: str) -> None:
     body = {"from": "22:00", "until": "07:00", "time_zone": zone}
@@ -140,6 +141,7 @@ def test_zones_need_nothing_of_the_machine(browser: Client, zone: str) -> None:
     assert "Europe/Berlin" in get(browser, PREFERENCES)
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("zone", ["", "Mars/Olympus", "../UTC", "Europe", "/etc/passwd", "x" * 60])
 def test_a_zone_that_is_gone_is_that_of_the_site(alice: User, zone: str) -> None:
     here = local(timezone.now())
@@ -149,6 +151,7 @@ def test_a_zone_that_is_gone_is_that_of_the_site(alice: User, zone: str) -> None
     assert told(alice).quiet
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("zone", ["Mars/Olympus", "../UTC", "Europe", "\0", "x" * 300, "\ud800"])
 def test_a_zone_that_there_is_not_is_told(alice: User, zone: str) -> None:
     with pytest.raises(ValueError, match="time_zone is"):
@@ -167,6 +170,7 @@ def test_a_mute_ends_at_the_moment_that_a_browser_names(browser: Client, alice: 
     assert "<time" in get(browser, PREFERENCES)
 
 
+@pytest.mark.one_database
 def test_quiet_hours_and_mutes_are_set_on_the_page(browser: Client, alice: User) -> None:
     hours = {"quiet": "1", "starts": "22:00", "ends": "07:00", "time_zone": "Asia/Tokyo"}
     assert browser.post(PREFERENCES, hours).status_code == 302
@@ -188,6 +192,7 @@ def test_a_broadcast_has_its_time(alice: User) -> None:
     assert row.published_at
 
 
+@pytest.mark.one_database
 def test_the_admin_shows_lists_and_forms(browser: Client, alice: User) -> None:
     now = timezone.now()
     rows = [broadcast("Now"), broadcast("Later", starts=now + HOUR, expires=now + DAY)]

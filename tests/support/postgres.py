@@ -20,7 +20,7 @@ from tests.support.servers import HOST, Process, free_port
 OPTIONS = {
     "fsync": "off",
     "unix_socket_directories": "",
-    # A test of concurrency takes fifty, and four processes test at the same time.
+    # A test of concurrency takes fifty, and several processes test at the same time.
     "max_connections": "400",
     "log_min_messages": "fatal",
 }
