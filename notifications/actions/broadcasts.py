@@ -5,7 +5,7 @@ Each function has an asynchronous twin with the prefix `a`.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -17,7 +17,7 @@ from ..delivery import sender as delivery
 from ..message.audience import Audience
 from ..message.payload import Payload
 from ..message.recipients import Recipients, addressed, is_anybody_in, recipient_pk
-from ..message.times import Moment, moment_to_come
+from ..message.times import Moment, aware, moment_to_come
 from ..models import Broadcast, State
 from ..signals import broadcast_published
 from ..store import broadcasts
@@ -179,5 +179,6 @@ async def apublish_due() -> list[Broadcast]:
 
 def check_order(starts: datetime | None, expires: datetime | None) -> None:
     """Raise `ValueError` unless `expires` is after `starts`, if both are given."""
-    if starts and expires and expires <= starts:
+    # In one time zone, Python compares what clocks show, although they are set back and forward.
+    if starts and expires and aware(expires).astimezone(UTC) <= aware(starts).astimezone(UTC):
         raise ValueError(f"expires is {expires}; it must be after starts, which is {starts}.")

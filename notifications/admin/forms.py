@@ -55,16 +55,27 @@ class GroupsField(GroupsChoiceField):
 
 
 class MomentField(forms.DateTimeField):
-    """An optional date and time in the current time zone, with the browser's own picker."""
+    """An optional date and time in the current time zone, with the browser's own picker.
+
+    `stored` is the moment to keep if it is posted as it was shown: it may have seconds, which are
+    not shown, or be in an hour that is shown twice, because clocks are set back.
+    """
+
+    stored: datetime | None = None
 
     def __init__(self, **options: Any) -> None:
         """Take the options of a `DateTimeField`."""
         widget = forms.DateTimeInput({"type": "datetime-local"}, "%Y-%m-%dT%H:%M")
+        widget.supports_microseconds = True  # or Django compares a stored moment without them
         zone = format_lazy(gettext_lazy("Time zone: {zone}"), zone=_zone())
         last = MaxValueValidator(lambda: storable(LAST_MOMENT))
         super().__init__(
             widget=widget, required=False, help_text=zone, validators=[last], **options
         )
+
+    def to_python(self, value: Any) -> datetime | None:
+        shown = self.widget.format_value(self.prepare_value(self.stored))
+        return self.stored if value and value == shown else super().to_python(value)
 
 
 class MessageForm(BroadcastModelForm):
@@ -119,6 +130,13 @@ class ChangeForm(MessageForm):
 
     class Meta(MessageForm.Meta):
         fields = [*MessageForm.Meta.fields, "expires"]
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        """Let the fields know the stored moments."""
+        super().__init__(*args, **options)
+        for name, field in self.fields.items():
+            if isinstance(field, MomentField):
+                field.stored = getattr(self.instance, name)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()

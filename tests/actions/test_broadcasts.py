@@ -1,8 +1,10 @@
 """The verbs for broadcasts: who gets what, what they may do with it, and what wrong use is told."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, Group
@@ -339,6 +341,30 @@ def test_a_scheduled_one_can_be_changed_before(alice: User) -> None:
     publish_due()
 
     assert titles(alice) == ["Something else"]
+
+
+# New York, where clocks go back from 2 to 1 a.m. in November, and from 2 to 3 a.m. in March.
+@pytest.mark.parametrize(
+    ("starts", "expires", "is_right"),
+    [
+        (datetime(2090, 11, 5, 1, 50), datetime(2090, 11, 5, 1, 10, fold=1), True),
+        (datetime(2090, 11, 5, 1, 10, fold=1), datetime(2090, 11, 5, 1, 50), False),
+        (datetime(2090, 3, 12, 2, 30), datetime(2090, 3, 12, 3, 15), False),
+    ],
+)
+def test_it_expires_after_it_starts_whatever_the_clocks_show(
+    alice: User, starts: datetime, expires: datetime, is_right: bool
+) -> None:
+    first, last = (each.replace(tzinfo=ZoneInfo("America/New_York")) for each in (starts, expires))
+    row = broadcast("x", starts=first)
+    told = nullcontext() if is_right else pytest.raises(ValueError, match="must be after starts")
+
+    with told:
+        broadcast("x", starts=first, expires=last)
+    with told:
+        change_broadcast(row, "y", expires=last)
+    with told:
+        send_broadcast(Broadcast.objects.create(title="x", starts=first, expires=last))
 
 
 def test_a_scheduled_one_cannot_be_made_to_expire_before_it_starts(alice: User) -> None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -75,6 +75,13 @@ def at(**ahead: float) -> str:
 
 def page(pk: int, name: str = "change") -> str:
     return f"{LIST}{pk}/{name}/"
+
+
+def shown_in(desk: Client, row: Broadcast, name: str) -> str:
+    """Return the date that the form of a broadcast shows."""
+    form = desk.get(page(row.pk)).context["adminform"].form
+    [shown] = re.findall('value="([^"]*)"', str(form[name]))
+    return str(shown)
 
 
 def history(thing: Any) -> list[str]:
@@ -526,6 +533,43 @@ def test_a_form_without_a_change_changes_nothing(desk: Client) -> None:
 
     row.refresh_from_db()
     assert row.seq == 1
+
+
+# With seconds, which the form does not show; and in an hour that clocks show twice.
+ODD_MOMENTS = [
+    datetime(2090, 1, 1, 8, 15, 59, 999, tzinfo=UTC),
+    datetime(2090, 11, 5, 5, 50, tzinfo=UTC),
+    datetime(2090, 11, 5, 6, 50, tzinfo=UTC),
+]
+
+
+@pytest.mark.parametrize("moment", ODD_MOMENTS)
+def test_a_date_that_is_posted_as_it_was_shown_stays(
+    desk: Client, settings: Settings, moment: datetime
+) -> None:
+    settings.TIME_ZONE = "America/New_York"
+    row, other = live(expires=moment), draft(starts=moment)
+    shown = {"expires": shown_in(desk, row, "expires"), "_save": None, "_change": "1"}
+    same = {"body": "", "level": "info", "url": "", **shown}
+
+    desk.post(page(row.pk), fields(**same))
+    row.refresh_from_db()
+    assert (row.seq, row.expires) == (1, moment)
+
+    desk.post(page(row.pk), fields(**{**same, "title": "Postponed"}))
+    desk.post(page(other.pk), fields(when="later", starts=shown_in(desk, other, "starts")))
+    row.refresh_from_db()
+    other.refresh_from_db()
+    assert (row.title, row.expires, other.starts) == ("Postponed", moment, moment)
+
+
+def test_a_date_can_be_taken_away(desk: Client) -> None:
+    row = live(expires=timezone.now() + timedelta(hours=1))
+
+    desk.post(page(row.pk), fields(expires="", _save=None, _change="1"))
+
+    row.refresh_from_db()
+    assert row.expires is None
 
 
 def test_an_end_before_the_start_is_refused(desk: Client) -> None:
