@@ -140,7 +140,7 @@ def _listen(rule: Trigger, declared: type[Model], model: type[Model]) -> None:
         if model._meta.concrete_model is not declared._meta.concrete_model:
             return
         post_delete.connect(deleted, sender=model)
-    elif not rule.field:
+    else:
         post_save.connect(saved, sender=model)
     rules.setdefault(model, []).append(rule)
 

@@ -29,6 +29,7 @@ disabled = ContextVar("notifications_triggers_disabled", default=False)
 _running: ContextVar[frozenset[Any]] = ContextVar("notifications_running", default=frozenset())
 
 _LEAVING = "_notifications_leaving"
+_LOADED = "_notifications_loaded"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +56,8 @@ rules: dict[type[Model], list[Trigger]] = {}
 def saved(instance: Model, *, created: bool, raw: bool, update_fields: Any, **kwargs: Any) -> None:
     """Fire the rules for a new or changed row, unless `loaddata` wrote it."""
     old = take_changes(instance, update_fields)
+    # For members_changed(): `loaddata` sets relations after the row, with a signal as any other.
+    instance.__dict__[_LOADED] = raw
     for rule in () if raw else _of(type(instance), "created" if created else "updated", "changed"):
         previous = {name: old[name] for name in rule.changed if name in old}
         if rule.event != "changed" or (previous and not created):
@@ -75,7 +78,7 @@ def deleted(instance: Model, *, origin: Any = None, **kwargs: Any) -> None:
 def members_changed(
     sender: Any, instance: Any, action: str, reverse: bool, model: Any, **kwargs: Any
 ) -> None:
-    """Fire the rules for a many-to-many field, changed from either side."""
+    """Fire the rules for a many-to-many field, changed from either side, unless by `loaddata`."""
     owner = model if reverse else type(instance)
     event = "added" if action == "post_add" else "removed"
     due = [
@@ -83,7 +86,7 @@ def members_changed(
         for rule in _of(owner, event)
         if owner._meta.get_field(rule.field).remote_field.through is sender
     ]
-    if not due or disabled.get():
+    if not due or disabled.get() or instance.__dict__.get(_LOADED):
         return
     members = _members(instance, owner, due[0].field, action, model, reverse=reverse, **kwargs)
     field = owner._meta.get_field(due[0].field)

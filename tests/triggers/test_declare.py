@@ -146,6 +146,20 @@ def test_fixtures_and_disabled_blocks_do_not_fire(order: Order, tmp_path: Path) 
     assert calls == [order]
 
 
+def test_a_fixture_neither_adds_nor_removes_members(alice: User, tmp_path: Path) -> None:
+    old, new = (Group.objects.create(name=name) for name in ("old", "new"))
+    alice.groups.set([old])
+    call_command("dumpdata", "accounts.user", output=str(tmp_path / "users.json"))
+    alice.groups.set([new])
+    calls = [calls_of(User, on=on, field="groups") for on in ("added", "removed")]
+
+    call_command("loaddata", str(tmp_path / "users.json"), verbosity=0)
+    assert (calls, list(alice.groups.all())) == ([[], []], [old])
+
+    alice.groups.set([new])
+    assert calls == [[(alice, [new])], [(alice, [old])]]
+
+
 def test_a_rollback_tells_nobody(order: Order) -> None:
     trigger(Order, on="updated")(lambda order: (order.user, "Saved"))
     with transaction.atomic():

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import pytest
 from django.contrib.auth.models import Group
+from django.core.serializers.base import DeserializedObject
 from django.db import connections, models, transaction
 from django.test.utils import isolate_apps
 from pytest_django import DjangoDbBlocker, Settings
@@ -112,6 +113,20 @@ def test_a_symmetrical_relation_changes_for_both() -> None:
 
     cleo.friends.clear()
     assert removed[2:] == [(cleo, [ann]), (ann, [cleo])]
+
+
+@pytest.mark.parametrize("model", [Person, Pupil])
+def test_what_a_fixture_brought_tells_of_its_friends_once_it_is_saved(model: type[Person]) -> None:
+    added, removed = (calls_of(Person, on=on, field="friends") for on in ("added", "removed"))
+    ben, cleo = people("ben", "cleo")
+    ann = model(pk=1000, name="ann")
+    DeserializedObject(ann, {"friends": [ben]}).save()
+    DeserializedObject(ann, {"friends": [cleo]}).save()
+    assert (added, removed, list(ann.friends.all())) == ([], [], [cleo])
+
+    ann.save()
+    ann.friends.set([ben])
+    assert (len(added), len(removed)) == (2, 2)
 
 
 def test_a_relation_to_its_own_model_changes_for_the_one_who_has_it() -> None:
