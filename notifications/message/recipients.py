@@ -56,8 +56,8 @@ def recipient_pk(user: object, role: str = "recipient") -> Any:
         return user.pk
     if not isinstance(user, model):
         raise TypeError(
-            f"A {role} is a saved {model.__name__}, not {user!r} ({type(user).__name__}). "
-            f"If you have a primary key, pass {model.__name__}.objects.get(pk=…)."
+            f"A {role} is a saved {model.__name__}, not {user!r} ({type(user)}). "
+            "If you have a primary key, pass get_user_model().objects.get(pk=…)."
         )
     # A UUID key exists before the user is saved.
     if user.pk is None or user._state.adding:
@@ -82,7 +82,7 @@ def addressed(audience: Recipients) -> tuple[str, list[Group]]:
     for group in groups:
         if not isinstance(group, Group):
             raise TypeError(
-                f"audience has {group!r} ({type(group).__name__}); it must be 'everyone', 'staff' "
+                f"audience has {group!r} ({type(group)}); it must be 'everyone', 'staff' "
                 "or groups. Use notify_many() for chosen users."
             )
         members.append(group)
@@ -196,7 +196,7 @@ def _keys(users: QuerySet[Any, Any]) -> Iterator[Any]:
     """
     model = get_user_model()
     if not issubclass(users.model, model):
-        raise TypeError(f"users is a QuerySet of {users.model.__name__}, not of {model.__name__}.")
+        raise TypeError(f"users is a QuerySet of {users.model}, not of {model}.")
     key_of = _key_getter(users)
     query, is_read = users.query, users._result_cache is not None
     is_fixed = not _is_whole(users) or bool(query.combinator or query.select_for_update_of)

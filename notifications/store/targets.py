@@ -26,7 +26,9 @@ class Targets:
 
 def targets_of(items: Items) -> Targets:
     """Return the targets that these items name; raise `TypeError` for anything else."""
-    several = items if isinstance(items, Iterable) and not isinstance(items, str) else [items]
+    several = (
+        items if isinstance(items, Iterable) and not isinstance(items, (str, bytes)) else [items]
+    )
     named: list[tuple[str, int]] = []
     for item in several:
         name: object = item

@@ -261,7 +261,8 @@ def test_a_transient_notification_stores_nothing(
     "user", [AnonymousUser(), 7, "alice", None, Group(pk=1)], ids=lambda value: type(value).__name__
 )
 def test_who_is_no_user_is_told_with_advice(db: None, user: object) -> None:
-    with pytest.raises(TypeError, match=r"saved User.*pass User\.objects\.get\(pk=…\)") as caught:
+    advice = r"saved User.*pass get_user_model\(\)\.objects\.get\(pk=…\)"
+    with pytest.raises(TypeError, match=advice) as caught:
         notify(user, "Hello")
 
     assert repr(user) in str(caught.value)
@@ -282,6 +283,18 @@ def test_every_verb_refuses_who_is_no_user(db: None, verb: Callable[..., Any]) -
 def test_what_names_no_notification_is_told(alice: User, item: Any) -> None:
     with pytest.raises(TypeError, match="does not name a notification"):
         mark_read(alice, [item])
+
+
+@pytest.mark.parametrize("verb", [mark_read, remove])
+def test_bytes_are_not_the_keys_that_their_numbers_are(
+    alice: User, verb: Callable[..., Any]
+) -> None:
+    row = notify(alice, "Hello")
+    assert row is not None
+    Notification.objects.filter(pk=row.pk).update(id=ord("n"))
+
+    with pytest.raises(TypeError, match="does not name a notification"):
+        verb(alice, b"n5")
 
 
 # Reading, removing, seeing

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import AnonymousUser, Group, UserManager
 from django.db import OperationalError, connection, connections
+from django.db.migrations.loader import MigrationLoader
 from django.db.models import Count, F, QuerySet
 from django.utils.translation import gettext_lazy
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.models import User
-from notifications import PartiallyNotifiedError, mark_read, notify_many, remove
+from notifications import PartiallyNotifiedError, broadcast, mark_read, notify_many, remove
 from notifications.message.recipients import batches
 from notifications.models import Notification
 from notifications.signals import notification_created
@@ -125,11 +126,23 @@ def test_one_wrong_user_among_many_keeps_all_from_being_told(
     assert not Notification.objects.exists()
 
 
+def test_the_model_of_a_migration_is_told_apart(users: list[User]) -> None:
+    state = MigrationLoader(connection).project_state()
+    user, group = (state.apps.get_model(name) for name in ("accounts.User", "auth.Group"))
+
+    with pytest.raises(TypeError, match=r"QuerySet of .*__fake__.User.*, not of .*models.User"):
+        notify_many(user._default_manager.all(), "Hello")
+    with pytest.raises(TypeError, match=r"saved User, not .*__fake__\.User"):
+        notify_many(list(user._default_manager.all()), "Hello")
+    with pytest.raises(TypeError, match=r"audience has .*__fake__\.Group"):
+        broadcast("Hello", [group._default_manager.create(name="Editors")])
+
+
 def test_what_holds_no_users_is_told(users: list[User]) -> None:
     groups: Any = Group.objects.all()
     one: Any = users[0]
 
-    with pytest.raises(TypeError, match="QuerySet of Group, not of User"):
+    with pytest.raises(TypeError, match=r"QuerySet of .*models.Group.*, not of .*models.User"):
         notify_many(groups, "Hello")
     with pytest.raises(TypeError, match="a QuerySet or an iterable of users"):
         notify_many("alice", "Hello")
