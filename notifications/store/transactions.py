@@ -17,8 +17,9 @@ from ..models import Inbox
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# In REPEATABLE READ, all concurrent writers to an inbox but the first fail: the pauses spread them.
-PAUSES_SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64)
+# In REPEATABLE READ, all concurrent writers to an inbox but the first fail: the pauses, each twice
+# as long as the one before, spread them.
+PAUSE_SECONDS, PAUSE_MAX_SECONDS = 0.01, 0.64
 
 # SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html
 SERIALIZATION_FAILURE = "40001"
@@ -46,9 +47,9 @@ def in_one_transaction(change: Callable[P, R]) -> Callable[P, R]:
     """Decorate a function to run in its own transaction, or as part of the caller's.
 
     Its own transaction waits at most `NOTIFICATIONS_LOCK_TIMEOUT_SECONDS` for a lock on PostgreSQL
-    (SQLite has the option `timeout`), and is retried after a deadlock or serialization failure. A
-    caller's transaction keeps its time-outs, and only the caller can retry it. A note on the
-    `OperationalError` says what happened.
+    (SQLite has the option `timeout`), and is retried for as long after deadlocks and serialization
+    failures. A caller's transaction keeps its time-outs, and only the caller can retry it. A note
+    on the `OperationalError` says what happened.
     """
 
     @wraps(change)
@@ -60,15 +61,16 @@ def in_one_transaction(change: Callable[P, R]) -> Callable[P, R]:
 
 
 def _try_on_its_own(change: Callable[[], R]) -> R:
-    for pause in PAUSES_SECONDS:
+    pause, end = PAUSE_SECONDS, time.monotonic() + conf.LOCK_TIMEOUT_SECONDS
+    while True:
         try:
             return _do_on_its_own(change)
         except OperationalError as exc:
-            if _sqlstate(exc) not in CONFLICTS:
+            if _sqlstate(exc) not in CONFLICTS or time.monotonic() > end:
                 raise
             count("store.conflict")
         time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311
-    return _do_on_its_own(change)
+        pause = min(2 * pause, PAUSE_MAX_SECONDS)
 
 
 def _do_on_its_own(change: Callable[[], R]) -> R:

@@ -30,6 +30,7 @@ from notifications.actions import retention
 from notifications.metrics import counters
 from notifications.models import Broadcast, Inbox, Notification
 from notifications.store import feed
+from notifications.store.transactions import in_one_transaction
 from notifications.wire.protocol import Resume
 from tests.support.factories import make_user
 from tests.support.inboxes import state_of, texts_of, told
@@ -267,6 +268,48 @@ def test_ten_strict_writers_to_one_user_all_get_through(
         writer.result(WAIT_SECONDS)
 
     assert state_of(alice) == (50, 50)
+
+
+def meeting_conflicts(elsewhere: Elsewhere, alice: User, number: int) -> Callable[[], None]:
+    """Return a change of Alice's inbox that meets so many of others, one at each try."""
+    left = iter(range(number))
+
+    @in_one_transaction
+    def change() -> None:
+        assert Inbox.objects.of(alice.pk).last_seq >= 0  # what is read from here on stands still
+        if next(left, None) is not None:
+            elsewhere.run(lambda: notify(alice, "meanwhile")).result(WAIT_SECONDS)
+        notify(alice, "mine")
+
+    return change
+
+
+@on_postgresql
+@strictly
+def test_a_change_that_meets_others_is_tried_again_as_long_as_it_would_wait_for_a_lock(
+    alice: User, elsewhere: Elsewhere, level: psycopg.IsolationLevel, settings: Settings
+) -> None:
+    settings.NOTIFICATIONS_LOCK_TIMEOUT_SECONDS = 60
+    told(alice, "first")
+
+    with isolation(level):
+        meeting_conflicts(elsewhere, alice, 9)()
+
+    assert texts_of(alice) == ["first", *["meanwhile"] * 9, "mine"]
+
+
+@on_postgresql
+@strictly
+def test_a_change_that_always_meets_others_comes_to_an_end(
+    alice: User, elsewhere: Elsewhere, level: psycopg.IsolationLevel, settings: Settings
+) -> None:
+    settings.NOTIFICATIONS_LOCK_TIMEOUT_SECONDS = 0.01
+    told(alice, "first")
+
+    with isolation(level), pytest.raises(OperationalError, match="not serialize"):
+        meeting_conflicts(elsewhere, alice, 1000)()
+
+    assert "mine" not in texts_of(alice)
 
 
 @on_postgresql
