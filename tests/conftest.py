@@ -111,14 +111,16 @@ def shared_server(
 ) -> Iterator[Callable[[Kind], ServerProcess]]:
     """Return a function for a running server that tests share, for those that leave it as it is.
 
-    It neither mends what the hints should have done nor publishes what another test leaves due.
+    It neither mends what the hints should have done nor publishes what another test leaves due, nor
+    takes the next test's empty database for one that was set back.
     """
     servers: dict[Kind, ServerProcess] = {}
 
     def running(kind: Kind) -> ServerProcess:
         if kind not in servers:
             log = tmp_path_factory.mktemp("shared") / f"{kind}.log"
-            env = {"NOTIFICATIONS_SWEEP_SECONDS": "300", "NOTIFICATIONS_PUBLISH_SECONDS": "300"}
+            never = "86400"
+            env = {"NOTIFICATIONS_SWEEP_SECONDS": never, "NOTIFICATIONS_PUBLISH_SECONDS": never}
             servers[kind] = ServerProcess(log, kind=kind, env=env).start()
         return servers[kind]
 

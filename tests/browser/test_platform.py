@@ -144,9 +144,9 @@ def test_where_sockets_are_refused_it_polls(script: str, site: str, meet: Meet) 
         route.fulfill(json={**PAGE, "items": [ITEM], "cursor": {"u": 1, "b": 0}, "unread": 1})
 
     visitor = meet(site)
-    visitor.run_first(breaking(script))
     tab = visitor.blank()
     server = PlayedServer(tab.page)
+    visitor.run_first(breaking(script))  # after the server, whose sockets are to be refused, too
     tab.page.route("**/feed/**", feed)
     tab.page.goto("/")
 

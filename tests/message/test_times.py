@@ -18,6 +18,7 @@ from notifications.management.doctor.database import look_at_clock
 from notifications.management.doctor.patient import Patient
 from notifications.message.times import LAST_MOMENT, aware, local, storable
 from notifications.models import Broadcast, Inbox, Mute, Notification
+from notifications.realtime.threads import end_threads
 from notifications.testing import NotificationClient
 from tests.support.factories import make_user
 from tests.support.inboxes import told
@@ -37,6 +38,7 @@ def site(request: pytest.FixtureRequest, settings: Settings) -> None:
     """Set the site's time zone, with and without USE_TZ."""
     settings.TIME_ZONE, settings.USE_TZ = request.param
     settings.SECRET_KEY = "a key that nobody knows"
+    end_threads()  # a connection to PostgreSQL keeps the USE_TZ that it was opened with
 
 
 @pytest.fixture

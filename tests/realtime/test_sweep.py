@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.sessions.models import Session
-from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from django.utils import timezone
@@ -21,6 +20,7 @@ from notifications.realtime.auth import Identity
 from notifications.realtime.hub import Hub
 from notifications.realtime.socket import Socket
 from notifications.realtime.sweep import Sweeper
+from notifications.realtime.threads import end_threads
 from notifications.store.inbox import add
 from notifications.store.options import Options
 from notifications.wire.frames import AsgiConnection
@@ -44,7 +44,7 @@ async def test_a_round_for_ten_thousand_users_takes_at_most_twenty_queries(
     for identity in await sync_to_async(make_identities)():
         hub.admit(Socket(AsgiConnection({}, _into_the_void), identity))
 
-    await sync_to_async(connections.close_all)()
+    await sync_to_async(end_threads)()
     with counted_queries() as queries:
         await Sweeper(hub).sweep()
 
