@@ -61,35 +61,29 @@ def in_one_transaction(change: Callable[P, R]) -> Callable[P, R]:
 
 
 def _try_on_its_own(change: Callable[[], R]) -> R:
+    connection = connections[database()]
     pause, end = PAUSE_SECONDS, time.monotonic() + conf.LOCK_TIMEOUT_SECONDS
     while True:
         try:
-            return _do_on_its_own(change)
+            with transaction.atomic(using=connection.alias):
+                if connection.vendor == "postgresql":
+                    with connection.cursor() as cursor:
+                        milliseconds = round(conf.LOCK_TIMEOUT_SECONDS * 1000)
+                        cursor.execute(f"SET LOCAL lock_timeout = {milliseconds}")
+                return change()
         except OperationalError as exc:
-            if _sqlstate(exc) not in CONFLICTS or time.monotonic() > end:
+            state = _sqlstate(exc)
+            if state == LOCK_NOT_AVAILABLE:
+                exc.add_note(
+                    "Another transaction has kept an inbox locked for longer than "
+                    f"NOTIFICATIONS_LOCK_TIMEOUT_SECONDS ({conf.LOCK_TIMEOUT_SECONDS}). Look in "
+                    "pg_stat_activity for one that notified the same user and stayed open."
+                )
+            if state not in CONFLICTS or time.monotonic() > end:
                 raise
             count("store.conflict")
         time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311
         pause = min(2 * pause, PAUSE_MAX_SECONDS)
-
-
-def _do_on_its_own(change: Callable[[], R]) -> R:
-    try:
-        with transaction.atomic(using=database()):
-            connection = connections[database()]
-            if connection.vendor == "postgresql":
-                with connection.cursor() as cursor:
-                    milliseconds = round(conf.LOCK_TIMEOUT_SECONDS * 1000)
-                    cursor.execute(f"SET LOCAL lock_timeout = {milliseconds}")
-            return change()
-    except OperationalError as exc:
-        if _sqlstate(exc) == LOCK_NOT_AVAILABLE:
-            exc.add_note(
-                "Another transaction has kept an inbox locked for longer than "
-                f"NOTIFICATIONS_LOCK_TIMEOUT_SECONDS ({conf.LOCK_TIMEOUT_SECONDS}). Look in "
-                "pg_stat_activity for one that notified the same user and stayed open."
-            )
-        raise
 
 
 def _do_as_part(change: Callable[[], R]) -> R:

@@ -31,9 +31,14 @@ class Selection:
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> Self:
         """Read a query; illegal values count as missing."""
+        kind = query.get("kind")
+        try:
+            refuse_unstorable("kind", kind or "")
+        except ValueError:  # a database would refuse to look for it
+            kind = None
         return cls(
             unread=query.get("unread") == "1",
-            kind=_kind(query.get("kind")),
+            kind=kind,
             before=next(iter(read_ids([query.get("before", "")])), None),
             after=next(iter(read_ids([query.get("after", "")])), None),
             removed=tuple(read_ids(query.get("removed", "").split("."))[:SELECTED_MAX]),
@@ -61,14 +66,6 @@ class Selection:
     def filters(self) -> Self:
         """The same filters at the start of the list."""
         return replace(self, before=None, after=None, removed=())
-
-
-def _kind(text: str | None) -> str | None:
-    try:
-        refuse_unstorable("kind", text or "")
-    except ValueError:  # a database would refuse to look for it
-        return None
-    return text
 
 
 def read_ids(texts: Iterable[str]) -> list[str]:
