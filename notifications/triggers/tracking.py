@@ -6,6 +6,7 @@ A rollback does not restore them, just as it does not restore the attributes of 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from copy import deepcopy
 from functools import wraps
 from typing import Any
@@ -69,9 +70,12 @@ def _values(instance: Model, among: Collection[str] | None) -> Values:
         value = instance.__dict__.get(field.attname, DEFERRED)
         if value is DEFERRED or hasattr(value, "resolve_expression"):
             continue
-        is_file = isinstance(field, FileField)
-        # A file field stores the name.
-        values[name] = str(value or "") if is_file else deepcopy(field.to_python(value))
+        if isinstance(field, FileField):
+            value = str(value or "")  # what is stored is the name
+        else:
+            with suppress(Exception):  # what cannot be converted or copied is kept as it is
+                value = deepcopy(field.to_python(value))
+        values[name] = value
     return values
 
 

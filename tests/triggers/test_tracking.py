@@ -140,6 +140,17 @@ def test_an_equal_value_of_another_type_is_no_change(equal: dict[str, Any]) -> N
     assert calls == []
 
 
+@pytest.mark.parametrize("blob", [memoryview(b"new"), bytearray(b"new")])
+def test_a_value_that_cannot_be_copied_can_be_saved_and_compared(blob: Any) -> None:
+    calls = calls_of(Document, changed="blob")
+    document = Document.objects.create(blob=b"old")
+    save(document, blob=blob)
+    save(document, pages=2)
+    save(document, blob=b"newest")
+
+    assert [bytes(call["blob"]) for call in calls] == [b"old", b"new"]
+
+
 def test_what_is_only_constructed_may_be_wrong() -> None:
     calls_of(Document, changed="pages")
 
