@@ -62,7 +62,7 @@ async def test_the_first_frame_is_a_welcome_at_the_present(
     assert frame == {
         "type": "welcome",
         "v": 1,
-        "heartbeat": 300.0,
+        "heartbeat": 86_400.0,
         "epoch": frame["epoch"],
         "cursor": {"u": 1, "b": 0},
         "unread": 1,
