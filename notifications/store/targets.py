@@ -15,6 +15,9 @@ Item = Notification | Broadcast | int | str
 Items = Item | Iterable[Item]
 """One item or an iterable of items, such as a list or a QuerySet."""
 
+# Iterable, but one item: the numbers that bytes consist of are no keys.
+TEXTS = (str, bytes, bytearray, memoryview)
+
 
 @dataclass(frozen=True)
 class Targets:
@@ -26,9 +29,7 @@ class Targets:
 
 def targets_of(items: Items) -> Targets:
     """Return the targets that these items name; raise `TypeError` for anything else."""
-    several = (
-        items if isinstance(items, Iterable) and not isinstance(items, (str, bytes)) else [items]
-    )
+    several = items if isinstance(items, Iterable) and not isinstance(items, TEXTS) else [items]
     named: list[tuple[str, int]] = []
     for item in several:
         name: object = item

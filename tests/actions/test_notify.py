@@ -286,15 +286,16 @@ def test_what_names_no_notification_is_told(alice: User, item: Any) -> None:
 
 
 @pytest.mark.parametrize("verb", [mark_read, remove])
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
 def test_bytes_are_not_the_keys_that_their_numbers_are(
-    alice: User, verb: Callable[..., Any]
+    alice: User, verb: Callable[..., Any], kind: Callable[[bytes], Any]
 ) -> None:
     row = notify(alice, "Hello")
     assert row is not None
     Notification.objects.filter(pk=row.pk).update(id=ord("n"))
 
     with pytest.raises(TypeError, match="does not name a notification"):
-        verb(alice, b"n5")
+        verb(alice, kind(b"n5"))
 
 
 # Reading, removing, seeing
